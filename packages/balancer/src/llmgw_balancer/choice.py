@@ -1,0 +1,70 @@
+"""Choosing the least loaded account of the best tier, and saying why the others were left out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from enum import StrEnum
+
+import msgspec
+
+from llmgw_balancer.slots import Lease, Slots
+from llmgw_domain import Candidate
+
+
+class Exclusion(StrEnum):
+    """Why an account can't serve a call now."""
+
+    DISABLED = "disabled"
+    FULL = "full"
+    TRIED = "tried"
+
+
+class Pick(msgspec.Struct, frozen=True):
+    """A choice: the candidate with its lease, or neither; and every account that was left out, with the reason."""
+
+    candidate: Candidate | None
+    lease: Lease | None
+    excluded: dict[str, Exclusion]
+
+
+def acquire(
+    tiers: Sequence[Iterable[Candidate]], slots: Slots, rand: Callable[[], float], tried: Collection[str] = ()
+) -> Pick:
+    """Takes a lease on the least loaded account of the first tier that has a free one.
+
+    Load is leases per weight, counting the one about to be taken, so a heavier account is preferred when idle. Equal
+    loads are drawn by lot: taking the first of equals would send every burst to the same account.
+    """
+    excluded: dict[str, Exclusion] = {}
+    for tier in tiers:
+        free: list[Candidate] = []
+        for candidate in tier:
+            reason = _exclusion(candidate, slots, tried)
+            if reason is None:
+                free.append(candidate)
+            else:
+                excluded[candidate.account.id] = reason
+        if free:
+            chosen = _least_loaded(free, slots, rand)
+            return Pick(chosen, slots.take(chosen.account.id), excluded)
+    return Pick(None, None, excluded)
+
+
+def _exclusion(candidate: Candidate, slots: Slots, tried: Collection[str]) -> Exclusion | None:
+    account = candidate.account
+    if account.id in tried:
+        return Exclusion.TRIED
+    if not account.enabled:
+        return Exclusion.DISABLED
+    if account.max_concurrency is not None and slots.held(account.id) >= account.max_concurrency:
+        return Exclusion.FULL
+    return None
+
+
+def _least_loaded(free: list[Candidate], slots: Slots, rand: Callable[[], float]) -> Candidate:
+    if len(free) == 1:
+        return free[0]
+    loads = [(slots.held(c.account.id) + 1) / c.account.weight for c in free]
+    least = min(loads)
+    equals = [c for c, load in zip(free, loads, strict=True) if load == least]
+    return equals[int(rand() * len(equals))]
