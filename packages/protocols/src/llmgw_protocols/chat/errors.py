@@ -1,0 +1,176 @@
+"""Errors of Chat Completions in both directions: a provider's refusal read into our tree, ours written for a client.
+
+A provider's words are passed on where they are about the request; where they are about the account they go to the log.
+Servers that call themselves compatible differ most in their errors, so every shape seen is read.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from llmgw_domain.errors import (
+    AccountForbidden,
+    AccountRejected,
+    BadRequest,
+    Conflict,
+    ContentRefused,
+    ContextTooLong,
+    GatewayError,
+    Overloaded,
+    QuotaExhausted,
+    RateLimited,
+    TooLarge,
+    Unprocessable,
+    UpstreamFailed,
+    UpstreamNotFound,
+    UpstreamTimeout,
+)
+from llmgw_protocols.retry_after import retry_after
+
+_BY_STATUS: dict[int, type[GatewayError]] = {
+    401: AccountRejected,
+    402: QuotaExhausted,
+    403: AccountForbidden,
+    404: UpstreamNotFound,
+    408: UpstreamTimeout,
+    409: Conflict,
+    413: TooLarge,
+    422: Unprocessable,
+    424: UpstreamFailed,
+    429: RateLimited,
+    503: Overloaded,
+    504: UpstreamTimeout,
+    529: Overloaded,
+}
+_BY_CODE: dict[str, type[GatewayError]] = {
+    "billing_hard_limit_reached": QuotaExhausted,
+    "content_filter": ContentRefused,
+    "content_policy_violation": ContentRefused,
+    "context_length_exceeded": ContextTooLong,
+    "insufficient_quota": QuotaExhausted,
+    "invalid_api_key": AccountRejected,
+    "model_not_found": UpstreamNotFound,
+}
+# Errors inside an answer have no status of their own; their type or code tells it.
+_STATUS_OF_WORD = {
+    "authentication_error": 401,
+    "content_filter": 400,
+    "content_policy_violation": 400,
+    "context_length_exceeded": 400,
+    "insufficient_quota": 429,
+    "invalid_request_error": 400,
+    "not_found_error": 404,
+    "overloaded_error": 503,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "service_unavailable": 503,
+    "timeout": 504,
+    "timeout_error": 504,
+    "tool_use_failed": 400,
+}
+_TOO_LONG = re.compile(r"maximum context length|context window|prompt is too long", re.IGNORECASE)
+_SECRET = re.compile(r"\b(?:sk|gsk|xai|pk|org|proj)[-_][A-Za-z0-9_*-]{8,}")
+_LONGEST_TEXT = 500
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """What a provider said, whatever the shape in which it said it."""
+
+    message: str = ""
+    type: str = ""
+    code: str = ""
+    param: str | None = None
+
+
+def fault(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+    """What an answer with a status of 400 or more means. Header names are lower-case."""
+    return _error(status, complaint(body), retry_after(headers))
+
+
+def in_band(error: bytes) -> GatewayError:
+    """What an error object inside an answer with status 200 means."""
+    said = complaint(error)
+    status = _STATUS_OF_WORD.get(said.code) or _STATUS_OF_WORD.get(said.type)
+    if said.code.isdecimal() and 400 <= int(said.code[:4]) <= 599:
+        status = int(said.code)
+    return _error(status or 500, said, None)
+
+
+def complaint(body: bytes) -> Complaint:
+    """Reads an error body: OpenAI's, Mistral's, FastAPI's, old vLLM's, Azure's gateway's, plain text or HTML."""
+    try:
+        value = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Complaint(message=body[: _LONGEST_TEXT * 4].decode("utf-8", "replace")[:_LONGEST_TEXT].strip())
+    if isinstance(value, list):
+        value = value[0] if value else None
+    if not isinstance(value, dict):
+        return Complaint(message="" if value is None else _text(value)[:_LONGEST_TEXT])
+    inner = value.get("error")
+    if isinstance(inner, dict):
+        return _of_object(inner)
+    if isinstance(inner, str):
+        return _of_object({**value, "message": value.get("message") or inner})
+    return _of_object(value)
+
+
+def error_body(error: GatewayError) -> bytes:
+    """The envelope of an error for a client."""
+    return msgspec.json.encode({"error": error_object(error)})
+
+
+def error_object(error: GatewayError) -> dict[str, Any]:
+    """What stands below `error`."""
+    return {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+
+
+def _error(status: int, said: Complaint, wait: float | None) -> GatewayError:
+    kind = _kind(status, said)
+    text = _SECRET.sub("[hidden]", said.message)
+    if kind.blame != "request":
+        return kind(retry_after=wait, upstream_status=status, upstream_message=text or None)
+    return kind(text or None, param=said.param, retry_after=wait, upstream_status=status, upstream_message=text or None)
+
+
+def _kind(status: int, said: Complaint) -> type[GatewayError]:
+    named = _BY_CODE.get(said.code) or _BY_CODE.get(said.type)
+    # A code is believed where its status may carry it: an overloaded server's 5xx stays the server's.
+    if named and 400 <= status < 500:
+        return named
+    if status == 400 and _TOO_LONG.search(said.message):
+        return ContextTooLong
+    if status in _BY_STATUS:
+        return _BY_STATUS[status]
+    return BadRequest if 400 <= status < 500 else UpstreamFailed
+
+
+def _of_object(value: dict[str, Any]) -> Complaint:
+    message = value.get("message") or value.get("Message") or value.get("detail") or ""
+    if isinstance(message, list):
+        message = "; ".join(_detail(item) for item in message)
+    code = value.get("code")
+    param = value.get("param")
+    return Complaint(
+        message=_text(message),
+        type=_text(value.get("type") or ""),
+        code="" if code is None else _text(code),
+        param=param if isinstance(param, str) else None,
+    )
+
+
+def _detail(item: Any) -> str:
+    """One entry of FastAPI's list: `{"loc": ["body", "messages", 0], "msg": "..."}`."""
+    if not isinstance(item, dict) or "msg" not in item:
+        return _text(item)
+    where = item.get("loc")
+    path = ".".join(_text(step) for step in where) if isinstance(where, list) else ""
+    return f"{path}: {_text(item['msg'])}" if path else _text(item["msg"])
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()

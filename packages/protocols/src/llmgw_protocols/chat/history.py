@@ -1,0 +1,283 @@
+"""Turns written as messages of Chat Completions.
+
+Results stand in user turns here and in messages of their own there, which must follow their calls at once. So
+whatever stands between two answers is sorted: first one result for each call of the answer before, in the order of
+the calls, then the media of the results, which tool messages can't hold, then everything else in its order.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from llmgw_domain import Provider
+from llmgw_domain.chat import (
+    Audio,
+    Block,
+    CacheMark,
+    File,
+    Image,
+    Inline,
+    Opaque,
+    RedactedThinking,
+    Refusal,
+    Remote,
+    Text,
+    Thinking,
+    ToolCall,
+    ToolResult,
+    Turn,
+    Video,
+)
+from llmgw_protocols import data_url
+from llmgw_protocols.chat import models
+from llmgw_protocols.chat.losses import Losses
+
+_LONGEST_ID = 40
+_NO_RESULT = "[no result provided]"
+_AUDIO = {
+    "audio/wav": "wav",
+    "audio/x-wav": "wav",
+    "audio/wave": "wav",
+    "audio/mp3": "mp3",
+    "audio/mpeg": "mp3",
+}
+
+Message = dict[str, Any]
+
+
+class History:
+    """Writes the messages for one target."""
+
+    def __init__(self, provider: Provider, model: str, losses: Losses) -> None:
+        self._provider = provider
+        self._native = provider is Provider.OPENAI
+        self._breakpoints = models.takes_breakpoints(provider, model)
+        self._echoes = models.wants_reasoning_back(provider, model)
+        self._losses = losses
+
+    def write(self, turns: Sequence[Turn]) -> list[Message]:
+        """The messages of turns. Raises `UnsupportedField` for a block that this target can't take."""
+        out: list[Message] = []
+        at = 0
+        calls: list[ToolCall] = []
+        while at < len(turns):
+            if turns[at].role == "assistant":
+                calls = [b for b in turns[at].content if isinstance(b, ToolCall)]
+                out += self._answer(turns[at])
+                at += 1
+            end = next((i for i in range(at, len(turns)) if turns[i].role == "assistant"), len(turns))
+            out += self._between(calls, turns[at:end])
+            calls, at = [], end
+        return out if self._native else _merged_system(out)
+
+    def _between(self, calls: list[ToolCall], turns: Sequence[Turn]) -> list[Message]:
+        """What stands between two answers: results of `calls` first."""
+        results: dict[str, list[ToolResult]] = {}
+        for turn in turns:
+            for block in turn.content:
+                if isinstance(block, ToolResult):
+                    results.setdefault(block.call_id, []).append(block)
+        out: list[Message] = []
+        media: list[Any] = []
+        answered: set[int] = set()
+        for call in calls:
+            waiting = results.get(call.id)
+            result = waiting.pop(0) if waiting else None
+            out.append(self._result(call.id, result))
+            if result is not None:
+                answered.add(id(result))
+                media += self._media(result)
+        if media:
+            out.append({"role": "user", "content": media})
+        for turn in turns:
+            out += self._turn(turn, answered)
+        return out
+
+    def _turn(self, turn: Turn, answered: set[int]) -> list[Message]:
+        if turn.role in ("system", "developer"):
+            return [self._named(turn, self._role(turn.role), self._content(_blocks_of(turn)))]
+        blocks = [self._orphan(b) for b in turn.content if id(b) not in answered]
+        kept = [b for b in blocks if not isinstance(b, Text) or b.text]
+        if not kept and turn.content and len(blocks) < len(turn.content):
+            return []
+        return [self._named(turn, "user", self._content(kept))]
+
+    def _orphan(self, block: Block) -> Block:
+        """A result without its call becomes text: OpenAI refuses the tool message, and the model should see it."""
+        if not isinstance(block, ToolResult):
+            return block
+        return Text(f"[tool {block.call_id}] {_result_text(block)}")
+
+    def _role(self, role: str) -> str:
+        return role if self._native or role != "developer" else "system"
+
+    def _named(self, turn: Turn, role: str, content: Any) -> Message:
+        message: Message = {"role": role, "content": content}
+        if turn.name:
+            message["name"] = turn.name
+        return message
+
+    def _result(self, call_id: str, result: ToolResult | None) -> Message:
+        text = _NO_RESULT if result is None else _result_text(result)
+        return {"role": "tool", "tool_call_id": wire_id(call_id), "content": text}
+
+    def _media(self, result: ToolResult) -> list[Any]:
+        parts: list[Any] = []
+        for block in result.content:
+            if isinstance(block, Image | File):
+                label = "[tool image]" if isinstance(block, Image) else "[tool file]"
+                parts += [{"type": "text", "text": label}, self._part(block)]
+        return parts
+
+    def _content(self, blocks: Sequence[Block]) -> Any:
+        """One plain text as such, since every server takes that; anything else as parts."""
+        if not blocks:
+            return ""
+        if len(blocks) == 1 and isinstance(blocks[0], Text) and not self._mark(blocks[0].cache):
+            return blocks[0].text
+        return [self._part(b) for b in blocks]
+
+    def _part(self, block: Block) -> Any:
+        match block:
+            case Text(text=text, cache=cache):
+                return {"type": "text", "text": text, **self._mark(cache)}
+            case Refusal(text=text):
+                return {"type": "text", "text": text}
+            case Image(cache=cache):
+                return {"type": "image_url", "image_url": self._image(block), **self._mark(cache)}
+            case File(cache=cache):
+                return {**self._file(block), **self._mark(cache)}
+            case Audio(source=Inline(media_type=kind, data=data)) if kind in _AUDIO:
+                return {"type": "input_audio", "input_audio": {"data": data, "format": _AUDIO[kind]}}
+            case Audio():
+                raise self._losses.unsupported("messages", "This model's provider takes inline wav and mp3 audio only.")
+            case Video(source=(Inline() | Remote()) as source) if not self._native:
+                return {"type": "video_url", "video_url": {"url": _url(source)}}
+            case Opaque(family="openai", json=json):
+                return json
+            case Opaque(family=family, kind=kind):
+                raise self._losses.unsupported("messages", f"Blocks of type {kind!r} are understood by {family} alone.")
+            case Thinking() | RedactedThinking():
+                return {"type": "text", "text": getattr(block, "text", "")}
+        raise self._losses.unsupported("messages", f"This model's provider takes no {type(block).__name__.lower()}.")
+
+    def _image(self, image: Image) -> dict[str, Any]:
+        if not isinstance(image.source, Inline | Remote):
+            raise self._losses.unsupported(
+                "messages", "A stored file is known to its own provider alone; send the image."
+            )
+        detail = {"detail": image.detail} if image.detail else {}
+        return {"url": _url(image.source), **detail}
+
+    def _file(self, file: File) -> dict[str, Any]:
+        match file.source:
+            case Inline(media_type=kind, data=data) if kind.startswith("text/"):
+                # The chat API reads PDFs; a text is best sent as what it is.
+                text = base64.b64decode(data).decode("utf-8", "replace")
+                return {"type": "text", "text": f"[{file.filename}]\n{text}" if file.filename else text}
+            case Inline(media_type=kind):
+                name = file.filename or f"document.{kind.rpartition('/')[2]}"
+                return {"type": "file", "file": {"filename": name, "file_data": _url(file.source)}}
+            case Remote(url=url) if not self._native:
+                return {"type": "file", "file": {"filename": file.filename or "document", "file_data": url}}
+            case Remote():
+                raise self._losses.unsupported("messages", "This model's provider fetches no files; send the data.")
+        raise self._losses.unsupported("messages", "A stored file is known to its own provider alone; send the data.")
+
+    def _mark(self, cache: CacheMark | None) -> dict[str, Any]:
+        if cache is None or not self._breakpoints:
+            return {}
+        ttl = {"1h": "12h", "5m": "30m"}.get(cache.ttl or "")
+        return {"prompt_cache_breakpoint": {"mode": "explicit", **({"ttl": ttl} if ttl else {})}}
+
+    def _answer(self, turn: Turn) -> list[Message]:
+        message: Message = {"role": "assistant"}
+        text = "".join(b.text for b in turn.content if isinstance(b, Text))
+        refusal = "".join(b.text for b in turn.content if isinstance(b, Refusal))
+        calls = [_call(b) for b in turn.content if isinstance(b, ToolCall)]
+        if refusal and self._native:
+            message["refusal"] = refusal
+        elif refusal:
+            text += refusal
+        message["content"] = text or None
+        if turn.name:
+            message["name"] = turn.name
+        if calls:
+            message["tool_calls"] = calls
+            if self._echoes:
+                message["reasoning_content"] = "".join(b.text for b in turn.content if isinstance(b, Thinking))
+        out = [message] if text or calls or refusal else []
+        return out + self._made_media(turn, bool(calls))
+
+    def _made_media(self, turn: Turn, called: bool) -> list[Message]:
+        """Media that a model made can't stand in its own message; the model sees it in the user's."""
+        parts: list[Any] = []
+        for block in turn.content:
+            if isinstance(block, Opaque):
+                self._part(block)
+            elif isinstance(block, Image | File | Audio | Video):
+                parts += [{"type": "text", "text": "[assistant media]"}, self._part(block)]
+        if parts and called:
+            # Nothing may stand between calls and their results.
+            self._losses.add("messages")
+            return []
+        return [{"role": "user", "content": parts}] if parts else []
+
+
+def wire_id(call_id: str) -> str:
+    """A call's id as OpenAI takes it: at most 40 characters, so a longer one is hashed, the same way for its result."""
+    if len(call_id) <= _LONGEST_ID:
+        return call_id
+    return "call_" + hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def _call(call: ToolCall) -> dict[str, Any]:
+    if call.custom:
+        return {"id": wire_id(call.id), "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+    function = {"name": call.name, "arguments": call.arguments or "{}"}
+    return {"id": wire_id(call.id), "type": "function", "function": function}
+
+
+def _result_text(result: ToolResult) -> str:
+    text = "\n".join(b.text for b in result.content if isinstance(b, Text))
+    if result.error and not _is_json_error(text):
+        return f"Error: {text}"
+    return text
+
+
+def _is_json_error(text: str) -> bool:
+    try:
+        return "error" in msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError):
+        return False
+
+
+def _url(source: Inline | Remote) -> str:
+    return data_url.to_url(source) if isinstance(source, Inline) else source.url
+
+
+def _blocks_of(turn: Turn) -> list[Block]:
+    return [b for b in turn.content if not isinstance(b, Text) or b.text]
+
+
+def _merged_system(messages: list[Message]) -> list[Message]:
+    """Several compatible servers' templates take one system message, the first, as plain text."""
+    leading = next((i for i, m in enumerate(messages) if m["role"] != "system"), len(messages))
+    for message in messages:
+        if message["role"] == "system":
+            message["content"] = _plain(message["content"])
+    if leading < 2:
+        return messages
+    text = "\n\n".join(m["content"] for m in messages[:leading] if m["content"])
+    return [{"role": "system", "content": text}, *messages[leading:]]
+
+
+def _plain(content: Any) -> Any:
+    if isinstance(content, list) and all(p["type"] == "text" for p in content):
+        return "\n\n".join(p["text"] for p in content)
+    return content

@@ -1,0 +1,90 @@
+"""What OpenAI's models can do with reasoning, told by their names; nothing else tells it (`/v1/models` does not).
+
+Compatible servers serve any model under any name, so nothing is assumed there.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from llmgw_domain import Provider
+from llmgw_domain.chat import Effort, Reasoning
+
+_GPT = re.compile(r"(?:^|/)gpt-(\d+)(?:\.(\d+))?(?![\d])")
+_O_SERIES = re.compile(r"(?:^|/)o\d")
+_OLDER = re.compile(r"(?:^|/)(?:gpt-[34]|chatgpt)")
+_NO_NONE = re.compile(r"gpt-6-astra|gpt-6\.1-sol")
+_ECHOES = re.compile(r"deepseek|kimi", re.IGNORECASE)
+_CHATTY: Final = "-chat"
+
+_BUDGETS: tuple[tuple[int, Effort], ...] = ((1024, "low"), (8192, "medium"), (24576, "high"))
+
+
+def effort_of(reasoning: Reasoning | None) -> Effort | None:
+    """The effort that a wish for reasoning comes to; None where it leaves that to the model."""
+    if reasoning is None:
+        return None
+    if reasoning.mode == "disabled":
+        return "none"
+    if reasoning.effort or reasoning.budget is None:
+        return reasoning.effort
+    if reasoning.budget == 0:
+        return "none"
+    if reasoning.budget < 0:  # Gemini's "as much as the model likes"
+        return None
+    return next((effort for limit, effort in _BUDGETS if reasoning.budget <= limit), "xhigh")
+
+
+def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effort | None, bool]:
+    """The nearest effort that a model takes, and whether the difference is a loss."""
+    if effort is None or provider is not Provider.OPENAI:
+        return effort, False
+    if _OLDER.search(model):
+        return None, effort != "none"
+    version = _version(model)
+    if effort == "none" and (_O_SERIES.search(model) or _NO_NONE.search(model)):
+        return "low", True
+    if version == (5, 0) and effort == "none":
+        return "minimal", True
+    if effort == "minimal" and (_O_SERIES.search(model) or (version is not None and version >= (5, 6))):
+        return "low", False
+    if effort in ("xhigh", "max") and (_O_SERIES.search(model) or version == (5, 0)):
+        return "high", False
+    return effort, False
+
+
+def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
+    """Whether the model reasons at this effort, and so refuses sampling parameters."""
+    if provider is not Provider.OPENAI:
+        return False
+    if _O_SERIES.search(model):
+        return True
+    version = _version(model)
+    if version is None or version < (5, 0) or _CHATTY in model:
+        return False
+    if version == (5, 0):
+        return True
+    return effort not in (None, "none") if version < (5, 5) else effort != "none"
+
+
+def refuses_tools_with_effort(provider: Provider, model: str) -> bool:
+    """Whether `/chat/completions` takes no function tools together with an active effort (from gpt-5.4 on)."""
+    version = _version(model)
+    return provider is Provider.OPENAI and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
+
+
+def takes_breakpoints(provider: Provider, model: str) -> bool:
+    """Whether `prompt_cache_breakpoint` may stand on parts (from gpt-5.6 on)."""
+    version = _version(model)
+    return provider is Provider.OPENAI and version is not None and version >= (5, 6)
+
+
+def wants_reasoning_back(provider: Provider, model: str) -> bool:
+    """Whether turns with calls must carry their `reasoning_content`, also when it is empty (DeepSeek, Kimi)."""
+    return provider is not Provider.OPENAI and _ECHOES.search(model) is not None
+
+
+def _version(model: str) -> tuple[int, int] | None:
+    match = _GPT.search(model)
+    return (int(match[1]), int(match[2] or 0)) if match else None

@@ -1,0 +1,146 @@
+"""A canonical request written for OpenAI or a compatible server.
+
+The two differ in names (`max_completion_tokens`, `developer`) and in how much a server bears: compatible ones get
+only what all of them know. What can't be said and changes the answer is in `Rendered.lossy`, or refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from llmgw_domain import Provider
+from llmgw_domain.chat import ChatRequest, Effort, OutputFormat
+from llmgw_protocols.chat import losses, models, tools
+from llmgw_protocols.chat.envelope import PATH
+from llmgw_protocols.chat.history import History
+from llmgw_protocols.chat.losses import Losses
+from llmgw_protocols.dialect import Rendered, TargetFacts
+
+# What a model that reasons answers with a 400.
+_REFUSED_WHILE_REASONING = (
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "logprobs",
+    "top_logprobs",
+    "logit_bias",
+    "stop",
+)
+_TIERS: dict[str, str | None] = {"standard_only": "default", "standard": "default", "unspecified": None}
+_LONGEST_USER = 64
+
+
+def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
+    """The request's body. Raises `UnsupportedField`."""
+    lost = Losses(request.family)
+    body: dict[str, Any] = {
+        "model": facts.model,
+        "messages": History(facts.provider, facts.model, lost).write(request.turns),
+    }
+    body |= losses.carry_over(request, facts.provider, lost)
+    _output(request, facts, body)
+    _sampling(request, body, lost)
+    _tools(request, facts, body)
+    _reasoning(request, facts, body, lost)
+    _account(request, facts, body)
+    return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
+
+
+def _output(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
+    if request.stream:
+        body["stream"] = True
+        body["stream_options"] = {"include_usage": True}
+    if request.max_tokens is not None:
+        native = facts.provider is Provider.OPENAI
+        body["max_completion_tokens" if native else "max_tokens"] = request.max_tokens
+    if request.format is not None:
+        body["response_format"] = _format(request.format)
+
+
+def _format(wanted: OutputFormat) -> dict[str, Any]:
+    if wanted.kind != "json_schema":
+        return {"type": wanted.kind}
+    spec: dict[str, Any] = {"name": wanted.name or "output"}
+    if wanted.description:
+        spec["description"] = wanted.description
+    if wanted.schema is not None:
+        spec["schema"] = wanted.schema
+    if wanted.strict is not None:
+        spec["strict"] = wanted.strict
+    return {"type": "json_schema", "json_schema": spec}
+
+
+def _sampling(request: ChatRequest, body: dict[str, Any], lost: Losses) -> None:
+    wishes = {
+        "temperature": request.temperature,
+        "top_p": request.top_p,
+        "frequency_penalty": request.frequency_penalty,
+        "presence_penalty": request.presence_penalty,
+        "logprobs": request.logprobs,
+        "top_logprobs": request.top_logprobs,
+        "n": request.n,
+        "seed": request.seed,
+        "stop": list(request.stop) or None,
+    }
+    body |= {name: value for name, value in wishes.items() if value is not None}
+    if request.top_k is not None:
+        lost.add("top_k")
+
+
+def _tools(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
+    offered, choice = request.tools, request.tool_choice
+    if not offered:
+        return
+    if choice and choice.mode == "allowed" and facts.provider is not Provider.OPENAI:
+        offered = tools.allowed(choice, offered)
+        body["tool_choice"] = "required" if choice.required else "auto"
+    elif choice:
+        body["tool_choice"] = tools.render_choice(choice, offered)
+    body["tools"] = tools.render(offered, facts.provider)
+    if request.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = request.parallel_tool_calls
+
+
+def _reasoning(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
+    effort, differs = models.fitting(models.effort_of(request.reasoning), facts.provider, facts.model)
+    if differs:
+        lost.add("reasoning_effort")
+    if "tools" in body and _is_active(effort) and models.refuses_tools_with_effort(facts.provider, facts.model):
+        # The tools carry the conversation; without this the provider refuses the whole request.
+        effort = "none"
+        lost.add("reasoning_effort")
+    if effort is not None:
+        body["reasoning_effort"] = effort
+    if models.reasons(effort, facts.provider, facts.model):
+        for name in _REFUSED_WHILE_REASONING:
+            if body.pop(name, None) is not None:
+                lost.add(name)
+
+
+def _is_active(effort: Effort | None) -> bool:
+    return effort not in (None, "none")
+
+
+def _account(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
+    """Who asks, and how the provider should serve it: nothing here changes the answer, so nothing is reported."""
+    native = facts.provider is Provider.OPENAI
+    if request.user:
+        body["safety_identifier" if native else "user"] = _user(request.user)
+    if not native:
+        return
+    if request.cache_key:
+        body["prompt_cache_key"] = request.cache_key
+    tier = (request.service_tier or "").lower()
+    tier = _TIERS.get(tier, tier) or ""
+    # Anthropic's `auto` is the absence of a wish; OpenAI's is a wish of its own.
+    if tier and not (tier == "auto" and request.family != "openai"):
+        body["service_tier"] = tier
+
+
+def _user(user: str) -> str:
+    # OpenAI bounds the identifier; clients of other dialects put whole JSON texts there.
+    return user if len(user) <= _LONGEST_USER else hashlib.sha256(user.encode("utf-8", "surrogatepass")).hexdigest()

@@ -1,0 +1,223 @@
+"""A canonical request as an Anthropic Messages body.
+
+What Anthropic can't say and what changes the answer is named in `Rendered.lossy`, or refused where an answer without it
+would be another thing altogether (several choices, audio). What has no effect on the answer is dropped in silence.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import msgspec
+
+from llmgw_domain.chat import ChatRequest, OutputFormat
+from llmgw_domain.errors import InvalidField
+from llmgw_protocols.dialect import Rendered, TargetFacts
+from llmgw_protocols.messages import extras as _extras
+from llmgw_protocols.messages import schema as _schema
+from llmgw_protocols.messages import thinking as _thinking
+from llmgw_protocols.messages import turns as _turns
+from llmgw_protocols.messages.content import FILES_BETA, ContentWriter, Marks
+from llmgw_protocols.messages.envelope import PATH
+from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.messages.models import DEFAULT_OUTPUT, Capabilities, capabilities
+from llmgw_protocols.messages.tools import ToolWriter, stand_ins
+
+VERSION = "2026-10-21"
+SAMPLING_VERSION = "2023-06-01"
+"""The API version that still takes temperature, top_p and top_k, by the models that have them."""
+
+_SPEECHLESS = ("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "seed")
+_JSON_ONLY = "Answer with one JSON object and nothing else: no other text, no code fence."
+
+
+def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
+    """The request for a model of Anthropic's. Raises `UnsupportedField` and `InvalidField`."""
+    return _Rendering(request, facts).rendered()
+
+
+class _Rendering:
+    """One request on its way into one body."""
+
+    def __init__(self, request: ChatRequest, facts: TargetFacts) -> None:
+        self._request = request
+        self._facts = facts
+        self._model: Capabilities = capabilities(facts.model)
+        self._losses = Losses(request.family)
+        self._marks = Marks()
+        self._body: dict[str, Any] = {"model": facts.model}
+
+    def rendered(self) -> Rendered:
+        request, body = self._request, self._body
+        self._refuse()
+        # Tools are written first, since they stand first in the prompt and marks count in its order.
+        tools = ToolWriter(self._model, self._marks, self._losses)
+        written_tools = tools.tools(request)
+        content = ContentWriter(request.family, self._marks, self._losses)
+        plan = self._conversation(content)
+        body["max_tokens"] = plan.max_tokens
+        self._reason(plan)
+        self._sampling(plan)
+        self._tools(tools, written_tools)
+        self._format()
+        self._rest()
+        self._marks.settle()
+        _extras.write(request, body, self._losses)
+        return Rendered(
+            path=PATH,
+            body=msgspec.json.encode(body),
+            headers=self._headers(content.uses_files),
+            lossy=self._losses.names(),
+        )
+
+    def _refuse(self) -> None:
+        request = self._request
+        if request.n is not None and request.n > 1:
+            raise self._losses.unsupported("n", "The model's provider gives one answer a request.")
+        if request.max_tokens is not None and request.max_tokens < 1 and request.family != "anthropic":
+            raise InvalidField("max_tokens: must be 1 or more.", param="max_tokens")
+        for name in _SPEECHLESS:
+            # Zero and false are what these fields are without being sent.
+            if getattr(request, name) or (name == "seed" and request.seed is not None):
+                self._losses.add(name)
+
+    # --- the conversation ---------------------------------------------------------------------------------------------
+
+    def _conversation(self, content: ContentWriter) -> _thinking.ThinkingPlan:
+        request, body = self._request, self._body
+        plan = _thinking.plan(request, self._model, self._max_tokens(), self._losses)
+        talk = _turns.normalise(request, self._model, self._losses, may_prefill=not plan.on)
+        if not _thinking.fits(plan, talk.turns):
+            self._losses.add("reasoning_effort")
+            plan = _thinking.ThinkingPlan(max_tokens=self._max_tokens())
+        system: list[Any] = [content.text(t) for t in talk.system]
+        if demand := self._format_demand():
+            system.append({"type": "text", "text": demand})
+        if system:
+            body["system"] = system
+        body["messages"] = [
+            {"role": turn.role, "content": [content.block(b) for b in turn.blocks]} for turn in talk.turns
+        ]
+        self._stand_ins = stand_ins(call for turn in talk.turns for call in turn.calls)
+        return plan
+
+    def _max_tokens(self) -> int:
+        if self._request.max_tokens is not None:
+            return self._request.max_tokens
+        return self._facts.max_output_tokens or min(self._model.max_output, DEFAULT_OUTPUT)
+
+    def _reason(self, plan: _thinking.ThinkingPlan) -> None:
+        if plan.thinking is not None:
+            self._body["thinking"] = plan.thinking
+        if plan.effort is not None:
+            self._body.setdefault("output_config", {})["effort"] = plan.effort
+
+    # --- tools --------------------------------------------------------------------------------------------------------
+
+    def _tools(self, writer: ToolWriter, written: list[Any]) -> None:
+        if written:
+            self._body["tools"] = written
+            if choice := writer.choice(self._request):
+                self._body["tool_choice"] = choice
+        elif self._stand_ins:
+            # The client offered no tools for this turn, so none may be called.
+            self._body["tools"] = self._stand_ins
+            self._body["tool_choice"] = {"type": "none"}
+
+    # --- sampling -----------------------------------------------------------------------------------------------------
+
+    def _sampling(self, plan: _thinking.ThinkingPlan) -> None:
+        request = self._request
+        if not self._model.sampling:
+            self._lose_samplers("temperature", "top_p", "top_k")
+            return
+        if plan.on:
+            self._thinking_sampling()
+            return
+        if request.temperature is not None:
+            self._put("temperature", request.temperature, min(max(request.temperature, 0.0), 1.0))
+        if request.top_p is not None and (self._model.both_samplers or request.temperature is None):
+            self._body["top_p"] = request.top_p
+        else:
+            self._lose_samplers("top_p")
+        if request.top_k is not None:
+            self._body["top_k"] = request.top_k
+
+    def _thinking_sampling(self) -> None:
+        """With thinking on, the temperature must be 1, top_p at least 0.95, and top_k absent."""
+        if self._request.temperature is not None and self._request.temperature != 1:
+            self._losses.add("temperature")
+        if self._request.top_p is not None and self._request.top_p >= 0.95:
+            self._body["top_p"] = self._request.top_p
+        else:
+            self._lose_samplers("top_p")
+        self._lose_samplers("top_k")
+
+    def _lose_samplers(self, *names: str) -> None:
+        for name in names:
+            if getattr(self._request, name) is not None:
+                self._losses.add(name)
+
+    def _put(self, name: str, wanted: float, taken: float) -> None:
+        self._body[name] = taken
+        if taken != wanted:
+            self._losses.add(name)
+
+    # --- the rest -----------------------------------------------------------------------------------------------------
+
+    def _format(self) -> None:
+        wanted = self._request.format
+        if wanted is not None and wanted.schema is not None and self._is_native(wanted):
+            written = {"type": "json_schema", "schema": _schema.closed(wanted.schema, "response_format")}
+            self._body.setdefault("output_config", {})["format"] = written
+
+    def _is_native(self, wanted: OutputFormat) -> bool:
+        return wanted.kind == "json_schema" and wanted.schema is not None and self._model.structured
+
+    def _format_demand(self) -> str | None:
+        """What the system text has to ask for where the model has no field for the format."""
+        wanted = self._request.format
+        if wanted is None or wanted.kind == "text" or self._is_native(wanted):
+            return None
+        self._losses.add("response_format")
+        if wanted.schema is None:
+            return _JSON_ONLY
+        return f"{_JSON_ONLY} It must be valid under this JSON Schema: {bytes(wanted.schema).decode()}"
+
+    def _rest(self) -> None:
+        request, body = self._request, self._body
+        stops = [s for s in request.stop if s.strip()]
+        if len(stops) != len(request.stop):
+            self._losses.add("stop")
+        if stops:
+            body["stop_sequences"] = stops
+        if request.stream:
+            body["stream"] = True
+        if request.user:
+            body["metadata"] = {"user_id": self._user(request.user)}
+        if request.service_tier:
+            self._service_tier(request.service_tier.lower())
+
+    def _user(self, user: str) -> str:
+        if self._request.family == "anthropic":
+            return user
+        # Anthropic wants no names or addresses here, and other dialects' clients send them.
+        return hashlib.sha256(user.encode("utf-8", "replace")).hexdigest()
+
+    def _service_tier(self, tier: str) -> None:
+        if tier in ("auto", "priority"):
+            self._body["service_tier"] = "auto"
+        elif tier in ("default", "standard", "standard_only"):
+            self._body["service_tier"] = "standard_only"
+        elif tier == "fast" and self._model.fast:
+            self._body["speed"] = "fast"
+        else:
+            self._losses.add("service_tier")
+
+    def _headers(self, uses_files: bool) -> tuple[tuple[str, str], ...]:
+        samples = any(name in self._body for name in ("temperature", "top_p", "top_k"))
+        headers = [("anthropic-version", SAMPLING_VERSION if samples else VERSION)]
+        if uses_files:
+            headers.append(("anthropic-beta", FILES_BETA))
+        return tuple(headers)

@@ -1,0 +1,150 @@
+"""Tools, the choice among them, and what stands in for tools that a history mentions and the request lacks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+
+from llmgw_domain.chat import ChatRequest, HostedTool, Tool, ToolCall, ToolChoice
+from llmgw_protocols.messages import schema as _schema
+from llmgw_protocols.messages.content import Marks
+from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.messages.models import Capabilities
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
+_WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
+_FREE_TEXT = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
+_SEARCHES = frozenset(("googlesearch", "google_search"))
+
+
+class _Place(msgspec.Struct):
+    """What OpenAI calls the approximate location of a user."""
+
+    city: str | None = None
+    country: str | None = None
+    region: str | None = None
+    timezone: str | None = None
+
+
+class _UserLocation(msgspec.Struct):
+    approximate: _Place | None = None
+
+
+class _SearchOptions(msgspec.Struct):
+    user_location: _UserLocation | None = None
+
+
+class ToolWriter:
+    """Writes a request's tools and choice for one model."""
+
+    def __init__(self, model: Capabilities, marks: Marks, losses: Losses) -> None:
+        self._model = model
+        self._marks = marks
+        self._losses = losses
+
+    def tools(self, request: ChatRequest) -> list[Any]:
+        """The tools, in order. Raises `UnsupportedField` naming a tool that Anthropic can't have."""
+        choice = request.tool_choice
+        wanted = set(choice.names) if choice and choice.mode == "allowed" else None
+        written = [
+            self._tool(tool, at)
+            for at, tool in enumerate(request.tools)
+            if wanted is None or isinstance(tool, HostedTool) or tool.name in wanted
+        ]
+        if (options := request.extras.get("web_search_options")) is not None and request.family == "openai":
+            written.append(self._web_search(options))
+        return written
+
+    def _tool(self, tool: Tool | HostedTool, at: int) -> Any:
+        if isinstance(tool, HostedTool):
+            return self._hosted(tool, at)
+        if not _NAME.fullmatch(tool.name):
+            why = f"The name {tool.name[:80]!r} may hold only letters, digits, '_' and '-', at most 128."
+            raise self._losses.unsupported(f"tools.{at}.name", why)
+        written: dict[str, Any] = {"name": tool.name}
+        if description := self._description(tool):
+            written["description"] = description
+        written["input_schema"] = _FREE_TEXT if tool.custom else self._schema(tool, written, f"tools.{at}")
+        self._marks.put(written, tool.cache)
+        return written
+
+    def _hosted(self, tool: HostedTool, at: int) -> Any:
+        if tool.family == "anthropic":
+            return tool.json
+        if tool.family == "google" and tool.kind.lower() in _SEARCHES:
+            return dict(_WEB_SEARCH)
+        raise self._losses.unsupported(f"tools.{at}", f"The model's provider has no {tool.kind!r} tool.")
+
+    def _description(self, tool: Tool) -> str:
+        description = tool.description or ""
+        if tool.custom:
+            self._losses.add("tools.custom")
+            if tool.grammar is not None:
+                rule = f"The input must follow this grammar: {bytes(tool.grammar).decode()}"
+                description = f"{description}\n\n{rule}" if description else rule
+        return description
+
+    def _schema(self, tool: Tool, written: dict[str, Any], param: str) -> msgspec.Raw:
+        schema = _schema.object_schema(tool.schema)
+        if not tool.strict:
+            return schema
+        if not self._model.structured:
+            self._losses.add("tools.strict")
+            return schema
+        written["strict"] = True
+        return _schema.closed(schema, param)
+
+    def _web_search(self, options: msgspec.Raw) -> dict[str, Any]:
+        written: dict[str, Any] = dict(_WEB_SEARCH)
+        try:
+            location = msgspec.json.decode(options, type=_SearchOptions).user_location
+        except msgspec.ValidationError:
+            return written
+        if location and location.approximate:
+            place = msgspec.structs.asdict(location.approximate)
+            written["user_location"] = {"type": "approximate"} | {k: v for k, v in place.items() if v is not None}
+        return written
+
+    def choice(self, request: ChatRequest) -> dict[str, Any] | None:
+        """The `tool_choice` of a request that has tools; None leaves it to the model."""
+        written = self._choice(request.tool_choice)
+        if request.parallel_tool_calls is not False:
+            return written
+        written = written or {"type": "auto"}
+        if written["type"] != "none":
+            written["disable_parallel_tool_use"] = True
+        return written
+
+    def _choice(self, choice: ToolChoice | None) -> dict[str, Any] | None:
+        if choice is None:
+            return None
+        written = _choice_of(choice)
+        if written["type"] in ("any", "tool") and not self._model.forced_tools:
+            self._losses.add("tool_choice")
+            return {"type": "auto"}
+        return written
+
+
+def _choice_of(choice: ToolChoice) -> dict[str, Any]:
+    match choice.mode:
+        case "named":
+            return {"type": "tool", "name": choice.names[0]}
+        case "required":
+            return {"type": "any"}
+        case "allowed":
+            return {"type": "any" if choice.required else "auto"}
+    return {"type": choice.mode}
+
+
+def forces(choice: ToolChoice | None) -> bool:
+    """Whether the model has to call a tool."""
+    return choice is not None and _choice_of(choice)["type"] in ("any", "tool")
+
+
+def stand_ins(calls: Iterable[ToolCall]) -> list[dict[str, Any]]:
+    """Tools for the names in a history whose request brings none: Anthropic refuses calls of unknown tools."""
+    names = dict.fromkeys(call.name for call in calls)
+    return [{"name": name, "input_schema": _schema.EMPTY} for name in names]

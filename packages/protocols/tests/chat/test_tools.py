@@ -1,0 +1,76 @@
+"""Tools written for a provider; their reading is tested with the whole request."""
+
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from llmgw_domain import Provider
+from llmgw_domain.chat import HostedTool, Tool, ToolChoice
+from llmgw_domain.errors import UnsupportedField
+from llmgw_protocols.chat import tools
+
+SCHEMA = Raw(b'{"type":"object"}')
+F = Tool(name="f", schema=SCHEMA)
+C = Tool(name="c", custom=True)
+
+
+@pytest.mark.parametrize(
+    ("tool", "expected"),
+    [
+        (F, {"type": "function", "function": {"name": "f", "parameters": SCHEMA}}),
+        (Tool(name="g", description="d"), {"type": "function", "function": {"name": "g", "description": "d"}}),
+        (Tool(name="h", strict=True), {"type": "function", "function": {"name": "h", "strict": True}}),
+        (
+            Tool(name="c", custom=True, grammar=Raw(b'{"type":"text"}')),
+            {"type": "custom", "custom": {"name": "c", "format": Raw(b'{"type":"text"}')}},
+        ),
+        (
+            HostedTool(family="openai", kind="web_search", json=Raw(b'{"type":"web_search"}')),
+            Raw(b'{"type":"web_search"}'),
+        ),
+    ],
+)
+def test_render(tool: Tool | HostedTool, expected: Any) -> None:
+    """Each kind of tool has its shape; schemas stay the client's bytes."""
+    assert [expected] == tools.render((tool,), Provider.OPENAI)
+
+
+def test_strict_is_openais() -> None:
+    """Compatible servers do not get `strict`, which some refuse."""
+    (tool,) = tools.render((Tool(name="h", strict=True),), Provider.OPENAI_COMPATIBLE)
+    assert tool["function"] == {"name": "h"}
+
+
+def test_a_foreign_hosted_tool_is_refused() -> None:
+    """A tool that only another provider runs is named."""
+    hosted = HostedTool(family="anthropic", kind="web_search_20250305", json=Raw(b"{}"))
+    with pytest.raises(UnsupportedField, match="web_search_20250305"):
+        tools.render((hosted,), Provider.OPENAI)
+
+
+@pytest.mark.parametrize(
+    ("choice", "expected"),
+    [
+        (ToolChoice("auto"), "auto"),
+        (ToolChoice("none"), "none"),
+        (ToolChoice("required"), "required"),
+        (ToolChoice("named", ("f",)), {"type": "function", "function": {"name": "f"}}),
+        (ToolChoice("named", ("c",)), {"type": "custom", "custom": {"name": "c"}}),
+        (
+            ToolChoice("allowed", ("f",), True),
+            {
+                "type": "allowed_tools",
+                "allowed_tools": {"mode": "required", "tools": [{"type": "function", "function": {"name": "f"}}]},
+            },
+        ),
+    ],
+)
+def test_render_choice(choice: ToolChoice, expected: Any) -> None:
+    """Every choice is said in OpenAI's words."""
+    assert expected == tools.render_choice(choice, (F, C))
+
+
+def test_allowed() -> None:
+    """A set of allowed tools can be expressed by leaving the others out."""
+    assert tools.allowed(ToolChoice("allowed", ("f",)), (F, C)) == (F,)
