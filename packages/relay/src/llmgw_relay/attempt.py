@@ -1,0 +1,102 @@
+"""One try of a call at one account: the lease, the open response, and what was received."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+
+import msgspec
+
+from llmgw_balancer import Lease
+from llmgw_domain import Candidate
+from llmgw_domain.errors import GatewayError
+from llmgw_protocols import Dialect, Encoder, Rendered, dialect_of
+from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
+from llmgw_relay.transform import Transform
+
+
+class Attempt:
+    """`open` at most once; `close` as often as you like, it works once."""
+
+    def __init__(
+        self,
+        *,
+        candidate: Candidate,
+        lease: Lease,
+        rendered: Rendered,
+        request: UpstreamRequest,
+        transform: Transform,
+        encoder: Encoder,
+    ) -> None:
+        self.candidate = candidate
+        self.lease = lease
+        self.rendered = rendered
+        self.request = request
+        self.transform = transform
+        self.encoder = encoder
+        self.received = 0
+        self.over = False
+        self._fault: tuple[GatewayError, bytes] | None = None
+        self._context: AbstractAsyncContextManager[UpstreamReply] | None = None
+        self._reply: UpstreamReply | None = None
+        self._chunks: AsyncIterator[bytes] | None = None
+
+    async def open(self, upstream: Upstream) -> UpstreamReply:
+        context = upstream.open(self.request)
+        self._reply = await context.__aenter__()
+        # Only an entered context is left again; one that failed to enter has cleaned up after itself.
+        self._context = context
+        return self._reply
+
+    @property
+    def reply(self) -> UpstreamReply:
+        assert self._reply is not None
+        return self._reply
+
+    async def next_chunk(self) -> bytes | None:
+        """The next network read of the body; None at its well-framed end. Raises what the transport raises."""
+        if self._chunks is None:
+            self._chunks = self.reply.chunks()
+        return await anext(self._chunks, None)
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """The provider's refusal as an error; its body is kept for clients of the same dialect."""
+        error = self.dialect.fault(status, headers, body)
+        self._fault = (error, body)
+        return error
+
+    def own_words(self, error: GatewayError, client: Dialect) -> bytes | None:
+        """The provider's own body, where it refused the client's request in the client's dialect.
+
+        It says more than our copy of it would. What an account was refused for is not the client's affair.
+        """
+        if self._fault is None or self._fault[0] is not error or error.blame != "request":
+            return None
+        body = self._fault[1]
+        return body if client is self.dialect and _is_json_object(body) else None
+
+    @property
+    def dialect(self) -> Dialect:
+        return dialect_of(self.candidate.account.provider)
+
+    async def close(self) -> None:
+        context, self._context = self._context, None
+        chunks, self._chunks = self._chunks, None
+        try:
+            # A generator left suspended would be closed by the garbage collector, in a task that nobody owns.
+            if isinstance(chunks, AsyncGenerator):
+                await chunks.aclose()
+        finally:
+            if context is not None:
+                await context.__aexit__(None, None, None)
+
+    def __repr__(self) -> str:
+        return f"<Attempt {self.candidate.account.id}/{self.candidate.model} {self.lease!r}>"
+
+
+def _is_json_object(body: bytes) -> bool:
+    try:
+        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,166 @@
+"""The books of one call: what is recorded of it, and what the response headers tell of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+from llmgw_domain import Usage
+from llmgw_domain.errors import GatewayError, QuotaExhausted
+from llmgw_relay.attempt import Attempt
+from llmgw_relay.call import Admission, Call
+from llmgw_relay.facts import CallOpened, CallSettled, Outcome
+from llmgw_relay.meter import Meter
+from llmgw_relay.ports import Facts
+
+_MAX_RETRY_AFTER = 120
+"""Seconds. OpenAI's SDK does not retry at all above this, Anthropic's sleeps as long as it is told."""
+
+
+class Books:
+    """Kept from admission to settlement. `settle` counts once; everything here is synchronous."""
+
+    def __init__(
+        self,
+        admission: Admission,
+        call: Call,
+        *,
+        facts: Facts,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+    ) -> None:
+        self._admission = admission
+        self._call = call
+        self._facts = facts
+        self._clock = clock
+        self._wall = wall
+        self._asked: float | None = None
+        self._first_byte: float | None = None
+        self.model = ""
+        self.stream = False
+        self.attempts = 0
+        self.sent = 0
+        self.settled = False
+
+    def opened(self, attempt: Attempt) -> None:
+        """An attempt is about to be sent."""
+        admission, account = self._admission, attempt.candidate.account
+        self.attempts += 1
+        self._facts.append(
+            CallOpened(
+                request_id=self._call.request_id,
+                at=self._wall(),
+                tenant=admission.key.tenant,
+                key=admission.key.id,
+                dialect=self._call.dialect.name,
+                model=self.model,
+                account=account.id,
+                provider=account.provider.value,
+                target_model=attempt.candidate.model,
+                attempt=self.attempts,
+            )
+        )
+
+    def asked(self) -> None:
+        """The upstream is being asked: what came before was the gateway's own time."""
+        self._asked = self._clock()
+
+    def first_byte(self) -> None:
+        self._first_byte = self._clock()
+
+    def headers(self, attempt: Attempt | None, content_type: str) -> list[tuple[bytes, bytes]]:
+        """The headers of a reply, as `contract` names them."""
+        call, catalog = self._call, self._admission.catalog
+        headers = [
+            (b"content-type", content_type.encode()),
+            (b"x-gw-attempts", b"%d" % self.attempts),
+            (b"x-gw-session", b"none"),
+            (b"x-gw-config-version", catalog.version.encode()),
+        ]
+        if call.dialect.family == "anthropic":
+            # Anthropic's SDKs read this name into their exceptions.
+            headers.append((b"request-id", call.request_id.encode()))
+        if attempt is not None:
+            headers.append((b"x-gw-model", header_text(attempt.candidate.model)))
+            if not self._admission.policy.hide_accounts:
+                headers.append((b"x-gw-account", header_text(attempt.candidate.account.id)))
+            if attempt.rendered.lossy:
+                headers.append((b"x-gw-lossy", header_text(",".join(attempt.rendered.lossy))))
+        return headers
+
+    def settle(
+        self,
+        attempt: Attempt | None,
+        meter: Meter,
+        outcome: Outcome,
+        error: GatewayError | None = None,
+        status: int = 499,
+    ) -> None:
+        """Closes the books: the lease goes back and the fact is written. Only the first call counts."""
+        if self.settled:
+            return
+        self.settled = True
+        if attempt is not None:
+            attempt.lease.release()
+        self._facts.append(self._fact(attempt, meter, outcome, error, status))
+
+    def _fact(
+        self, attempt: Attempt | None, meter: Meter, outcome: Outcome, error: GatewayError | None, status: int
+    ) -> CallSettled:
+        admission, call, started = self._admission, self._call, self._call.started
+        headers = call.wire.headers
+        candidate = attempt.candidate if attempt else None
+        return CallSettled(
+            request_id=call.request_id,
+            at=self._wall(),
+            tenant=admission.key.tenant,
+            key=admission.key.id,
+            dialect=call.dialect.name,
+            model=self.model,
+            stream=self.stream,
+            outcome=outcome,
+            status=status,
+            attempts=self.attempts,
+            duration=self._clock() - started,
+            account=candidate.account.id if candidate else None,
+            provider=candidate.account.provider.value if candidate else None,
+            target_model=candidate.model if candidate else None,
+            finish=meter.finish,
+            error_code=error.code if error else None,
+            error_detail=(error.detail or error.message) if error else None,
+            upstream_status=error.upstream_status if error else None,
+            upstream_message=error.upstream_message if error else None,
+            first_byte=None if self._first_byte is None else self._first_byte - started,
+            overhead=None if self._asked is None else self._asked - started,
+            usage=self._usage(attempt, meter, outcome),
+            bytes_sent=self.sent,
+            bytes_received=attempt.received if attempt else 0,
+            lossy=attempt.rendered.lossy if attempt else (),
+            client=call.client,
+            user_agent=headers.get("user-agent", ""),
+            tags=call.tags,
+            retry_count=headers.get("x-stainless-retry-count", ""),
+            config_version=admission.catalog.version,
+        )
+
+    def _usage(self, attempt: Attempt | None, meter: Meter, outcome: Outcome) -> Usage | None:
+        if attempt is None:
+            return None
+        return meter.settled_usage(complete=outcome == "ok", request_bytes=len(self._call.wire.body))
+
+
+def retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
+    """`retry-after` where coming back can help, and the SDKs' own switch where it can't."""
+    headers: list[tuple[bytes, bytes]] = []
+    if error.status in (429, 503):
+        seconds = min(max(math.ceil(error.retry_after or 1.0), 1), _MAX_RETRY_AFTER)
+        headers.append((b"retry-after", b"%d" % seconds))
+    if isinstance(error, QuotaExhausted) or (error.blame == "request" and not error.retryable):
+        headers.append((b"x-should-retry", b"false"))
+    return headers
+
+
+def header_text(text: str) -> bytes:
+    """A header value is one line of visible ASCII; a model's name comes from the client through a star route."""
+    escaped = text.encode("unicode_escape").replace(b"\x7f", b"")
+    return escaped[:1024]

@@ -1,0 +1,55 @@
+"""What comes in and what goes out: the relay's side of an HTTP exchange, without HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import msgspec
+
+from llmgw_domain import Catalog, ClientKey, Policy, StreamErrors
+from llmgw_protocols import Dialect, WireRequest
+
+
+class Admission(msgspec.Struct, frozen=True, kw_only=True):
+    """A caller let in: the catalog that serves this request to its end, the caller's key, and what it may do."""
+
+    catalog: Catalog
+    key: ClientKey
+    policy: Policy
+
+
+class Call(msgspec.Struct, frozen=True, kw_only=True):
+    """One request of a client, read whole. `started` is the monotonic time of its first byte."""
+
+    request_id: str
+    dialect: Dialect
+    wire: WireRequest
+    started: float
+    client: str = ""
+    stream_errors: StreamErrors | None = None
+    """What `x-gw-stream-errors` asked for."""
+    tags: str = ""
+    timeout: float | None = None
+    """Seconds, from `x-gw-timeout`: an upper bound on the whole call."""
+
+
+class Reply:
+    """An answer to a client: either `body` is whole, or it is None and `chunks` brings it, one item a write."""
+
+    __slots__ = ("body", "chunks", "headers", "status")
+
+    def __init__(
+        self,
+        status: int,
+        headers: list[tuple[bytes, bytes]],
+        body: bytes | None = None,
+        chunks: AsyncIterator[bytes] | None = None,
+    ) -> None:
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.chunks = chunks
+
+    def __repr__(self) -> str:
+        size = "stream" if self.body is None else f"{len(self.body)} bytes"
+        return f"<Reply {self.status} {size}>"

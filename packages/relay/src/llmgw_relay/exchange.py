@@ -1,0 +1,316 @@
+"""One call, from the request read to the last byte settled."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable
+from types import TracebackType
+
+import msgspec
+
+from llmgw_balancer import Exclusion, Pick, Slots, acquire
+from llmgw_domain import Account, Catalog, Route, StreamErrors
+from llmgw_domain.chat import ChatRequest
+from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UpstreamTruncated
+from llmgw_protocols import Dialect, EncodeContext, Encoder, Envelope, Rendered, TargetFacts, dialect_of
+from llmgw_relay.attempt import Attempt
+from llmgw_relay.books import Books, retry_headers
+from llmgw_relay.call import Admission, Call, Reply
+from llmgw_relay.meter import Meter
+from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
+from llmgw_relay.retry import may_retry, most_telling
+from llmgw_relay.transform import Passthrough, Step, Transform, Translation
+
+
+class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`max_answer_bytes` bounds an answer that is not a stream: it is held whole until it is known to be complete."""
+
+    max_attempts: int = 3
+    max_answer_bytes: int = 64 * 1024 * 1024
+    stream_errors: StreamErrors = StreamErrors.FINISH
+
+
+class Relay:
+    """Serves calls from the current catalog.
+
+    `current` is one attribute read; `clock` gives monotonic seconds, `wall` Unix seconds, `rand` a number in [0, 1).
+    """
+
+    def __init__(
+        self,
+        *,
+        current: Callable[[], Catalog],
+        upstream: Upstream,
+        slots: Slots,
+        facts: Facts,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        rand: Callable[[], float],
+        config: RelayConfig | None = None,
+    ) -> None:
+        self.current = current
+        self.upstream = upstream
+        self.slots = slots
+        self.facts = facts
+        self.clock = clock
+        self.wall = wall
+        self.rand = rand
+        self.config = config or RelayConfig()
+
+    def admit(self, secret: str) -> Admission:
+        """Lets a caller in on the current catalog. Raises `UnknownKey`."""
+        catalog = self.current()
+        key = catalog.key_for(secret)
+        return Admission(catalog=catalog, key=key, policy=catalog.policy_of(key))
+
+    def open(self, admission: Admission, call: Call) -> Exchange:
+        """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
+        return Exchange(self, admission, call)
+
+
+class Exchange:
+    """The state of one call. Entered once, left once."""
+
+    def __init__(self, relay: Relay, admission: Admission, call: Call) -> None:
+        self._relay = relay
+        self._admission = admission
+        self._call = call
+        self._books = Books(admission, call, facts=relay.facts, clock=relay.clock, wall=relay.wall)
+        self._meter = Meter()
+        self._attempt: Attempt | None = None
+        self._tried: list[str] = []
+        self._failures: list[GatewayError] = []
+        self._request: ChatRequest | None = None
+        self._stream: AsyncGenerator[bytes, None] | None = None
+        self._broken: GatewayError | None = None
+
+    # --- the context ------------------------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Reply:
+        try:
+            return await self._answer()
+        except GatewayError as error:
+            return await self._refuse(error)
+        except BaseException:
+            await self._leave()
+            raise
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._leave()
+
+    async def _leave(self) -> None:
+        # Settling comes first and awaits nothing: closing the upstream may be cancelled again, the books may not.
+        self._books.settle(self._attempt, self._meter, "cancelled", ClientGone())
+        try:
+            if self._stream is not None:
+                await self._stream.aclose()
+        finally:
+            if self._attempt is not None:
+                await self._attempt.close()
+
+    # --- the request path -------------------------------------------------------------------------------------------
+
+    async def _answer(self) -> Reply:
+        envelope = self._call.dialect.envelope(self._call.wire)
+        self._books.model, self._books.stream = envelope.model, envelope.stream
+        route = self._admission.catalog.route(envelope.model, self._admission.policy)
+        # The pattern, not what the client put for its star, or any client could fill the metrics with names.
+        self._books.model = route.model.name
+        while True:
+            attempt = self._begin(envelope, route)
+            try:
+                return await self._run(attempt, envelope)
+            except GatewayError as error:
+                await self._end_attempt(attempt, error)
+                if not may_retry(error, self._books.attempts, self._relay.config.max_attempts, self._remaining()):
+                    raise
+
+    def _begin(self, envelope: Envelope, route: Route) -> Attempt:
+        """Chooses, leases and renders in one step without an await; records the attempt before anything is sent."""
+        relay = self._relay
+        pick = acquire(route.tiers, relay.slots, relay.rand, self._tried)
+        if pick.candidate is None or pick.lease is None:
+            raise self._nobody(pick)
+        account = pick.candidate.account
+        try:
+            facts = TargetFacts(
+                provider=account.provider,
+                model=pick.candidate.model,
+                max_output_tokens=route.model.max_output_tokens,
+            )
+            rendered = self._render(envelope, facts)
+        except BaseException:
+            pick.lease.release()
+            raise
+        self._tried.append(account.id)
+        self._meter = Meter()
+        transform, encoder = self._transform(envelope, dialect_of(account.provider))
+        attempt = self._attempt = Attempt(
+            candidate=pick.candidate,
+            lease=pick.lease,
+            rendered=rendered,
+            request=self._upstream_request(account, rendered, envelope.stream),
+            transform=transform,
+            encoder=encoder,
+        )
+        self._books.opened(attempt)
+        return attempt
+
+    def _render(self, envelope: Envelope, facts: TargetFacts) -> Rendered:
+        client, upstream = self._call.dialect, dialect_of(facts.provider)
+        if client is upstream:
+            return client.passthrough(envelope, facts)
+        if self._request is None:
+            self._request = client.parse(envelope)
+        return upstream.render(self._request, facts)
+
+    def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
+        remaining = self._remaining()
+        deadlines = account.deadlines
+        if remaining is not None:
+            total = remaining if deadlines.total is None else min(deadlines.total, remaining)
+            deadlines = msgspec.structs.replace(deadlines, total=max(total, 0.001))
+        return UpstreamRequest(
+            account=account,
+            path=rendered.path,
+            query=rendered.query,
+            headers=rendered.headers,
+            body=rendered.body,
+            deadlines=deadlines,
+            stream=stream,
+        )
+
+    def _transform(self, envelope: Envelope, upstream: Dialect) -> tuple[Transform, Encoder]:
+        client = self._call.dialect
+        context = EncodeContext(
+            model=envelope.model,
+            request_id=self._call.request_id,
+            created=int(self._relay.wall()),
+            include_usage=envelope.include_usage,
+            stream_errors=self._stream_errors(),
+            form=envelope.form,
+        )
+        encoder = client.encoder(context)
+        if client is upstream:
+            decoder = upstream.decoder(form=envelope.form, hide_usage=not envelope.include_usage)
+            return Passthrough(decoder, encoder, self._meter), encoder
+        return Translation(upstream.decoder(), encoder, self._meter), encoder
+
+    def _stream_errors(self) -> StreamErrors:
+        return self._call.stream_errors or self._admission.policy.stream_errors or self._relay.config.stream_errors
+
+    async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
+        self._books.asked()
+        reply = await attempt.open(self._relay.upstream)
+        if reply.status >= 400:
+            body = await reply.read(self._relay.config.max_answer_bytes)
+            raise attempt.fault(reply.status, reply.headers, body)
+        if envelope.stream:
+            return await self._stream_reply(attempt, envelope)
+        return await self._whole_reply(attempt)
+
+    async def _whole_reply(self, attempt: Attempt) -> Reply:
+        body = await attempt.reply.read(self._relay.config.max_answer_bytes)
+        self._books.first_byte()
+        attempt.received = len(body)
+        step = attempt.transform.whole(body)
+        if step.error is not None:
+            raise step.error
+        self._books.sent = len(step.out)
+        headers = self._books.headers(attempt, self._call.dialect.content_type(stream=False))
+        self._settle(attempt, attempt.reply.status)
+        return Reply(attempt.reply.status, headers, step.out)
+
+    # --- streams ----------------------------------------------------------------------------------------------------
+
+    async def _stream_reply(self, attempt: Attempt, envelope: Envelope) -> Reply:
+        """Reads up to the commit point: what fails before it can still be tried elsewhere, or keep its status."""
+        held: list[bytes] = []
+        while not attempt.over and not self._meter.semantic:
+            step = await self._read(attempt)
+            if step.error is not None:
+                raise step.error
+            held.append(step.out)
+        if not self._meter.semantic and self._meter.failure is None:
+            raise UpstreamTruncated()
+        self._books.first_byte()
+        content_type = self._call.dialect.content_type(stream=True, form=envelope.form)
+        self._stream = self._chunks(attempt, b"".join(held))
+        return Reply(200, self._books.headers(attempt, content_type), chunks=self._stream)
+
+    async def _chunks(self, attempt: Attempt, first: bytes) -> AsyncGenerator[bytes, None]:
+        """The client's bytes. The call is settled before its last piece is handed over."""
+        out = first
+        while not attempt.over:
+            if out:
+                self._books.sent += len(out)
+                yield out
+            out = await self._next(attempt)
+        self._books.sent += len(out)
+        self._settle(attempt, 200)
+        if out:
+            yield out
+
+    def _settle(self, attempt: Attempt, status: int) -> None:
+        """Settles an answer that was given, as a good one or a broken one."""
+        in_band = self._meter.failure
+        broken = self._broken or (in_band.error if in_band is not None else None)
+        self._books.settle(attempt, self._meter, "failed" if broken else "ok", broken, status)
+
+    async def _next(self, attempt: Attempt) -> bytes:
+        try:
+            step = await self._read(attempt)
+        except GatewayError as error:
+            step = Step(b"", error)
+        broken = step.error
+        if broken is None:
+            return step.out
+        attempt.over = True
+        self._broken = broken
+        broken.bytes_received = attempt.received
+        return step.out + attempt.encoder.fail(broken)
+
+    async def _read(self, attempt: Attempt) -> Step:
+        """One network read, turned into the client's bytes. Raises what the transport raises."""
+        data = await attempt.next_chunk()
+        if data is None:
+            attempt.over = True
+            return attempt.transform.eof()
+        attempt.received += len(data)
+        step = attempt.transform.feed(data)
+        attempt.over = step.over
+        return step
+
+    # --- refusals ---------------------------------------------------------------------------------------------------
+
+    async def _end_attempt(self, attempt: Attempt, error: GatewayError) -> None:
+        attempt.lease.release()
+        error.bytes_received = attempt.received
+        self._failures.append(error)
+        await attempt.close()
+
+    async def _refuse(self, error: GatewayError) -> Reply:
+        """The answer to a call that failed before its first byte, in the client's own envelope."""
+        call, attempt = self._call, self._attempt
+        if self._failures and error is self._failures[-1]:
+            error = most_telling(self._failures)
+        status = call.dialect.status_of(error)
+        body = (attempt and attempt.own_words(error, call.dialect)) or call.dialect.error_body(error, call.request_id)
+        headers = self._books.headers(attempt, call.dialect.content_type(stream=False)) + retry_headers(error)
+        self._books.sent = len(body)
+        self._books.settle(attempt, self._meter, "refused", error, status)
+        return Reply(status, headers, body)
+
+    def _nobody(self, pick: Pick) -> GatewayError:
+        if self._failures:
+            return self._failures[-1]
+        reasons = list(pick.excluded.values())
+        said = [f"{reasons.count(reason)} {reason}" for reason in Exclusion if reason in reasons]
+        why = f"its accounts are: {', '.join(said)}" if said else "its pools hold no account"
+        return NoAccount(f"No account is available for the model {self._books.model!r} now: {why}.", retry_after=1.0)
+
+    def _remaining(self) -> float | None:
+        if self._call.timeout is None:
+            return None
+        return self._call.timeout - (self._relay.clock() - self._call.started)

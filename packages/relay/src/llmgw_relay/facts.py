@@ -1,0 +1,68 @@
+"""What is remembered of a call: the two facts that the ledger, the log line and the metrics are made of."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from llmgw_domain import Usage
+
+Outcome = Literal["ok", "refused", "failed", "cancelled"]
+"""`ok`: a complete answer. `refused`: an error status before the stream, whoever's fault. `failed`: broken after the
+first byte. `cancelled`: the client went away."""
+
+
+class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
+    """A request is about to be sent to an account; `at` is wall-clock seconds."""
+
+    request_id: str
+    at: float
+    tenant: str
+    key: str
+    dialect: str
+    model: str
+    account: str
+    provider: str
+    target_model: str
+    attempt: int
+
+
+class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
+    """A call is over, once and for all. Durations are in seconds; None means that it never came to that.
+
+    `overhead` is the gateway's own time: from the request read to the upstream asked, and from the upstream's end to
+    the last byte. `bytes_received` counts what the provider's answer brought.
+    """
+
+    request_id: str
+    at: float
+    tenant: str
+    key: str
+    dialect: str
+    model: str
+    stream: bool
+    outcome: Outcome
+    status: int
+    attempts: int
+    duration: float
+    account: str | None = None
+    provider: str | None = None
+    target_model: str | None = None
+    finish: str | None = None
+    error_code: str | None = None
+    error_detail: str | None = None
+    upstream_status: int | None = None
+    upstream_message: str | None = None
+    first_byte: float | None = None
+    overhead: float | None = None
+    usage: Usage | None = None
+    bytes_sent: int = 0
+    bytes_received: int = 0
+    lossy: tuple[str, ...] = ()
+    client: str = ""
+    user_agent: str = ""
+    tags: str = ""
+    retry_count: str = ""
+    """The client's own retry number, from `x-stainless-retry-count`."""
+    config_version: str = ""

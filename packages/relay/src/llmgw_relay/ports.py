@@ -1,0 +1,68 @@
+"""The ports of the relay: what it needs from the outside, owned here and implemented by the edges.
+
+Each has a real form (`pool`, `telemetry`) and an in-memory one (`llmgw_relay.testing`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+import msgspec
+
+from llmgw_domain import Account, Deadlines
+from llmgw_relay.facts import CallOpened, CallSettled
+
+
+class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """One HTTP request to a provider. `path` (with a leading slash) and `query` follow the account's base URL.
+
+    `headers` hold no credential: the transport adds the account's.
+    """
+
+    account: Account
+    path: str
+    body: bytes
+    method: str = "POST"
+    query: str = ""
+    headers: tuple[tuple[str, str], ...] = ()
+    deadlines: Deadlines = Deadlines()
+    stream: bool = False
+
+
+class UpstreamReply(Protocol):
+    """A provider's response, open. Header names are lower-case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it arrives, one item a network read.
+
+        Raises `UpstreamReset`, `UpstreamTimeout` or `UpstreamStalled`; ends normally only at a well-framed end of body.
+        """
+        ...
+
+    async def read(self, limit: int) -> bytes:
+        """The whole body. Raises as `chunks`, and `UpstreamMalformed` over `limit` bytes."""
+        ...
+
+
+class Upstream(Protocol):
+    """Sends requests to providers."""
+
+    def open(self, request: UpstreamRequest) -> AbstractAsyncContextManager[UpstreamReply]:
+        """Sends the request and gives the response once its headers are there; leaving the context frees the
+        connection.
+
+        Leaving before the body's end closes the connection, so the provider is told to stop. Raises
+        `UpstreamUnreachable` (nothing was sent), `UpstreamReset`, `UpstreamTimeout`.
+        """
+        ...
+
+
+class Facts(Protocol):
+    """Takes what happened to a call. Synchronous, and it never raises: a call must not fail for its own record."""
+
+    def append(self, fact: CallOpened | CallSettled) -> None: ...

@@ -1,0 +1,77 @@
+"""In-memory forms of the relay's ports, for its own tests and everybody else's."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+from llmgw_domain.errors import UpstreamMalformed
+from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.ports import UpstreamReply, UpstreamRequest
+
+
+class MemoryFacts:
+    """Keeps facts in lists."""
+
+    def __init__(self) -> None:
+        self.opened: list[CallOpened] = []
+        self.settled: list[CallSettled] = []
+
+    def append(self, fact: CallOpened | CallSettled) -> None:
+        if isinstance(fact, CallOpened):
+            self.opened.append(fact)
+        else:
+            self.settled.append(fact)
+
+
+class Script:
+    """A scripted response: a status and pieces; a piece that is an exception is raised, any other is a network read.
+
+    `refuse` is raised instead of a response, as a transport that can't connect does.
+    """
+
+    def __init__(
+        self,
+        pieces: Iterable[bytes | BaseException] = (),
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        refuse: BaseException | None = None,
+    ) -> None:
+        self.pieces = list(pieces)
+        self.status = status
+        self.headers: Mapping[str, str] = dict(headers or {})
+        self.refuse = refuse
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            if isinstance(piece, BaseException):
+                raise piece
+            yield piece
+
+    async def read(self, limit: int) -> bytes:
+        body = b"".join([piece async for piece in self.chunks()])
+        if len(body) > limit:
+            raise UpstreamMalformed(detail=f"more than {limit} bytes")
+        return body
+
+
+class ScriptedUpstream:
+    """Answers each request with the next script (the last one again and again) and remembers what it was asked."""
+
+    def __init__(self, *scripts: Script) -> None:
+        self.scripts = list(scripts)
+        self.asked: list[UpstreamRequest] = []
+        self.open_now = 0
+
+    @asynccontextmanager
+    async def open(self, request: UpstreamRequest) -> AsyncIterator[UpstreamReply]:
+        self.asked.append(request)
+        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+        if script.refuse is not None:
+            raise script.refuse
+        self.open_now += 1
+        try:
+            yield script
+        finally:
+            self.open_now -= 1

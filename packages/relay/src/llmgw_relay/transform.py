@@ -1,0 +1,131 @@
+"""Turning what a provider sends into what the client gets: untouched between equal dialects, event by event otherwise.
+
+Both forms have one interface, so the exchange does not know which one it runs. A step returns the bytes to send and
+whether the answer broke; it never raises.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import msgspec
+
+from llmgw_domain.errors import GatewayError, UpstreamTruncated
+from llmgw_domain.stream import Answer, Failed, StreamEvent
+from llmgw_protocols import Decoder, Encoder, Frame
+from llmgw_relay.meter import Meter
+
+
+class Step(msgspec.Struct, frozen=True):
+    """`out` goes to the client; `error` says that the answer broke here; `over` that nothing more need be read."""
+
+    out: bytes
+    error: GatewayError | None = None
+    over: bool = False
+
+
+class Transform(Protocol):
+    def feed(self, data: bytes) -> Step:
+        """One network read."""
+        ...
+
+    def eof(self) -> Step:
+        """The provider's stream ended: the normal ending, or an error if the terminal evidence is missing."""
+        ...
+
+    def whole(self, body: bytes) -> Step:
+        """An answer that is not a stream."""
+        ...
+
+
+class Passthrough:
+    """The provider's own bytes, minus hidden frames; only a broken stream's ending is ours."""
+
+    def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
+        self._decoder, self._encoder, self._meter = decoder, encoder, meter
+
+    def feed(self, data: bytes) -> Step:
+        return self._pass(_read(self._decoder, data))
+
+    def eof(self) -> Step:
+        step = self._pass(self._decoder.finish())
+        if step.error or self._meter.failure:
+            return step
+        if not self._decoder.complete:
+            return Step(step.out, UpstreamTruncated())
+        return step if self._decoder.closed else Step(step.out + self._encoder.end_mark())
+
+    def whole(self, body: bytes) -> Step:
+        self._meter.see(self._decoder.whole(body))
+        return Step(body, self._breaking())
+
+    def _breaking(self) -> GatewayError | None:
+        """The failure that ends the pass-through; None where the provider's own frame may go on to the client.
+
+        It may where the dialect's words tell the client all there is to tell: of its own request, or in a stream that
+        has begun. Before that, an error of the provider's is ours to answer, perhaps from another account.
+        """
+        failure = self._meter.failure
+        if failure is None or (failure.native and (self._meter.semantic or failure.error.blame == "request")):
+            return None
+        return failure.error
+
+    def _pass(self, frames: list[Frame]) -> Step:
+        out: list[bytes] = []
+        for frame in frames:
+            self._meter.see(frame.events)
+            error = self._breaking()
+            if error is not None:
+                return Step(b"".join(out), error)
+            self._encoder.observe(frame.events)
+            if not frame.hidden:
+                out.append(frame.raw)
+        return Step(b"".join(out), over=self._decoder.closed)
+
+
+class Translation:
+    """Events decoded from one dialect and encoded in another."""
+
+    def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
+        self._decoder, self._encoder, self._meter = decoder, encoder, meter
+
+    def feed(self, data: bytes) -> Step:
+        return self._emit(_read(self._decoder, data))
+
+    def eof(self) -> Step:
+        step = self._emit(self._decoder.finish())
+        if step.error or step.over:
+            return step
+        if not self._decoder.complete:
+            return Step(step.out, UpstreamTruncated())
+        return Step(step.out + self._encoder.end(), over=True)
+
+    def whole(self, body: bytes) -> Step:
+        events = self._decoder.whole(body)
+        self._meter.see(events)
+        answer = Answer.fold(events)
+        if answer.error is not None:
+            return Step(b"", answer.error)
+        if not answer.complete:
+            return Step(b"", UpstreamTruncated())
+        return Step(self._encoder.body(answer))
+
+    def _emit(self, frames: list[Frame]) -> Step:
+        events: list[StreamEvent] = []
+        for frame in frames:
+            events.extend(frame.events)
+        self._meter.see(events)
+        failure = self._meter.failure
+        if failure is not None:
+            good = events[: next((i for i, e in enumerate(events) if isinstance(e, Failed)), 0)]
+            return Step(self._encoder.emit(good), failure.error)
+        out = self._encoder.emit(events)
+        if self._decoder.closed:
+            return Step(out + self._encoder.end(), over=True)
+        return Step(out)
+
+
+def _read(decoder: Decoder, data: bytes) -> list[Frame]:
+    """The frames of a read. Behind a stream's own last frame nothing is read, so what the decoder held back comes too."""
+    frames = decoder.feed(data)
+    return frames + decoder.finish() if decoder.closed else frames

@@ -1,0 +1,355 @@
+import asyncio
+from itertools import count
+
+import msgspec
+import pytest
+
+from llmgw_balancer import Slots
+from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, StreamErrors, Target
+from llmgw_domain.errors import UpstreamReset, UpstreamStalled, UpstreamUnreachable
+from llmgw_protocols import WireRequest, dialect_named
+from llmgw_relay import Call, Relay
+from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
+
+
+def account(id: str, provider: Provider = Provider.OPENAI, pool: str = "p", **more) -> Account:
+    return Account(id=id, provider=provider, base_url="http://up/v1", credential=Secret("sk-up"), pool=pool, **more)
+
+
+def catalog(*accounts: Account, policy: Policy | None = None) -> Catalog:
+    return Catalog.of(
+        version="v7",
+        accounts=accounts or [account("a"), account("b")],
+        models=[Model(name="gpt", targets=(Target(pool="p", model="gpt-up"),))],
+        keys=[ClientKey(id="k", tenant="t", digest=ClientKey.digest_of("key"))],
+        policies=[policy] if policy else [],
+    )
+
+
+def sse(*objects) -> list[bytes]:
+    return [b"data: " + (o if isinstance(o, bytes) else msgspec.json.encode(o)) + b"\n\n" for o in objects]
+
+
+def chunk(delta=None, finish=None, **more):
+    choice = {"index": 0, "delta": delta or {}, "finish_reason": finish}
+    return {
+        "id": "up-1",
+        "object": "chat.completion.chunk",
+        "created": 5,
+        "model": "gpt-up",
+        "choices": [choice],
+        **more,
+    }
+
+
+USAGE = {"prompt_tokens": 12, "completion_tokens": 3, "total_tokens": 15}
+STREAM = sse(
+    chunk({"role": "assistant", "content": ""}),
+    chunk({"content": "Hel"}),
+    chunk({"content": "lo"}),
+    chunk({}, "stop"),
+    {**chunk(), "choices": [], "usage": USAGE},
+    b"[DONE]",
+)
+BODY = msgspec.json.encode(
+    {
+        "id": "up-1",
+        "object": "chat.completion",
+        "created": 5,
+        "model": "gpt-up",
+        "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hello"}, "finish_reason": "stop"}],
+        "usage": USAGE,
+    }
+)
+
+
+class Bench:
+    """A relay on scripted parts, and what is left of them."""
+
+    def __init__(self, *scripts: Script, on: Catalog | None = None) -> None:
+        self.upstream = ScriptedUpstream(*scripts)
+        self.facts = MemoryFacts()
+        self.slots = Slots()
+        ticks = count(1)
+        self.relay = Relay(
+            current=lambda: on or catalog(),
+            upstream=self.upstream,
+            slots=self.slots,
+            facts=self.facts,
+            clock=lambda: float(next(ticks)),
+            wall=lambda: 1e9,
+            rand=lambda: 0.0,
+        )
+
+    def call(self, body=None, dialect: str = "chat", **more) -> Call:
+        if body is None:
+            body = {"model": "gpt", "messages": [{"role": "user", "content": "Hi"}]}
+        raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+        return Call(request_id="req-1", dialect=dialect_named(dialect), wire=WireRequest(body=raw), started=0.0, **more)
+
+    async def run(self, body=None, **more):
+        """The reply's status, headers and whole body."""
+        async with self.relay.open(self.relay.admit("key"), self.call(body, **more)) as reply:
+            content = reply.body
+            if content is None:
+                content = b"".join([piece async for piece in reply.chunks])
+        return reply.status, dict(reply.headers), content
+
+    def assert_nothing_left(self) -> None:
+        assert (self.slots.total, self.upstream.open_now, len(self.facts.settled)) == (0, 0, 1)
+
+
+def streamed(**more):
+    return {"model": "gpt", "messages": [{"role": "user", "content": "Hi"}], "stream": True, **more}
+
+
+def with_usage():
+    return streamed(stream_options={"include_usage": True})
+
+
+async def test_a_body_passes_through_untouched():
+    """Between equal dialects both sides get the other's very bytes, but for the model."""
+    bench = Bench(Script([BODY]))
+    status, headers, body = await bench.run(b'{"model": "gpt", "messages": [{"role":"user","content":"Hi"}], "x": 1.0}')
+    assert (status, body) == (200, BODY)
+    assert bench.upstream.asked[0].path == "/chat/completions"
+    assert b'"x":1.0' in bench.upstream.asked[0].body.replace(b" ", b"")
+    assert b'"gpt-up"' in bench.upstream.asked[0].body
+    assert headers[b"x-gw-model"] == b"gpt-up"
+    assert headers[b"x-gw-account"] == b"a"
+    assert headers[b"x-gw-attempts"] == b"1"
+    assert headers[b"x-gw-config-version"] == b"v7"
+    assert b"x-gw-lossy" not in headers
+    bench.assert_nothing_left()
+
+
+async def test_a_stream_passes_through_frame_by_frame():
+    """A pass-through stream brings the provider's frames, with the usage chunk that the client asked for."""
+    bench = Bench(Script(STREAM))
+    status, _, body = await bench.run(with_usage())
+    assert (status, body) == (200, b"".join(STREAM))
+    bench.assert_nothing_left()
+
+
+async def test_the_usage_chunk_is_hidden_from_a_client_that_did_not_ask():
+    """Usage is always asked for upstream, and kept from clients that did not ask; it is recorded all the same."""
+    bench = Bench(Script(STREAM))
+    _, _, body = await bench.run(streamed())
+    assert body == b"".join(STREAM[:4] + STREAM[5:])
+    assert b"include_usage" in bench.upstream.asked[0].body
+    assert bench.facts.settled[0].usage.input == 12
+
+
+async def test_the_facts_tell_the_call():
+    """A settled call says who asked for what, who served it, how it ended and what it used."""
+    bench = Bench(Script(STREAM))
+    await bench.run(with_usage(), tags="team=a", client="10.0.0.9")
+    opened, settled = bench.facts.opened[0], bench.facts.settled[0]
+    assert (opened.account, opened.target_model, opened.attempt, opened.key) == ("a", "gpt-up", 1, "k")
+    assert (settled.outcome, settled.status, settled.finish, settled.stream) == ("ok", 200, "stop", True)
+    assert (settled.usage.input, settled.usage.output, settled.usage.provenance) == (12, 3, "reported")
+    assert (settled.tags, settled.client, settled.tenant, settled.attempts) == ("team=a", "10.0.0.9", "t", 1)
+    assert settled.first_byte < settled.duration
+    assert settled.bytes_sent == len(b"".join(STREAM))
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        Script(refuse=UpstreamUnreachable()),
+        Script([b'{"error":{"message":"slow down"}}'], status=429, headers={"retry-after": "3"}),
+        Script([b"oops"], status=500),
+        Script([b'{"error":{"message":"bad key"}}'], status=401),
+        Script([BODY[:50], UpstreamReset()]),
+        Script([b"not json"]),
+    ],
+    ids=["unreachable", "429", "500", "401", "reset", "malformed"],
+)
+async def test_before_the_first_byte_another_account_is_tried(first):
+    """What fails before the commit point is tried on the other account, and the client sees nothing of it."""
+    bench = Bench(first, Script([BODY]))
+    status, headers, body = await bench.run()
+    assert (status, body) == (200, BODY)
+    assert (headers[b"x-gw-attempts"], headers[b"x-gw-account"]) == (b"2", b"b")
+    assert [o.account for o in bench.facts.opened] == ["a", "b"]
+    bench.assert_nothing_left()
+
+
+@pytest.mark.parametrize("held", range(2))
+async def test_a_stream_that_breaks_before_content_is_tried_elsewhere(held):
+    """Frames without content do not commit: the role chunk of the first attempt is never sent."""
+    bench = Bench(Script([*STREAM[:held], UpstreamReset()]), Script(STREAM))
+    _, headers, body = await bench.run(with_usage())
+    assert body == b"".join(STREAM)
+    assert headers[b"x-gw-attempts"] == b"2"
+    bench.assert_nothing_left()
+
+
+async def test_after_the_first_byte_nothing_is_tried_again():
+    """A stream that breaks after content ends marked as an error, and no second account is asked."""
+    bench = Bench(Script([*STREAM[:2], UpstreamStalled()]), Script(STREAM))
+    status, _, body = await bench.run(with_usage())
+    assert status == 200
+    assert b'"finish_reason":"error"' in body
+    assert body.endswith(b"data: [DONE]\n\n")
+    settled = bench.facts.settled[0]
+    assert (settled.outcome, settled.error_code, settled.attempts) == ("failed", "upstream_stalled", 1)
+    assert settled.usage.provenance == "estimated"
+    bench.assert_nothing_left()
+
+
+@pytest.mark.parametrize("kept", [2, 3])
+@pytest.mark.parametrize("dialect", ["chat", "messages"])
+async def test_a_clean_end_without_terminal_evidence_is_an_error(kept, dialect):
+    """A stream that just ends before its finish reason is never shown as success."""
+    bench = Bench(Script(STREAM[:kept]))
+    body = with_usage() if dialect == "chat" else {**streamed(), "max_tokens": 5}
+    _, _, out = await bench.run(body, dialect=dialect)
+    assert b"upstream_truncated" in out or b'"type":"error"' in out
+    assert bench.facts.settled[0].error_code == "upstream_truncated"
+
+
+async def test_a_complete_stream_without_its_last_mark_is_completed():
+    """A finish reason is terminal evidence: the missing [DONE] is added."""
+    bench = Bench(Script(STREAM[:5]))
+    _, _, body = await bench.run(with_usage())
+    assert body == b"".join(STREAM)
+    assert bench.facts.settled[0].outcome == "ok"
+
+
+async def test_bytes_after_the_end_mark_are_not_waited_for():
+    """Once the stream's own last frame was seen, a provider that keeps the connection open holds up nobody."""
+    bench = Bench(Script([b"".join(STREAM), UpstreamStalled()]))
+    _, _, body = await bench.run(with_usage())
+    assert body == b"".join(STREAM)
+    assert bench.facts.settled[0].outcome == "ok"
+
+
+@pytest.mark.parametrize("form", list(StreamErrors))
+async def test_the_form_of_stream_errors_is_the_calls_then_the_policys(form):
+    """`x-gw-stream-errors` wins over the key's policy, which wins over the gateway's default."""
+    other = StreamErrors.RAISE if form is not StreamErrors.RAISE else StreamErrors.STRICT
+    for call_form, policy_form in ((form, other), (None, form)):
+        bench = Bench(Script(STREAM[:3]), on=catalog(policy=Policy(stream_errors=policy_form)))
+        _, _, body = await bench.run(with_usage(), stream_errors=call_form)
+        assert (b'"error":{' in body) == (form is not StreamErrors.FINISH)
+        assert (b'"finish_reason":"error"' in body) == (form is not StreamErrors.STRICT)
+
+
+async def test_a_refusal_of_the_request_is_not_retried_and_keeps_its_words():
+    """A 400 of the provider goes to the client of the same dialect as the provider wrote it, at once."""
+    refusal = b'{"error": {"message": "bad n", "type": "invalid_request_error", "param": "n", "code": null, "x": 1}}'
+    bench = Bench(Script([refusal], status=400))
+    status, headers, body = await bench.run()
+    assert (status, body) == (400, refusal)
+    assert (headers[b"x-gw-attempts"], headers[b"x-should-retry"]) == (b"1", b"false")
+    bench.assert_nothing_left()
+
+
+async def test_what_an_account_was_refused_for_is_not_told():
+    """A bad provider key is a 503 in our words; the provider's message is for the log."""
+    bench = Bench(Script([b'{"error":{"message":"Incorrect API key provided: sk-up"}}'], status=401))
+    status, headers, body = await bench.run()
+    assert status == 503
+    assert b"sk-up" not in body
+    assert headers[b"retry-after"] == b"1"
+    assert "sk-up" in bench.facts.settled[0].upstream_message
+    bench.assert_nothing_left()
+
+
+async def test_the_most_telling_error_is_shown():
+    """Of a rate limit and a bad key the client is told of the rate limit, which it can act on."""
+    bench = Bench(
+        Script([b'{"error":{"message":"slow"}}'], status=429, headers={"retry-after": "7"}),
+        Script([b'{"error":{"message":"bad"}}'], status=401),
+    )
+    status, headers, _ = await bench.run()
+    assert (status, headers[b"retry-after"], headers[b"x-gw-attempts"]) == (429, b"7", b"2")
+
+
+async def test_attempts_are_bounded():
+    """Three accounts are tried, not all of five."""
+    bench = Bench(Script(refuse=UpstreamUnreachable()), on=catalog(*(account(x) for x in "abcde")))
+    status, headers, _ = await bench.run()
+    assert (status, headers[b"x-gw-attempts"], len(bench.upstream.asked)) == (502, b"3", 3)
+
+
+async def test_no_account_says_why():
+    """When all accounts are full or disabled the 503 says how many of which, and when to come back."""
+    bench = Bench(Script([BODY]), on=catalog(account("a", max_concurrency=1), account("b", enabled=False)))
+    lease = bench.slots.take("a")
+    status, headers, body = await bench.run()
+    lease.release()
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+    assert b"its accounts are: 1 disabled, 1 full" in body
+    assert bench.upstream.asked == []
+
+
+@pytest.mark.parametrize(
+    "body", [b"{", b"[]", b'{"model":1}', b'{"model":"nope","messages":[{"role":"user","content":"x"}]}']
+)
+async def test_a_bad_request_never_reaches_a_provider(body):
+    """Bad JSON, wrong types and unknown models are answered without an attempt."""
+    bench = Bench(Script([BODY]))
+    status, headers, answer = await bench.run(body)
+    assert status in (400, 404)
+    assert msgspec.json.decode(answer)["error"]["message"]
+    assert (bench.upstream.asked, bench.facts.opened, headers[b"x-gw-attempts"]) == ([], [], b"0")
+    assert bench.facts.settled[0].outcome == "refused"
+
+
+async def test_account_ids_can_be_hidden():
+    """A policy keeps account ids out of the headers."""
+    bench = Bench(Script([BODY]), on=catalog(policy=Policy(hide_accounts=True)))
+    _, headers, _ = await bench.run()
+    assert b"x-gw-account" not in headers
+    assert headers[b"x-gw-model"] == b"gpt-up"
+
+
+async def test_losses_are_named():
+    """What the provider can't express is named in a header and in the facts."""
+    on = catalog(account("a", Provider.ANTHROPIC))
+    answer = {
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": "c",
+        "content": [{"type": "text", "text": "Hi"}],
+    }
+    answer |= {"stop_reason": "end_turn", "stop_sequence": None, "usage": {"input_tokens": 1, "output_tokens": 1}}
+    bench = Bench(Script([msgspec.json.encode(answer)]), on=on)
+    body = {"model": "gpt", "messages": [{"role": "user", "content": "Hi"}], "seed": 1, "logit_bias": {"1": 2}}
+    status, headers, _ = await bench.run(body)
+    assert status == 200
+    assert sorted(headers[b"x-gw-lossy"].split(b",")) == [b"logit_bias", b"seed"]
+    assert bench.upstream.asked[0].path == "/v1/messages"
+
+
+async def test_a_cancelled_call_settles_once_and_frees_everything():
+    """A client that goes away at any moment leaves no lease and no open upstream; its call is settled as cancelled."""
+
+    class Slow(Script):
+        async def chunks(self):
+            for piece in self.pieces:
+                await asyncio.sleep(0)
+                yield piece
+
+    for ticks in range(30):
+        bench = Bench(Slow(STREAM * 3))
+        task = asyncio.get_running_loop().create_task(bench.run(with_usage()))
+        for _ in range(ticks):
+            await asyncio.sleep(0)
+        task.cancel()
+        results = await asyncio.gather(task, return_exceptions=True)
+        assert (bench.slots.total, bench.upstream.open_now) == (0, 0)
+        outcomes = [s.outcome for s in bench.facts.settled]
+        if isinstance(results[0], asyncio.CancelledError) and ticks > 0:
+            assert outcomes in (["cancelled"], ["ok"])
+        assert len(outcomes) <= 1
+
+
+async def test_the_clients_own_time_limit_bounds_the_call():
+    """`x-gw-timeout` becomes the upstream's total deadline, less what has passed."""
+    bench = Bench(Script([BODY]))
+    await bench.run(timeout=60.0)
+    assert 0 < bench.upstream.asked[0].deadlines.total < 60.0

@@ -1,0 +1,28 @@
+import pytest
+
+from llmgw_domain import errors
+from llmgw_relay.retry import may_retry, most_telling
+
+
+@pytest.mark.parametrize(
+    ("error", "attempts", "remaining", "expected"),
+    [
+        (errors.RateLimited(), 1, None, True),
+        (errors.UpstreamReset(), 2, 5.0, True),
+        (errors.UpstreamReset(), 3, None, False),
+        (errors.RateLimited(), 1, 0.0, False),
+        (errors.BadRequest(), 1, None, False),
+        (errors.NoAccount(), 1, None, False),
+    ],
+)
+def test_only_what_another_account_can_cure_is_retried(error, attempts, remaining, expected):
+    """A retry needs a retryable error, an attempt left of three, and time."""
+    assert may_retry(error, attempts, 3, remaining) is expected
+
+
+def test_the_last_error_that_is_nobodys_own_affair_is_told():
+    """A bad key of one account hides behind the overload of the other; alone it is told."""
+    bad_key, overload = errors.AccountRejected(), errors.Overloaded()
+    assert most_telling([overload, bad_key]) is overload
+    assert most_telling([bad_key, overload]) is overload
+    assert most_telling([bad_key]) is bad_key
