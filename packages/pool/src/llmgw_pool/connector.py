@@ -1,0 +1,133 @@
+"""The connector: aiohttp's, with sockets that notice a dead peer, and with an eye on every connection.
+
+Whether a request may be sent again depends on two things: that its connection had been kept, and that no byte of an
+answer came. aiohttp's request tracing tells the first and not the second. So the protocol object of each connection
+counts its uses and notes the first byte of each, and `connect` tells the attempt in progress (a context variable,
+because aiohttp calls us) which connection it got and when the phase changed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import socket
+import ssl
+import sys
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
+from typing import Any, Protocol
+
+from aiohttp import ClientPayloadError, ClientRequest, ClientTimeout, StreamReader, TCPConnector
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.connector import Connection
+
+from llmgw_pool.config import PoolConfig
+
+
+class Line(ResponseHandler):
+    """One connection. `uses` counts the requests sent on it; `heard` is whether the current one got any byte back.
+
+    `body` is what the current request reads from. aiohttp forgets to wake its reader when the framing of a body makes
+    no sense, and when a connection is closed from this side; so it is ended here with the connection.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, live: set[Line]) -> None:
+        super().__init__(loop)
+        self.uses = 0
+        self.heard = False
+        self.body: StreamReader | None = None
+        self._live = live
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._live.add(self)
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        # aiohttp itself calls this with nothing to resume its parser.
+        if data:
+            self.heard = True
+        super().data_received(data)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._live.discard(self)
+        super().connection_lost(exc)
+        body = self.body
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(ClientPayloadError("connection closed"))
+
+
+class Attempt(Protocol):
+    """One sending of a request, as the connector sees it."""
+
+    fresh_only: bool
+
+    def connecting(self) -> None: ...
+    def connected(self, line: Line) -> None: ...
+
+
+ATTEMPT: ContextVar[Attempt] = ContextVar("llmgw_pool_attempt")
+
+
+class Connector(TCPConnector):
+    """Unlimited (admission is not a transport's affair), kept alive, watched."""
+
+    def __init__(self, config: PoolConfig, tls: ssl.SSLContext) -> None:
+        super().__init__(
+            limit=0,
+            limit_per_host=0,
+            keepalive_timeout=config.keepalive,
+            ttl_dns_cache=config.dns_ttl,
+            ssl=tls,
+            socket_factory=functools.partial(make_socket, config),
+        )
+        self.live: set[Line] = set()
+        self._factory = functools.partial(Line, self._loop, self.live)  # type: ignore[assignment]
+
+    async def connect(self, req: ClientRequest, traces: list[Any], timeout: ClientTimeout) -> Connection:
+        attempt = ATTEMPT.get()
+        attempt.connecting()
+        conn = await super().connect(req, traces, timeout)
+        if attempt.fresh_only and _line(conn).uses:
+            conn = await self._fresh(functools.partial(super().connect, req, traces, timeout), conn)
+        line = _line(conn)
+        line.uses += 1
+        line.heard = False
+        attempt.connected(line)
+        return conn
+
+    @staticmethod
+    async def _fresh(connect: Callable[[], Awaitable[Connection]], kept: Connection) -> Connection:
+        """A connection that was never used. Kept ones are held aside meanwhile and go back: they may well be good."""
+        aside = [kept]
+        try:
+            while _line(conn := await connect()).uses:
+                aside.append(conn)
+        finally:
+            for conn_aside in aside:
+                conn_aside.release()
+        return conn
+
+    @property
+    def idle(self) -> int:
+        """Kept connections that nobody uses."""
+        return sum(line.is_connected() for kept in self._conns.values() for line, _ in kept)
+
+
+def _line(conn: Connection) -> Line:
+    line = conn.protocol
+    assert isinstance(line, Line)
+    return line
+
+
+def make_socket(config: PoolConfig, info: tuple[Any, ...]) -> socket.socket:
+    """A socket that finds out about a peer that is gone, and sends small writes at once."""
+    family, kind, proto, *_ = info
+    sock = socket.socket(family, kind, proto)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if sys.platform == "linux":
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, config.tcp_keepalive_idle)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, config.tcp_keepalive_interval)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT, 3)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, config.tcp_user_timeout * 1000)
+    return sock

@@ -1,0 +1,35 @@
+"""Where an account's credential goes: the one place that reveals it, one header by provider."""
+
+from __future__ import annotations
+
+import re
+
+from llmgw_domain import Account, Provider
+from llmgw_domain.errors import AccountRejected
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+_BEARER = ("authorization", "Bearer ")
+_HEADER: dict[Provider, tuple[str, str]] = {
+    Provider.OPENAI: _BEARER,
+    Provider.OPENAI_COMPATIBLE: _BEARER,
+    Provider.ANTHROPIC: ("x-api-key", ""),
+    Provider.GOOGLE: ("x-goog-api-key", ""),
+}
+
+CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie"})
+"""Request headers that only the transport may set: a caller's own are never sent to a provider."""
+
+
+def credential_header(account: Account) -> tuple[str, str] | None:
+    """The header that authenticates the account; None where it has no credential (a server of one's own).
+
+    Raises `AccountRejected` for a credential that would break out of its header line.
+    """
+    secret = account.credential.reveal()
+    if not secret:
+        return None
+    if _CONTROL.search(secret):
+        raise AccountRejected(detail=f"account {account.id}: credential has control characters")
+    name, prefix = _HEADER[account.provider]
+    return name, prefix + secret
