@@ -1,0 +1,72 @@
+"""Which path means what.
+
+Chat and Messages have fixed paths. Gemini's hold a model and a verb, and its clients disagree on how to write them: raw
+slashes in the model or `%2F`, with `models/` in front or without, under `/v1` or `/v1beta`. So the path is taken as it
+came (`raw_path`), split at its last colon, since a model may hold colons too, and decoded once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+import msgspec
+from starlette.types import Scope
+
+from llmgw_protocols import Dialect
+
+_VERBS = {"generateContent": False, "streamGenerateContent": True}
+_VERSIONS = (("/v1beta/", "v1beta"), ("/v1/", "v1"), ("/models/", "v1beta"))
+_CHAT = ("/v1/chat/completions", "/chat/completions")
+_MESSAGES = ("/v1/messages",)
+
+
+class Endpoint(msgspec.Struct, frozen=True):
+    """A path that carries calls. Model, stream and version are set where the path says them (Gemini)."""
+
+    dialect: Dialect
+    model: str | None = None
+    stream: bool = False
+    version: str | None = None
+
+
+class Paths:
+    """The data plane's paths for three dialects."""
+
+    def __init__(self, *, chat: Dialect, messages: Dialect, gemini: Dialect) -> None:
+        self._chat, self._messages, self._gemini = chat, messages, gemini
+        self._fixed = {path: Endpoint(chat) for path in _CHAT} | {path: Endpoint(messages) for path in _MESSAGES}
+
+    def find(self, scope: Scope) -> Endpoint | None:
+        """The endpoint at a request's path, or None; the method is not looked at."""
+        return self._fixed.get(scope["path"]) or self._in_path(scope)
+
+    def guess(self, path: str, headers: Mapping[str, str]) -> Dialect:
+        """The dialect that the sender of a request to an unknown path most likely reads."""
+        if path.startswith("/v1beta") or "x-goog-api-key" in headers or "x-goog-api-client" in headers:
+            return self._gemini
+        if "anthropic-version" in headers or path.endswith("/messages"):
+            return self._messages
+        return self._chat
+
+    def _in_path(self, scope: Scope) -> Endpoint | None:
+        raw = _raw_path(scope)
+        for prefix, version in _VERSIONS:
+            if raw.startswith(prefix):
+                model, _, verb = unquote(raw[len(prefix) :]).rpartition(":")
+                stream = _VERBS.get(verb)
+                model = _without_collection(model)
+                return Endpoint(self._gemini, model, stream, version) if model and stream is not None else None
+        return None
+
+
+def _raw_path(scope: Scope) -> str:
+    raw = scope.get("raw_path")
+    # Servers that leave `raw_path` out have decoded the path already; a second decoding could change a model's name.
+    text: str = raw.decode("latin-1") if raw is not None else scope["path"].replace("%", "%25")
+    return text
+
+
+def _without_collection(model: str) -> str:
+    # A client that puts its own "models/" into a template that has one too writes it twice.
+    return model.removeprefix("models/").removeprefix("models/")

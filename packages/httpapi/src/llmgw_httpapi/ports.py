@@ -1,0 +1,23 @@
+"""What the data plane needs from the relay."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from typing import Protocol
+
+from llmgw_relay.call import Admission, Call, Reply
+
+
+class Relay(Protocol):
+    """Carries calls to providers."""
+
+    def admit(self, secret: str) -> Admission:
+        """Lets a caller in, before its body is read. Raises `UnknownKey`."""
+        ...
+
+    def open(self, admission: Admission, call: Call) -> AbstractAsyncContextManager[Reply]:
+        """The answer to a call; failures are answers too, so no `GatewayError` comes out.
+
+        Leaving the context settles the call, on cancellation as well. `Reply.chunks` is closed before.
+        """
+        ...
