@@ -1,6 +1,7 @@
 import re
 
 import pytest
+
 from llmgw_domain import errors
 
 TREE = [e for e in vars(errors).values() if isinstance(e, type) and issubclass(e, errors.GatewayError)]

@@ -2,6 +2,7 @@ import uuid
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from llmgw_domain import uuid7
 
 

@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+
 from llmgw_domain import Usage
 from llmgw_domain.chat import RedactedThinking, Refusal, Text, Thinking, ToolCall
 from llmgw_domain.errors import UpstreamReset

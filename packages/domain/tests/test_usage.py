@@ -1,5 +1,6 @@
 from hypothesis import given
 from hypothesis import strategies as st
+
 from llmgw_domain import Usage
 
 counts = st.integers(0, 10**9)

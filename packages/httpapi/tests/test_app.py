@@ -111,6 +111,17 @@ async def test_an_unknown_key_is_refused_unread() -> None:
     assert p.relay.calls == []
 
 
+async def test_who_is_turned_away_is_recorded() -> None:
+    """A refusal at the door is told to the relay with the key, if it was known by then, and only once."""
+    p = plane(max_body_bytes=100)
+    await p.post(CHAT, ("content-length", "101"))
+    await drive(p.app, "POST", CHAT, [("x-api-key", "wrong")], [b"{}"])
+    assert [(error.status, knock.key.id if knock.key else None) for knock, error in p.relay.turned] == [
+        (413, "key-1"),
+        (401, None),
+    ]
+
+
 async def test_a_wrong_method_is_405() -> None:
     """A path of calls takes POST only."""
     exchange = await drive(plane().app, "GET", CHAT)

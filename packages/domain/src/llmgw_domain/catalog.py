@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import hmac
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -33,6 +33,16 @@ class Route(msgspec.Struct, frozen=True):
     model: Model
     tiers: tuple[tuple[Candidate, ...], ...]
 
+    @classmethod
+    def of(cls, model: Model, star: str, pools: Mapping[str, Sequence[Account]]) -> Route:
+        """The route of a model, with what its star matched."""
+        tiers: dict[int, list[Candidate]] = {}
+        for target in model.targets:
+            wanted = target.model.replace("*", star)
+            tier = tiers.setdefault(target.priority, [])
+            tier.extend(Candidate(account, wanted, target) for account in pools.get(target.pool, ()))
+        return cls(model, tuple(tuple(tiers[p]) for p in sorted(tiers)))
+
     def __iter__(self) -> Iterator[Candidate]:
         for tier in self.tiers:
             yield from tier
@@ -47,6 +57,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[str, tuple[Account, ...]]
     models: dict[str, Model]
     patterns: tuple[Model, ...]
+    routes: dict[str, Route]
+    """Ready for every exact name; what a pattern leads to depends on the name that was asked for."""
     keys: dict[bytes, ClientKey]
     policies: dict[str, Policy]
 
@@ -67,12 +79,14 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         for account in by_id.values():
             pools[account.pool] = (*pools.get(account.pool, ()), account)
         every = list(models)
+        exact = {m.name: m for m in every if not m.is_pattern}
         return cls(
             version=version,
             tenants={t.id: t for t in tenants},
             accounts=by_id,
             pools=pools,
-            models={m.name: m for m in every if not m.is_pattern},
+            models=exact,
+            routes={name: Route.of(model, "", pools) for name, model in exact.items()},
             # The longest pattern is the most specific one, so it wins.
             patterns=tuple(sorted((m for m in every if m.is_pattern), key=lambda m: -len(m.name))),
             keys={k.digest: k for k in keys},
@@ -99,31 +113,23 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
         Raises `UnknownModel` with the nearest names, or `KeyNotAllowed` if the policy excludes the model.
         """
-        model, star = self._match(name)
-        if model is None:
+        route = self.routes.get(name) or self._by_pattern(name)
+        if route is None:
             raise UnknownModel.named(name, self._nearest(name, policy))
         if not policy.allows(name):
             raise KeyNotAllowed(f"This key may not use the model {name!r}.", param="model")
-        tiers: dict[int, list[Candidate]] = {}
-        for target in model.targets:
-            wanted = target.model.replace("*", star)
-            tier = tiers.setdefault(target.priority, [])
-            tier.extend(Candidate(a, wanted, target) for a in self.pools.get(target.pool, ()))
-        return Route(model, tuple(tuple(tiers[p]) for p in sorted(tiers)))
+        return route
 
     def names_for(self, policy: Policy) -> list[str]:
         """The model names that can be listed: exact ones, as far as the policy allows them."""
         return [name for name in self.models if policy.allows(name)]
 
-    def _match(self, name: str) -> tuple[Model | None, str]:
-        exact = self.models.get(name)
-        if exact is not None:
-            return exact, ""
+    def _by_pattern(self, name: str) -> Route | None:
         for pattern in self.patterns:
             star = pattern.match(name)
             if star is not None:
-                return pattern, star
-        return None, ""
+                return Route.of(pattern, star, self.pools)
+        return None
 
     def _nearest(self, name: str, policy: Policy) -> list[str]:
         names = [*self.names_for(policy), *(p.name for p in self.patterns if policy.allows(p.name))]

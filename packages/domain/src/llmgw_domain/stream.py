@@ -14,7 +14,18 @@ from enum import StrEnum
 
 import msgspec
 
-from llmgw_domain.chat import Block, Image, Inline, Opaque, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from llmgw_domain.chat import (
+    Block,
+    Image,
+    Inline,
+    Opaque,
+    Origin,
+    RedactedThinking,
+    Refusal,
+    Text,
+    Thinking,
+    ToolCall,
+)
 from llmgw_domain.errors import GatewayError
 from llmgw_domain.usage import Usage
 
@@ -45,15 +56,23 @@ class ThinkingDelta(msgspec.Struct, frozen=True):
 
 
 class ThinkingSigned(msgspec.Struct, frozen=True):
-    """The signature of the thinking before it (whose text may be empty); closes that block."""
+    """The signature of the thinking before it (whose text may be empty); closes that block.
+
+    `family` is whose it is (`anthropic`, `google`, `openai`), empty where the provider did not say: only its own
+    maker takes a signature back.
+    """
 
     signature: str
     choice: int = 0
+    family: str = ""
 
 
 class ThinkingRedacted(msgspec.Struct, frozen=True):
+    """Reasoning that only its provider can read; `family` as in `ThinkingSigned`."""
+
     data: str
     choice: int = 0
+    family: str = ""
 
 
 class RefusalDelta(msgspec.Struct, frozen=True):
@@ -214,13 +233,17 @@ class Answer(msgspec.Struct, kw_only=True):
 class _Open:
     """A block that may still grow."""
 
-    __slots__ = ("head", "kind", "parts", "signed")
+    __slots__ = ("family", "head", "kind", "parts", "signed")
 
     def __init__(self, kind: type, head: ToolOpened | None = None) -> None:
         self.kind = kind
         self.head = head
         self.parts: list[str] = []
         self.signed: str | None = None
+        self.family = ""
+
+    def sign(self, event: ThinkingSigned) -> None:
+        self.signed, self.family = event.signature, event.family
 
     def close(self) -> Block:
         text = "".join(self.parts)
@@ -229,7 +252,7 @@ class _Open:
         if self.kind is Refusal:
             return Refusal(text)
         if self.kind is Thinking:
-            return Thinking(text, self.signed)
+            return Thinking(text, self.signed, _origin(self.family))
         assert self.head is not None
         return ToolCall(self.head.id, self.head.name, text, self.head.signature, self.head.custom)
 
@@ -265,12 +288,12 @@ class _Fold:
                 self._grow(blocks, Text).parts.append(text)
             case ThinkingDelta(text=text):
                 self._grow(blocks, Thinking).parts.append(text)
-            case ThinkingSigned(signature=signature):
-                self._grow(blocks, Thinking).signed = signature
+            case ThinkingSigned():
+                self._grow(blocks, Thinking).sign(event)
             case RefusalDelta(text=text):
                 self._grow(blocks, Refusal).parts.append(text)
-            case ThinkingRedacted(data=data):
-                blocks.append(RedactedThinking(data))
+            case ThinkingRedacted(data=data, family=family):
+                blocks.append(RedactedThinking(data, _origin(family)))
             case ToolOpened():
                 blocks.append(_Open(ToolCall, event))
             case ToolDelta(call=call, fragment=fragment):
@@ -307,3 +330,7 @@ class _Fold:
             choice.blocks = [b.close() if isinstance(b, _Open) else b for b in self._blocks[index]]
             self._answer.choices.append(choice)
         return self._answer
+
+
+def _origin(family: str) -> Origin | None:
+    return Origin(family) if family else None

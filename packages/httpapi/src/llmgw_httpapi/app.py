@@ -18,6 +18,7 @@ from collections.abc import AsyncIterator, Callable
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from llmgw_domain import ClientKey
 from llmgw_domain.errors import ClientGone, GatewayError
 from llmgw_httpapi.answer import CLOSE, Headers, must_close, refusal
 from llmgw_httpapi.body import Buffered, Share, read_body, refuse_length
@@ -37,7 +38,7 @@ from llmgw_httpapi.pages import Pages, Ready, wrong_method
 from llmgw_httpapi.paths import Endpoint, Paths
 from llmgw_httpapi.ports import Relay
 from llmgw_protocols import WireRequest, dialect_named
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_relay.call import Admission, Call, Knock, Reply
 
 _log = logging.getLogger(__name__)
 
@@ -72,7 +73,7 @@ def data_app(
 class _Heads:
     """What is known of a request before its body."""
 
-    __slots__ = ("endpoint", "headers", "query", "request_id", "started")
+    __slots__ = ("client", "endpoint", "headers", "key", "query", "request_id", "started")
 
     def __init__(self, endpoint: Endpoint, scope: Scope, new_request_id: Callable[[], str], started: float) -> None:
         self.endpoint = endpoint
@@ -80,14 +81,26 @@ class _Heads:
         self.query = query_map(scope)
         self.request_id = request_id_of(self.headers, new_request_id)
         self.started = started
+        self.client: str = (scope.get("client") or ("",))[0]
+        self.key: ClientKey | None = None
 
-    def call(self, scope: Scope, wishes: Wishes, body: bytes) -> Call:
+    def knock(self) -> Knock:
+        return Knock(
+            request_id=self.request_id,
+            dialect=self.endpoint.dialect,
+            started=self.started,
+            headers=self.headers,
+            client=self.client,
+            key=self.key,
+        )
+
+    def call(self, wishes: Wishes, body: bytes) -> Call:
         return Call(
             request_id=self.request_id,
             dialect=self.endpoint.dialect,
             wire=self._wire(body),
             started=self.started,
-            client=(scope.get("client") or ("",))[0],
+            client=self.client,
             stream_errors=wishes.stream_errors,
             tags=wishes.tags,
             timeout=wishes.timeout,
@@ -144,9 +157,11 @@ class _DataApp:
     async def _serve(self, heads: _Heads, share: Share, scope: Scope, receive: Receive, send: Send) -> None:
         try:
             admission, call = await self._admit(heads, share, scope, receive)
-        except ClientGone:
+        except ClientGone as gone:
+            self._relay.turned_away(heads.knock(), gone)
             return
         except GatewayError as error:
+            self._relay.turned_away(heads.knock(), error)
             await self._refusal(error, heads, scope)(scope, receive, send)
             return
         await self._carry(admission, call, heads, scope, receive, send)
@@ -155,12 +170,13 @@ class _DataApp:
         """Everything that can be refused without the body is refused before a byte of it is read."""
         headers = heads.headers
         admission = self._relay.admit(take_secret(headers, heads.query))
+        heads.key = admission.key
         wishes = wishes_of(headers)
         refuse_encoding(headers)
         limit = admission.policy.max_body_bytes or self._config.max_body_bytes
         refuse_length(declared_length(headers), limit, self._buffered)
         body = await read_body(receive, share, limit=limit, timeout=self._config.body_timeout)
-        return admission, heads.call(scope, wishes, body)
+        return admission, heads.call(wishes, body)
 
     async def _carry(
         self, admission: Admission, call: Call, heads: _Heads, scope: Scope, receive: Receive, send: Send

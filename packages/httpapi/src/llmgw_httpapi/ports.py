@@ -5,7 +5,8 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_domain.errors import GatewayError
+from llmgw_relay.call import Admission, Call, Knock, Reply
 
 
 class Relay(Protocol):
@@ -13,6 +14,10 @@ class Relay(Protocol):
 
     def admit(self, secret: str) -> Admission:
         """Lets a caller in, before its body is read. Raises `UnknownKey`."""
+        ...
+
+    def turned_away(self, knock: Knock, error: GatewayError) -> None:
+        """Records a request that is refused before its call is opened."""
         ...
 
     def open(self, admission: Admission, call: Call) -> AbstractAsyncContextManager[Reply]:

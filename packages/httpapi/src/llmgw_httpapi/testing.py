@@ -14,8 +14,8 @@ import msgspec
 from starlette.types import ASGIApp, Message, Scope
 
 from llmgw_domain import Catalog, ClientKey, Policy
-from llmgw_domain.errors import UnknownKey
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_domain.errors import GatewayError, UnknownKey
+from llmgw_relay.call import Admission, Call, Knock, Reply
 
 SECRET = "sk-test"  # noqa: S105
 
@@ -140,7 +140,8 @@ Script = Callable[[Call], Awaitable[Reply]]
 class ScriptedRelay:
     """A relay that answers with `script` to whoever has the key `SECRET`.
 
-    `outcomes` has one entry a call that is over: `ok`, `cancelled`, or the name of the exception that went through.
+    `turned` holds who was refused at the door. `outcomes` has one entry a call that is over: `ok`, `cancelled`, or the
+    name of the exception that went through.
     """
 
     def __init__(self, script: Script, *, policy: Policy | None = None) -> None:
@@ -148,6 +149,10 @@ class ScriptedRelay:
         self.policy = policy or Policy()
         self.calls: list[Call] = []
         self.outcomes: list[str] = []
+        self.turned: list[tuple[Knock, GatewayError]] = []
+
+    def turned_away(self, knock: Knock, error: GatewayError) -> None:
+        self.turned.append((knock, error))
 
     def admit(self, secret: str) -> Admission:
         if secret != SECRET:

@@ -9,7 +9,7 @@ The relay does no I/O of its own. It owns the ports (`ports`) that the edges imp
 client library, no database. `llmgw_relay.testing` has the in-memory forms of the ports.
 """
 
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_relay.call import Admission, Call, Knock, Reply
 from llmgw_relay.exchange import Relay, RelayConfig
 from llmgw_relay.facts import CallOpened, CallSettled
 from llmgw_relay.ports import Facts, Upstream, UpstreamReply, UpstreamRequest
@@ -20,6 +20,7 @@ __all__ = [
     "CallOpened",
     "CallSettled",
     "Facts",
+    "Knock",
     "Relay",
     "RelayConfig",
     "Reply",

@@ -162,5 +162,4 @@ def retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:
 
 def header_text(text: str) -> bytes:
     """A header value is one line of visible ASCII; a model's name comes from the client through a star route."""
-    escaped = text.encode("unicode_escape").replace(b"\x7f", b"")
-    return escaped[:1024]
+    return text.encode("unicode_escape")[:1024]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 
 import msgspec
 
@@ -31,6 +31,20 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     tags: str = ""
     timeout: float | None = None
     """Seconds, from `x-gw-timeout`: an upper bound on the whole call."""
+
+
+class Knock(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that got no further than the door: no valid key, a body that is too large or was never sent whole.
+
+    `key` is None if the caller is not known. Header names are lower-case; `started` is monotonic.
+    """
+
+    request_id: str
+    dialect: Dialect
+    started: float
+    headers: Mapping[str, str]
+    client: str = ""
+    key: ClientKey | None = None
 
 
 class Reply:

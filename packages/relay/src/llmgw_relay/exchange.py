@@ -14,7 +14,8 @@ from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UpstreamTru
 from llmgw_protocols import Dialect, EncodeContext, Encoder, Envelope, Rendered, TargetFacts, dialect_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, retry_headers
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_relay.call import Admission, Call, Knock, Reply
+from llmgw_relay.facts import CallSettled
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
 from llmgw_relay.retry import may_retry, most_telling
@@ -61,6 +62,29 @@ class Relay:
         catalog = self.current()
         key = catalog.key_for(secret)
         return Admission(catalog=catalog, key=key, policy=catalog.policy_of(key))
+
+    def turned_away(self, knock: Knock, error: GatewayError) -> None:
+        """Records a request that was refused before there was a call to open."""
+        self.facts.append(
+            CallSettled(
+                request_id=knock.request_id,
+                at=self.wall(),
+                tenant=knock.key.tenant if knock.key else "",
+                key=knock.key.id if knock.key else "",
+                dialect=knock.dialect.name,
+                model="",
+                stream=False,
+                outcome="cancelled" if isinstance(error, ClientGone) else "refused",
+                status=knock.dialect.status_of(error),
+                attempts=0,
+                duration=self.clock() - knock.started,
+                error_code=error.code,
+                error_detail=error.detail or error.message,
+                client=knock.client,
+                user_agent=knock.headers.get("user-agent", ""),
+                config_version=self.current().version,
+            )
+        )
 
     def open(self, admission: Admission, call: Call) -> Exchange:
         """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""

@@ -15,6 +15,9 @@ from llmgw_domain.stream import Answer, Failed, StreamEvent
 from llmgw_protocols import Decoder, Encoder, Frame
 from llmgw_relay.meter import Meter
 
+_ANSWERED = 200
+"""The status of a failure that is an answer: the model was asked and gave nothing that can be used."""
+
 
 class Step(msgspec.Struct, frozen=True):
     """`out` goes to the client; `error` says that the answer broke here; `over` that nothing more need be read."""
@@ -62,13 +65,16 @@ class Passthrough:
     def _breaking(self) -> GatewayError | None:
         """The failure that ends the pass-through; None where the provider's own frame may go on to the client.
 
-        It may where the dialect's words tell the client all there is to tell: of its own request, or in a stream that
-        has begun. Before that, an error of the provider's is ours to answer, perhaps from another account.
+        It may where the dialect's words tell the client all there is to tell: of its own request, of an answer that the
+        model failed at, or in a stream that has begun. Before that, an error of the provider's is ours to answer,
+        perhaps from another account; and one of the account's is never the client's to read.
         """
         failure = self._meter.failure
-        if failure is None or (failure.native and (self._meter.semantic or failure.error.blame == "request")):
+        if failure is None:
             return None
-        return failure.error
+        error = failure.error
+        answered = error.blame == "request" or error.upstream_status == _ANSWERED or self._meter.semantic
+        return None if failure.native and answered and error.blame != "account" else error
 
     def _pass(self, frames: list[Frame]) -> Step:
         out: list[bytes] = []
@@ -126,6 +132,6 @@ class Translation:
 
 
 def _read(decoder: Decoder, data: bytes) -> list[Frame]:
-    """The frames of a read. Behind a stream's own last frame nothing is read, so what the decoder held back comes too."""
+    """The frames of a read. Nothing is read behind a stream's last frame, so what was held back comes with it."""
     frames = decoder.feed(data)
     return frames + decoder.finish() if decoder.closed else frames

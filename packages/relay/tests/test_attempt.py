@@ -1,0 +1,54 @@
+from llmgw_balancer import Slots
+from llmgw_domain import Account, Candidate, Provider, Secret, Target
+from llmgw_protocols import EncodeContext, Rendered, dialect_named
+from llmgw_relay import UpstreamRequest
+from llmgw_relay.attempt import Attempt
+from llmgw_relay.meter import Meter
+from llmgw_relay.testing import Script, ScriptedUpstream
+from llmgw_relay.transform import Passthrough
+
+CHAT, MESSAGES = dialect_named("chat"), dialect_named("messages")
+ACCOUNT = Account(id="a", provider=Provider.OPENAI, base_url="http://x", credential=Secret("k"), pool="p")
+
+
+def attempt() -> Attempt:
+    encoder = CHAT.encoder(EncodeContext(model="m", request_id="r", created=1))
+    return Attempt(
+        candidate=Candidate(ACCOUNT, "m", Target(pool="p", model="m")),
+        lease=Slots().take("a"),
+        rendered=Rendered(path="/p", body=b""),
+        request=UpstreamRequest(account=ACCOUNT, path="/p", body=b""),
+        transform=Passthrough(CHAT.decoder(), encoder, Meter()),
+        encoder=encoder,
+    )
+
+
+async def test_closing_works_once_and_always():
+    """An attempt can be closed before it was opened, in the middle of its body, and again."""
+    upstream = ScriptedUpstream(Script([b"a", b"b"]))
+    tried = attempt()
+    await tried.close()
+    await tried.open(upstream)
+    assert (await tried.next_chunk(), upstream.open_now) == (b"a", 1)
+    await tried.close()
+    await tried.close()
+    assert upstream.open_now == 0
+
+
+async def test_the_body_ends_with_none():
+    """Behind the last chunk comes None, as often as it is asked for."""
+    tried = attempt()
+    await tried.open(ScriptedUpstream(Script([b"a"])))
+    assert [await tried.next_chunk() for _ in range(3)] == [b"a", None, None]
+    await tried.close()
+
+
+def test_own_words_are_for_the_same_dialect_and_the_requests_fault():
+    """The provider's body is passed on if it is JSON, in the client's dialect, and about the client's request."""
+    body = b'{"error":{"message":"bad","type":"invalid_request_error","param":null,"code":null}}'
+    tried = attempt()
+    error = tried.fault(400, {}, body)
+    assert (tried.own_words(error, CHAT), tried.own_words(error, MESSAGES)) == (body, None)
+    assert tried.own_words(tried.fault(401, {}, body), CHAT) is None
+    assert tried.own_words(tried.fault(400, {}, b"<html>"), CHAT) is None
+    assert tried.own_words(error, CHAT) is None

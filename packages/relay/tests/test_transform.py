@@ -1,0 +1,86 @@
+import msgspec
+import pytest
+
+from llmgw_domain.errors import UpstreamTruncated
+from llmgw_protocols import EncodeContext, dialect_named
+from llmgw_relay.meter import Meter
+from llmgw_relay.transform import Passthrough, Translation
+
+CONTEXT = EncodeContext(model="gpt", request_id="r", created=1)
+
+
+def chunk(**choice) -> bytes:
+    body = {
+        "id": "x",
+        "created": 1,
+        "model": "m",
+        "choices": [{"index": 0, "delta": {}, "finish_reason": None, **choice}],
+    }
+    return b"data: " + msgspec.json.encode(body) + b"\n\n"
+
+
+HELLO, STOP, DONE = chunk(delta={"content": "Hello"}), chunk(finish_reason="stop"), b"data: [DONE]\n\n"
+WHOLE = msgspec.json.encode(
+    {"id": "x", "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "finish_reason": "stop"}]}
+)
+
+
+def passthrough() -> Passthrough:
+    chat = dialect_named("chat")
+    return Passthrough(chat.decoder(), chat.encoder(CONTEXT), Meter())
+
+
+def translation() -> Translation:
+    return Translation(dialect_named("chat").decoder(), dialect_named("messages").encoder(CONTEXT), Meter())
+
+
+def test_a_pass_through_forwards_whole_frames_only():
+    """Half a frame is held back, so that an ending of ours can never land inside it."""
+    transform = passthrough()
+    assert transform.feed(HELLO + STOP[:10]).out == HELLO
+    assert transform.feed(STOP[10:]).out == STOP
+    step = transform.feed(DONE)
+    assert (step.out, step.over) == (DONE, True)
+
+
+def test_a_pass_through_without_its_end_mark_gets_it():
+    """A complete stream that lacks its last frame is given one."""
+    transform = passthrough()
+    transform.feed(HELLO + STOP)
+    step = transform.eof()
+    assert (step.out, step.error) == (DONE, None)
+
+
+@pytest.mark.parametrize("make", [passthrough, translation])
+def test_an_end_without_terminal_evidence_is_an_error(make):
+    """A stream that ends before its finish reason is truncated, whatever becomes of its bytes."""
+    transform = make()
+    transform.feed(HELLO)
+    assert isinstance(transform.eof().error, UpstreamTruncated)
+
+
+def test_comments_are_not_forwarded():
+    """A provider's comment frames stay behind: some clients choke on them."""
+    assert passthrough().feed(b": PROCESSING\n\n" + HELLO).out == HELLO
+
+
+def test_a_translation_ends_once():
+    """The client's own ending comes with the provider's last frame, and only once."""
+    transform = translation()
+    out = transform.feed(HELLO + STOP + DONE)
+    assert out.over
+    assert out.out.count(b"event: message_stop") == 1
+
+
+def test_what_came_before_a_failure_is_sent():
+    """Text in the same read as a broken frame reaches the client before the error is told."""
+    step = translation().feed(HELLO + b"data: {broken\n\n")
+    assert b"Hello" in step.out
+    assert step.error is not None
+
+
+@pytest.mark.parametrize("make", [passthrough, translation])
+def test_a_body_that_is_no_answer_is_an_error(make):
+    """A whole body is passed on or translated if it is an answer, else it is an error."""
+    assert make().whole(WHOLE).error is None
+    assert make().whole(b"<html>").error is not None
