@@ -1,0 +1,271 @@
+"""The composition root: parse, build, run, drain.
+
+`open_gateway` builds the single-process form, one block a component in the order of their dependencies, and takes it
+down in reverse. `serve` runs it until a signal asks for the end: the first SIGTERM or SIGINT drains, a second one ends
+at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
+
+import uvloop
+
+from llmgw_admin import AdminConfig, Status, admin_app
+from llmgw_balancer import Slots
+from llmgw_control import Control, Records
+from llmgw_domain import uuid7
+from llmgw_gateway import first_start
+from llmgw_gateway.bind import Bind
+from llmgw_gateway.config import ServerConfig, Settings
+from llmgw_gateway.secrets import Secrets
+from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
+from llmgw_gateway.serving import serve as listen
+from llmgw_httpapi import HttpConfig, data_app
+from llmgw_pool import ConnectionPool, PoolConfig
+from llmgw_relay import Relay, RelayConfig
+from llmgw_simulator import Simulator, SimulatorConfig
+from llmgw_telemetry import LogConfig, LogStream, Metrics, Observer, configure_logging
+
+_log = logging.getLogger(__name__)
+
+_IDS = random.Random()
+"""Seeded by the system at import. Request ids are names, not secrets, and the system's own source costs a call each."""
+
+
+class Gateway:
+    """A running gateway: what the signals act on, and what tests look into."""
+
+    def __init__(
+        self,
+        *,
+        control: Control,
+        relay: Relay,
+        pool: ConnectionPool,
+        slots: Slots,
+        metrics: Metrics,
+        data: Listener,
+        admin: Listener,
+        records: Records,
+        first_key: first_start.FirstKey | None,
+        simulated: bool,
+    ) -> None:
+        self.control = control
+        self.relay = relay
+        self.pool = pool
+        self.slots = slots
+        self.metrics = metrics
+        self.data = data
+        self.admin = admin
+        self.records = records
+        self.first_key = first_key
+        self.simulated = simulated
+
+    @property
+    def data_bind(self) -> Bind:
+        """Where the data plane really listens: the port of the socket, not that of the configuration."""
+        return Bind.parse(self.data.addresses[0])
+
+    @property
+    def admin_bind(self) -> Bind:
+        return Bind.parse(self.admin.addresses[0])
+
+    async def drain(self, seconds: float) -> None:
+        """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
+        await self.data.drain(seconds)
+        await self.admin.drain(1.0)
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gateway]:
+    """Everything in one process, open and serving. Raises `CannotListen`, `Refused`, OSError."""
+    server = settings.config.server
+    began = time.monotonic()
+    async with AsyncExitStack() as stack:
+        # The simulator comes first, because its address is part of the records.
+        simulated = first_start.needs_simulator(settings.config, settings.environ)
+        simulator_url = await stack.enter_async_context(_simulator()) if simulated else None
+
+        key = first_start.first_key(settings.config, settings.data_dir)
+        records = first_start.complete(settings.config, settings.environ, simulator_url, key)
+        control = Control(Secrets.of(settings).reveal)
+        catalog = control.load(records)
+
+        metrics = Metrics()
+        observer = Observer(metrics, log)
+        observer.catalog(catalog.version)
+
+        pool = await stack.enter_async_context(ConnectionPool(PoolConfig()))
+        observer.connections("http1", lambda: _connection_states(pool))
+
+        slots = Slots()
+        relay = Relay(
+            current=control.current,
+            upstream=pool,
+            slots=slots,
+            facts=observer,
+            clock=time.monotonic,
+            wall=time.time,
+            rand=random.random,
+            config=RelayConfig(stream_errors=server.stream_errors),
+        )
+
+        draining = Draining()
+        data = await stack.enter_async_context(
+            listen(
+                data_app(
+                    relay,
+                    HttpConfig(max_body_bytes=server.max_body_bytes, max_buffered_bytes=server.max_buffered_bytes),
+                    new_request_id=new_request_id,
+                    clock=time.monotonic,
+                    ready=lambda: _ready(control, draining),
+                    draining=draining,
+                ),
+                bind(server.data_bind),
+                ServeConfig(engine=server.engine),
+                draining,
+            )
+        )
+
+        def status() -> Status:
+            held = {account: slots.held(account) for account in control.current().accounts}
+            return Status(
+                version=version("llmgw-gateway"),
+                uptime=time.monotonic() - began,
+                ready=_ready(control, draining)[0],
+                draining=draining(),
+                in_flight=held,
+            )
+
+        pages = admin_app(control, metrics.render, status, _admin_config(settings))
+        admin = await stack.enter_async_context(
+            listen(pages, bind(server.admin_bind), ServeConfig(engine=server.engine))
+        )
+        yield Gateway(
+            control=control,
+            relay=relay,
+            pool=pool,
+            slots=slots,
+            metrics=metrics,
+            data=data,
+            admin=admin,
+            records=records,
+            first_key=key,
+            simulated=simulated,
+        )
+
+
+def new_request_id() -> str:
+    """A UUIDv7: sortable by time in every log that it ends up in."""
+    return uuid7(time.time(), _IDS.getrandbits(74))
+
+
+def serve(settings: Settings) -> int:
+    """Runs the gateway until it is told to stop; the exit code."""
+    server = settings.config.server
+    log = configure_logging(_log_config(server))
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        try:
+            runner.run(_serve(settings, log))
+        except CannotListen as error:
+            sys.stderr.write(f"{error}\n")
+            return 1
+    return 0
+
+
+async def _serve(settings: Settings, log: LogStream) -> None:
+    stop, now = _signals()
+    async with open_gateway(settings, log) as gateway:
+        _announce(settings, gateway)
+        await stop.wait()
+        seconds = settings.config.server.drain_seconds
+        _log.info("draining", extra={"seconds": seconds, "connections": gateway.data.connections})
+        await _drain(gateway, seconds, now)
+    _log.info("stopped")
+
+
+async def _drain(gateway: Gateway, seconds: float, now: asyncio.Event) -> None:
+    """Drains until done or told to hurry."""
+
+    async def hurry() -> None:
+        await now.wait()
+        drain.cancel()
+
+    async with asyncio.TaskGroup() as tasks:
+        drain = tasks.create_task(gateway.drain(seconds))
+        watch = tasks.create_task(hurry())
+        drain.add_done_callback(lambda _: watch.cancel())
+
+
+def _signals() -> tuple[asyncio.Event, asyncio.Event]:
+    """Events of the first signal to stop and of the second one."""
+    stop, now = asyncio.Event(), asyncio.Event()
+
+    def asked() -> None:
+        (now if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked)
+    return stop, now
+
+
+def _announce(settings: Settings, gateway: Gateway) -> None:
+    _log.info(
+        "ready",
+        extra={
+            "data": str(gateway.data_bind),
+            "admin": str(gateway.admin_bind),
+            "engine": settings.config.server.engine,
+            "catalog": gateway.control.current().version,
+        },
+    )
+    if first_start.wants_secrets(os.environ, sys.stdout.isatty()):
+        text = first_start.welcome(
+            data=gateway.data_bind,
+            admin=gateway.admin_bind,
+            records=gateway.records,
+            key=gateway.first_key,
+            simulated=gateway.simulated,
+            version=version("llmgw-gateway"),
+        )
+        sys.stdout.write(f"\n{text}\n")
+        sys.stdout.flush()
+    elif gateway.first_key is not None:
+        _log.info(first_start.whereabouts(gateway.first_key))
+
+
+@asynccontextmanager
+async def _simulator() -> AsyncIterator[str]:
+    """The built-in simulator on a free port of loopback; its base URL."""
+    async with Simulator(SimulatorConfig()).serve("127.0.0.1", 0) as running:
+        yield running.base_url
+
+
+def _ready(control: Control, draining: Draining) -> tuple[bool, str]:
+    if draining():
+        return False, "draining"
+    return (True, "") if control.loaded else (False, "no catalog is loaded")
+
+
+def _admin_config(settings: Settings) -> AdminConfig:
+    server = settings.config.server
+    return AdminConfig(host=Bind.parse(server.admin_bind).host, hosts=server.admin_hosts, token=settings.admin_token)
+
+
+def _connection_states(pool: ConnectionPool) -> list[tuple[str, int]]:
+    counters = pool.counters()
+    return [("leased", counters.open - counters.idle), ("idle", counters.idle)]
+
+
+def _log_config(server: ServerConfig) -> LogConfig:
+    return LogConfig(level=server.log_level, format=server.log_format, requests=server.log_requests)

@@ -1,0 +1,175 @@
+"""The `gateway` command.
+
+Exit codes: 0 done; 1 refused, with every problem on standard error; 2 the configuration file can't be read, or the
+command line is wrong.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from llmgw_gateway.check import examine, summary
+from llmgw_gateway.config import Settings, read
+from llmgw_gateway.problems import Problem, Unreadable
+from llmgw_gateway.sealing import MasterKey, SealingError, find_master_key, make_master_key
+
+OK, REFUSED, UNREADABLE = 0, 1, 2
+
+_EXAMPLES = """\
+examples:
+  gateway                                    start with ./gateway.toml, or with the built-in simulator
+  gateway serve --config /etc/gateway.toml   start with another file
+  gateway check                              say what is wrong with the configuration, by line
+  pass show openai | gateway seal            print a sealed value to put into the configuration
+
+exit codes: 0 done; 1 refused, the reasons are on standard error; 2 the file can't be read, or wrong usage
+
+Every key of the file has an environment name too: server.data_bind is GATEWAY_SERVER__DATA_BIND.
+"""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs a command and gives its exit code."""
+    options = _parser().parse_args(_with_default(list(sys.argv[1:] if arguments is None else arguments)))
+    try:
+        code: int = options.run(options)
+    except Unreadable as error:
+        _complain(*error.problems)
+        return UNREADABLE
+    except SealingError as error:
+        _complain(str(error))
+        return REFUSED
+    return code
+
+
+def _with_default(arguments: list[str]) -> list[str]:
+    """`gateway` and `gateway --config F` are `gateway serve ...`."""
+    if arguments and (not arguments[0].startswith("-") or arguments[0] in ("-h", "--help", "--version")):
+        return arguments
+    return ["serve", *arguments]
+
+
+# --- commands ---------------------------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    settings, problems = _read(options)
+    problems = examine(settings, problems)
+    if problems:
+        _complain(*problems)
+        return REFUSED
+    # Composition brings in every server and client library; the other commands do without.
+    from llmgw_gateway.build import serve
+
+    return serve(settings)
+
+
+def _check(options: argparse.Namespace) -> int:
+    settings, problems = _read(options)
+    problems = examine(settings, problems)
+    if problems:
+        _complain(*problems)
+        return REFUSED
+    _say(summary(settings))
+    return OK
+
+
+def _seal(options: argparse.Namespace) -> int:
+    # A configuration that is not valid yet may be waiting for the very value that is about to be sealed.
+    settings, _ = _read(options)
+    secret = _ask()
+    if not secret:
+        _complain("nothing to seal: the secret is empty")
+        return REFUSED
+    _say(_master_key(settings).seal(secret))
+    return OK
+
+
+def _version(_: argparse.Namespace) -> int:
+    _say(f"llmgw {version('llmgw-gateway')}")
+    return OK
+
+
+def _master_key(settings: Settings) -> MasterKey:
+    found = find_master_key(settings.master_key, settings.environ, settings.data_dir)
+    if found is not None:
+        return found
+    made = make_master_key(settings.data_dir)
+    _complain(
+        f"made master key {made.id} in {settings.data_dir / 'master.key'}: back it up, apart from the configuration"
+    )
+    return made
+
+
+def _ask() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Secret (not shown): ")
+    return sys.stdin.read().removesuffix("\n").removesuffix("\r")
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="gateway",
+        description="A self-hosted gateway for LLM traffic.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"llmgw {version('llmgw-gateway')}")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    serve = commands.add_parser("serve", help="start the gateway (the default)", description="Start the gateway.")
+    serve.set_defaults(run=_serve)
+    serve.add_argument("--data-bind", metavar="HOST:PORT", help="where clients connect (default 127.0.0.1:8080)")
+    serve.add_argument("--admin-bind", metavar="HOST:PORT", help="where the dashboard is (default 127.0.0.1:8081)")
+    check = commands.add_parser(
+        "check", help="validate the configuration", description="Say all that is wrong with the configuration, by line."
+    )
+    check.set_defaults(run=_check)
+    seal = commands.add_parser(
+        "seal",
+        help="encrypt a secret for the configuration",
+        description="Read a secret from standard input, or ask for it, and print its sealed form. Without a master key "
+        "one is made in the data folder; an existing one is never replaced.",
+    )
+    seal.set_defaults(run=_seal)
+    for command in (serve, check, seal):
+        _common(command)
+    commands.add_parser("version", help="print the version").set_defaults(run=_version)
+    return parser
+
+
+def _common(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--config", metavar="FILE", type=Path, help="configuration file (default $GATEWAY_CONFIG, then ./gateway.toml)"
+    )
+    command.add_argument(
+        "--data-dir", metavar="DIR", help="data folder (default $GATEWAY_DATA_DIR, then ~/.local/share/llmgw)"
+    )
+    command.add_argument(
+        "--master-key",
+        metavar="REF",
+        help="env:NAME or file:PATH of the master key (default $GATEWAY_MASTER_KEY, then DIR/master.key)",
+    )
+
+
+def _read(options: argparse.Namespace) -> tuple[Settings, list[Problem]]:
+    flags = {f"server.{name}": getattr(options, name, None) for name in ("data_bind", "admin_bind", "data_dir")}
+    given = {path: value for path, value in flags.items() if value is not None}
+    return read(options.config, os.environ, given, options.master_key)
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(f"{text}\n")
+
+
+def _complain(*problems: Problem | str) -> None:
+    for problem in problems:
+        sys.stderr.write(f"{problem}\n")

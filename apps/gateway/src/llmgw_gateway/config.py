@@ -1,0 +1,223 @@
+"""What the gateway is configured to do, read from a file, the environment and the command line, in that order.
+
+Later sources win. Everything ends in one frozen `Config`, whose structs are the whole schema: the reader, the names in
+the environment and the reference in the documentation follow from them. Every problem is collected with the place that
+it comes from, so that `gateway check` can show all of them at once.
+
+Reading is total: `read` gives settings with defaults in place of what is wrong, next to the problems, and `load`
+refuses if there are any.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+
+from llmgw_control import AccountRecord, KeyRecord, ModelRecord, PolicyRecord, Records
+from llmgw_domain import Secret, StreamErrors
+from llmgw_gateway.bind import bind_problem
+from llmgw_gateway.convert import convert
+from llmgw_gateway.data_dir import default_data_dir
+from llmgw_gateway.environment import overlay
+from llmgw_gateway.locate import Lines
+from llmgw_gateway.problems import ConfigError, Origins, Problem, Unreadable
+
+DEFAULT_FILE = "gateway.toml"
+
+_LATER_TABLES = {
+    "database": "this version keeps its state in this file and in memory, without a database",
+    "cluster": "this version runs as a single node",
+}
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[server]`: the process itself. Durations are in seconds, sizes in bytes."""
+
+    data_bind: str = "127.0.0.1:8080"
+    admin_bind: str = "127.0.0.1:8081"
+    admin_hosts: tuple[str, ...] = ()
+    """Further names under which the admin pages may be asked for, e.g. of a proxy in front."""
+    workers: int = 1
+    """0 and 1 both run everything in one process."""
+    drain_seconds: float = 600.0
+    engine: Literal["hypercorn", "uvicorn"] = "hypercorn"
+    max_body_bytes: int = 32 * 1024 * 1024
+    """Of one request; a key's policy may say otherwise."""
+    max_buffered_bytes: int = 512 * 1024 * 1024
+    """Of all requests in flight together."""
+    data_dir: str | None = None
+    stream_errors: StreamErrors = StreamErrors.FINISH
+    log_format: Literal["auto", "console", "json"] = "auto"
+    """`auto` is `console` on a terminal and `json` elsewhere."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_requests: bool = True
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of `gateway.toml`."""
+
+    server: ServerConfig = ServerConfig()
+    accounts: tuple[AccountRecord, ...] = ()
+    models: tuple[ModelRecord, ...] = ()
+    keys: tuple[KeyRecord, ...] = ()
+    policies: tuple[PolicyRecord, ...] = ()
+
+    def records(self) -> Records:
+        return Records(accounts=self.accounts, models=self.models, keys=self.keys, policies=self.policies)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """A configuration with what it needs to be used: where it came from, and where secrets and data are.
+
+    `file` is None where there is no file; `base` is the folder that relative `file:` references start at; `master_key`
+    is the reference that the command line gave.
+    """
+
+    config: Config
+    data_dir: Path
+    base: Path
+    origins: Origins
+    environ: Mapping[str, str]
+    file: Path | None = None
+    master_key: str | None = None
+
+    @property
+    def admin_token(self) -> Secret | None:
+        token = self.environ.get("GATEWAY_ADMIN_TOKEN")
+        return Secret(token) if token else None
+
+    def __repr__(self) -> str:
+        # The environment holds secrets, so the generated repr would print them.
+        return f"<Settings {self.file or 'without a file'}, data in {self.data_dir}>"
+
+
+def load(
+    path: Path | None, environ: Mapping[str, str], flags: Mapping[str, str] | None = None, master_key: str | None = None
+) -> Settings:
+    """Reads and refuses: as `read`, and raises `ConfigError` with every problem if there is any."""
+    settings, problems = read(path, environ, flags, master_key)
+    if problems:
+        raise ConfigError(problems)
+    return settings
+
+
+def read(
+    path: Path | None, environ: Mapping[str, str], flags: Mapping[str, str] | None = None, master_key: str | None = None
+) -> tuple[Settings, list[Problem]]:
+    """The settings as far as they are valid, and every problem of the rest.
+
+    `flags` are values of the command line by their path (`server.data_bind`). Raises `Unreadable` if there is no such
+    file, or it is not TOML.
+    """
+    file = _file(path, environ)
+    text = _text(file) if file else ""
+    raw = _parse(text, file) if file else {}
+    origins = Origins(file=_shown(file), lines=Lines.of(text))
+    problems = _later_tables(raw, origins)
+    keys = {name: value for name, value in environ.items() if f"env:{name}" != master_key}
+    problems += overlay(raw, keys, Config, origins)
+    _apply_flags(raw, flags or {}, origins)
+    config, wrong = convert(Config, raw)
+    problems += [origins.problem(path, message) for path, message in (*wrong, *_server_problems(config.server))]
+    settings = Settings(
+        config=config,
+        data_dir=_data_dir(config.server, file, origins, environ),
+        base=file.parent if file else Path(),
+        origins=origins,
+        environ=environ,
+        file=file,
+        master_key=master_key,
+    )
+    return settings, problems
+
+
+# --- the file ---------------------------------------------------------------------------------------------------------
+
+
+def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
+    if path is not None:
+        return path
+    if environ.get("GATEWAY_CONFIG"):
+        return Path(environ["GATEWAY_CONFIG"])
+    return Path(DEFAULT_FILE) if Path(DEFAULT_FILE).exists() else None
+
+
+def _shown(file: Path | None) -> str:
+    return str(file) if file else DEFAULT_FILE
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except OSError as error:
+        raise Unreadable([Problem(source=str(file), message=f"can't be read: {error.strerror}")]) from None
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise Unreadable([Problem(source=str(file), line=line, message="is not valid UTF-8")]) from None
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise Unreadable([Problem(source=str(file), message="is nested too deeply")]) from None
+    except tomllib.TOMLDecodeError as error:
+        # The line is only in the message before Python 3.14; without one the document ended too early.
+        said = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error), re.DOTALL)
+        message = said[1] if said else str(error)
+        line = int(said[2]) if said and said[2] else text.count("\n") + 1
+        raise Unreadable([Problem(source=str(file), line=line, message=f"is not valid TOML: {message}")]) from None
+
+
+def _later_tables(raw: dict[str, Any], origins: Origins) -> list[Problem]:
+    """Tables of the documented format that this version can't honour are refused, not passed over in silence."""
+    found = [name for name in _LATER_TABLES if raw.pop(name, None) is not None]
+    return [origins.problem(name, f"is not available in this version: {_LATER_TABLES[name]}") for name in found]
+
+
+# --- the rest ---------------------------------------------------------------------------------------------------------
+
+
+def _apply_flags(raw: dict[str, Any], flags: Mapping[str, str], origins: Origins) -> None:
+    server = raw.setdefault("server", {})
+    if not isinstance(server, dict):
+        return
+    for path, value in flags.items():
+        field = path.removeprefix("server.")
+        server[field] = value
+        origins.names[path] = "--" + field.replace("_", "-")
+
+
+def _data_dir(server: ServerConfig, file: Path | None, origins: Origins, environ: Mapping[str, str]) -> Path:
+    if not server.data_dir:
+        return default_data_dir(environ)
+    given = Path(server.data_dir).expanduser()
+    from_file = file is not None and "server.data_dir" not in origins.names
+    return file.parent / given if from_file and file is not None else given
+
+
+def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
+    wrong = {
+        "server.data_bind": bind_problem(server.data_bind),
+        "server.admin_bind": bind_problem(server.admin_bind),
+        "server.drain_seconds": None if 0 <= server.drain_seconds < float("inf") else "must be 0 or more seconds",
+        "server.max_body_bytes": _size_problem(server.max_body_bytes),
+        "server.max_buffered_bytes": _size_problem(server.max_buffered_bytes),
+        "server.workers": _workers_problem(server.workers),
+    }
+    return [(path, problem) for path, problem in wrong.items() if problem]
+
+
+def _size_problem(size: int) -> str | None:
+    return None if size > 0 else f"must be a positive integer, not {size}"
+
+
+def _workers_problem(workers: int) -> str | None:
+    if workers < 0:
+        return f"must be 0 or more, not {workers}"
+    return None if workers <= 1 else f"more than one worker is not available in this version, not {workers}"

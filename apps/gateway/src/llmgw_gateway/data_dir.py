@@ -1,0 +1,45 @@
+"""The data folder: where it is, and private files in it that are written once and never replaced."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from pathlib import Path
+
+
+def default_data_dir(environ: Mapping[str, str]) -> Path:
+    """`$XDG_DATA_HOME/llmgw`, or `~/.local/share/llmgw`. A relative XDG path is invalid and is passed over, as the XDG
+    Base Directory Specification wants it.
+    """
+    xdg = Path(environ.get("XDG_DATA_HOME", ""))
+    if xdg.is_absolute():
+        return xdg / "llmgw"
+    home = Path(environ["HOME"]) if environ.get("HOME") else Path.home()
+    return home / ".local" / "share" / "llmgw"
+
+
+def open_data_dir(path: Path) -> None:
+    """Makes the folder, for its owner only, unless it is there. Raises OSError."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def create_once(path: Path, text: str) -> bool:
+    """Writes a file that only its owner can read, whole or not at all; False if there is one already.
+
+    The link is what makes it both atomic and exclusive: of two processes that start at once, one wins and the other
+    reads the winner's file. Raises OSError.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(draft, path)
+    except FileExistsError:
+        return False
+    finally:
+        draft.unlink()
+    return True

@@ -1,0 +1,153 @@
+"""Serving an ASGI application on sockets that the worker owns.
+
+The worker accepts, and hands each connection to an engine's per-connection code (Hypercorn's or uvicorn's). So a drain
+can stop accepting while open connections go on and are told that they end, and a connection that does not read can be
+cut. Neither engine installs signal handlers, writes an access log, or runs the lifespan protocol: what the application
+needs is open before it is served.
+
+A drain: no more connections; `draining` is true, so that responses say `connection: close`; after a short grace, in
+which a request on its way still finds its connection open, idle connections are closed; requests in flight go on until
+the deadline; what is left is reset.
+
+The engines end a connection without the last chunk of its body when the application returns without having sent it.
+`scope["state"]["abort"]` resets the connection at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from typing import Protocol
+
+from llmgw_gateway.serving_connections import AsgiApp, Connections, ServeConfig
+from llmgw_gateway.serving_hypercorn import HypercornEngine
+from llmgw_gateway.serving_sockets import CannotListen, bind
+from llmgw_gateway.serving_uvicorn import UvicornEngine
+
+__all__ = ["CannotListen", "Draining", "Listener", "ServeConfig", "bind", "serve"]
+
+_UNWIND_SECONDS = 2.0
+"""How long an application may take to notice that its connection is gone before it is cancelled."""
+
+_BUSY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: text/plain; charset=utf-8\r\n"
+    b"content-length: 22\r\nconnection: close\r\n\r\nToo many connections.\n"
+)
+
+
+class Engine(Protocol):
+    """The per-connection code of a server."""
+
+    connections: Connections
+
+    def accept(self) -> asyncio.Protocol: ...
+
+    async def close_idle(self) -> None: ...
+
+
+_ENGINES: dict[str, Callable[[AsgiApp, ServeConfig], Engine]] = {
+    "hypercorn": HypercornEngine,
+    "uvicorn": UvicornEngine,
+}
+
+
+class Draining:
+    """Whether the process is on its way out. It can be asked for before there is a listener, and by several."""
+
+    def __init__(self) -> None:
+        self._begun = False
+
+    def begin(self) -> None:
+        self._begun = True
+
+    def __call__(self) -> bool:
+        return self._begun
+
+
+class Listener:
+    """Listening sockets and the connections that came through them."""
+
+    def __init__(self, engine: Engine, config: ServeConfig, draining: Draining) -> None:
+        self._engine = engine
+        self._config = config
+        self._draining = draining
+        self._servers: list[asyncio.Server] = []
+        self.addresses: list[str] = []
+
+    @property
+    def connections(self) -> int:
+        return len(self._engine.connections)
+
+    @property
+    def draining(self) -> bool:
+        return self._draining()
+
+    async def listen(self, sock: socket.socket) -> None:
+        """Starts to accept on a socket, which belongs to the listener from now on."""
+        loop = asyncio.get_running_loop()
+        self.addresses.append(_name(sock))
+        self._servers.append(await loop.create_server(self._accept, sock=sock, backlog=self._config.backlog))
+
+    async def drain(self, seconds: float) -> None:
+        """Stops serving within `seconds` (and a moment to unwind); see the module's text. May be called again."""
+        open_ = self._engine.connections
+        deadline = asyncio.get_running_loop().time() + seconds
+        self._draining.begin()
+        self._close()
+        grace = min(self._config.idle_grace_seconds, seconds)
+        if grace > 0 and await open_.ended(grace):
+            return
+        await self._engine.close_idle()
+        left = deadline - asyncio.get_running_loop().time()
+        if left > 0 and await open_.ended(left):
+            return
+        open_.reset()
+        if not await open_.ended(_UNWIND_SECONDS):
+            await open_.cancel()
+
+    def _accept(self) -> asyncio.Protocol:
+        most = self._config.max_connections
+        return _Busy() if most is not None and self.connections >= most else self._engine.accept()
+
+    def _close(self) -> None:
+        for server in self._servers:
+            server.close()
+        self._servers.clear()
+
+    def __repr__(self) -> str:
+        state = "draining" if self.draining else "open"
+        return f"<Listener {', '.join(self.addresses)} {state}: {self.connections} connections>"
+
+
+@asynccontextmanager
+async def serve(
+    app: AsgiApp, sockets: Sequence[socket.socket], config: ServeConfig, draining: Draining | None = None
+) -> AsyncIterator[Listener]:
+    """Serves `app` on `sockets` while the context is open; leaving it ends what a drain has left, at once.
+
+    The sockets are closed with the listener. `draining` is the flag that the application reads.
+    """
+    listener = Listener(_ENGINES[config.engine](app, config), config, draining or Draining())
+    try:
+        for sock in sockets:
+            await listener.listen(sock)
+        yield listener
+    finally:
+        await listener.drain(0)
+
+
+class _Busy(asyncio.Protocol):
+    """A connection over the limit: told so and closed."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        transport.write(_BUSY)
+        transport.close()
+
+
+def _name(sock: socket.socket) -> str:
+    name = sock.getsockname()
+    if sock.family == socket.AF_INET6:
+        return f"[{name[0]}]:{name[1]}"
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name)

@@ -1,0 +1,219 @@
+"""The rules that records keep, one function each. A rule adds its reason to the report that it is given.
+
+A message says what is wrong, quotes the value unless it might be secret, and says what would be right.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+from collections.abc import Collection, Iterable, Sequence
+from urllib.parse import SplitResult, urlsplit
+
+from llmgw_control._report import Report
+from llmgw_control.records import Records
+from llmgw_domain import Provider
+
+BASE_URLS = {
+    Provider.OPENAI: "https://api.openai.com/v1",
+    Provider.ANTHROPIC: "https://api.anthropic.com",
+    Provider.GOOGLE: "https://generativelanguage.googleapis.com",
+}
+"""Where each provider's own SDK goes."""
+
+# Ids stand in response headers, metric labels and paths, so they keep to what needs no escape in any of them.
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+_MODEL = re.compile(r"[!-~]{1,200}")
+_SHA256 = re.compile(r"sha256:([0-9A-Fa-f]{64})")
+_LATER_PROVIDERS = ("azure", "bedrock", "vertex")
+_APIS = ("auto", "chat")
+# The provider's SDK adds the version itself, so a base address that ends in it would be called as /v1/v1/messages.
+_VERSIONED = {Provider.ANTHROPIC: ("/v1",), Provider.GOOGLE: ("/v1", "/v1beta", "/v1alpha")}
+
+
+# --- single values ----------------------------------------------------------------------------------------------------
+
+
+def name(report: Report, value: str) -> None:
+    if not _NAME.fullmatch(value):
+        report.add(f"must be 1 to 64 letters, digits, '.', '_' or '-', starting with a letter or digit, not {value!r}")
+
+
+def positive(report: Report, value: int | None) -> None:
+    if value is not None and value <= 0:
+        report.add(f"must be a positive integer, not {value}")
+
+
+def weight(report: Report, value: float) -> None:
+    if not (math.isfinite(value) and value > 0):
+        report.add(f"must be a number above 0, not {value}")
+
+
+def seconds(report: Report, value: float | None) -> None:
+    if value is not None and not (math.isfinite(value) and value >= 0):
+        report.add(f"must be a number of seconds, or 0 for no limit, not {value}")
+
+
+def provider(report: Report, value: str) -> Provider | None:
+    if value in _LATER_PROVIDERS:
+        report.add(f"{value!r} is not available in this version; there are {_listed(Provider)}")
+        return None
+    if value not in set(Provider):
+        report.add(f"there is no provider {value!r}{_meant(value, Provider)}; there are {_listed(Provider)}")
+        return None
+    return Provider(value)
+
+
+def api(report: Report, value: str) -> None:
+    if value == "responses":
+        report.add(f"'responses' is not available in this version; there are {_listed(_APIS)}")
+    elif value not in _APIS:
+        report.add(f"must be one of {_listed(_APIS)}, not {value!r}")
+
+
+def known(report: Report, value: str, names: Collection[str], complaint: str) -> None:
+    if value not in names:
+        report.add(f"{complaint} {value!r}{_meant(value, names)}")
+
+
+def sha256(report: Report, value: str) -> bytes | None:
+    """The digest; the value is not quoted, since a key's text may have been put there by mistake."""
+    match = _SHA256.fullmatch(value)
+    if match is None:
+        report.add("must be 'sha256:' and the 64 hex digits of the key's SHA-256, e.g. from: printf %s KEY | sha256sum")
+        return None
+    return bytes.fromhex(match[1])
+
+
+def secret_problem(value: str) -> str | None:
+    """What is wrong with a secret, without a piece of it. It becomes a header's value, so it keeps to ASCII."""
+    if not value:
+        return "the secret is empty"
+    if any(not "!" <= c <= "~" for c in value):
+        return "the secret holds white space or a character that can't be sent in a header"
+    return None
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+
+def base_url(report: Report, kind: Provider, value: str | None) -> str | None:
+    """The base address without a slash at its end, or the provider's own where none is given."""
+    if value is None:
+        default = BASE_URLS.get(kind)
+        if default is None:
+            report.add(f"missing: a provider of kind {kind.value!r} has no address of its own")
+        return default
+    problem = _url_problem(value) or _version_problem(kind, value)
+    if problem:
+        report.add(problem)
+        return None
+    return value.rstrip("/")
+
+
+def _url_problem(value: str) -> str | None:
+    if any(not "!" <= c <= "~" for c in value):
+        return "must not hold white space or characters outside of ASCII"
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        return f"is not a valid URL: {error}"
+    if "@" in parts.netloc:
+        return "must not hold a user or password; put the secret in credential"
+    return _parts_problem(value, parts, port)
+
+
+def _parts_problem(value: str, parts: SplitResult, port: int | None) -> str | None:
+    """The value is not quoted: a key pasted into the wrong place would be shown."""
+    if parts.scheme not in ("http", "https"):
+        return "must start with http:// or https://"
+    if not parts.hostname or port == 0 or parts.netloc.endswith(":"):
+        return "must name a host and, if any, a valid port"
+    if "?" in value or "#" in value:
+        return "must not have a query or fragment"
+    if any(segment in (".", "..") for segment in parts.path.split("/")):
+        return "must not have '.' or '..' in its path"
+    return None
+
+
+def _version_problem(kind: Provider, value: str) -> str | None:
+    for ending in _VERSIONED.get(kind, ()):
+        if value.rstrip("/").endswith(ending):
+            return f"must not end in {ending!r}: for {kind.value} it is given without the version"
+    return None
+
+
+# --- models and patterns ----------------------------------------------------------------------------------------------
+
+
+def model_name(report: Report, value: str) -> None:
+    _model(report, value)
+    if value.count("*") > 1:
+        report.add(f"may hold at most one '*', not {value!r}")
+
+
+def target_model(report: Report, value: str, requested: str) -> None:
+    _model(report, value)
+    if value.count("*") > 1:
+        report.add(f"may hold at most one '*', not {value!r}")
+    elif "*" in value and "*" not in requested:
+        report.add(f"holds a '*', but the model's name {requested!r} has none that could stand for it")
+
+
+def policy_pattern(report: Report, value: str) -> None:
+    _model(report, value)
+    if "*" in value[:-1]:
+        report.add(f"may hold a '*' only at its end, not {value!r}")
+
+
+def _model(report: Report, value: str) -> None:
+    if not _MODEL.fullmatch(value):
+        report.add(f"must be 1 to 200 visible ASCII characters, not {value!r}")
+
+
+# --- between records --------------------------------------------------------------------------------------------------
+
+
+def duplicates(report: Report, records: Records) -> None:
+    _unique(report, "accounts[{}].id", [a.id for a in records.accounts])
+    _unique(report, "models[{}].name", [m.name for m in records.models])
+    _unique(report, "policies[{}].id", [p.id for p in records.policies])
+    key_ids = [k.id or k.name for k in records.keys]
+    _unique(report, "keys[{}].id", key_ids)
+
+
+def duplicate_digests(report: Report, digests: Sequence[bytes | None]) -> None:
+    """Two keys of the same text: which of them called could not be told."""
+    seen: dict[bytes, int] = {}
+    for i, digest in enumerate(digests):
+        if digest is not None and seen.setdefault(digest, i) != i:
+            report.at(f"keys[{i}]").add(f"has the same text as keys[{seen[digest]}]")
+
+
+def one_kind_per_pool(report: Report, records: Records) -> None:
+    first: dict[str, int] = {}
+    for i, account in enumerate(records.accounts):
+        other = records.accounts[first.setdefault(account.pool, i)]
+        if other.provider != account.provider:
+            report.at(f"accounts[{i}].pool").add(
+                f"pool {account.pool!r} holds accounts of one provider kind: "
+                f"{other.id!r} is {other.provider!r}, {account.id!r} is {account.provider!r}"
+            )
+
+
+def _unique(report: Report, path: str, names: Sequence[str | None]) -> None:
+    seen: dict[str, int] = {}
+    for i, value in enumerate(names):
+        if value is not None and seen.setdefault(value, i) != i:
+            report.at(path.format(i)).add(f"{value!r} is taken by {path.format(seen[value])}")
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(repr(str(v)) for v in values)
+
+
+def _meant(value: str, names: Iterable[str]) -> str:
+    near = difflib.get_close_matches(value, sorted(map(str, names)), n=1)
+    return f"; did you mean {near[0]!r}?" if near else ""

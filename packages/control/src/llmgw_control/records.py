@@ -1,0 +1,88 @@
+"""What an operator writes: accounts, models, keys and policies as they stand in `gateway.toml`.
+
+Their types are checked where they are read, their meaning in `compile`. A secret is never in a record, only a reference
+to it (`env:NAME`, `file:PATH`, `sealed:...`), so a record can be shown.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from llmgw_domain import StreamErrors
+
+
+class DeadlinesRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long each phase of an upstream call may take, in seconds. None is the default, 0 is no limit."""
+
+    connect_seconds: float | None = None
+    headers_seconds: float | None = None
+    first_byte_seconds: float | None = None
+    gap_seconds: float | None = None
+    total_seconds: float | None = None
+
+
+class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[accounts]]`: one account at a provider. Limits are None where there is none."""
+
+    id: str
+    provider: str
+    pool: str
+    credential: str | None = None
+    base_url: str | None = None
+    max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    weight: float = 1.0
+    enabled: bool = True
+    deadlines: DeadlinesRecord = DeadlinesRecord()
+
+
+class TargetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of a model's `targets`: a pool and the provider's own name for the model."""
+
+    pool: str
+    model: str
+    priority: int = 1
+    api: str = "auto"
+
+
+class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[models]]`: a name that clients ask for, with at most one star, and where it leads."""
+
+    name: str
+    targets: tuple[TargetRecord, ...] = ()
+    max_output_tokens: int | None = None
+
+
+class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[keys]]`: a client key, as the hash of its text or as a reference to it.
+
+    `hash` is `sha256:` and 64 hex digits. A key is known by its `id`, or by its `name` where it has no id.
+    """
+
+    id: str | None = None
+    name: str | None = None
+    tenant: str = "default"
+    hash: str | None = None
+    value: str | None = None
+    policy: str = "default"
+    enabled: bool = True
+
+
+class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[[policies]]`: what a key may do. `models` are names or `prefix/*` patterns; None allows every model."""
+
+    id: str
+    models: tuple[str, ...] | None = None
+    hide_accounts: bool = False
+    stream_errors: StreamErrors | None = None
+    max_body_bytes: int | None = None
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that is compiled into one catalog."""
+
+    accounts: tuple[AccountRecord, ...] = ()
+    models: tuple[ModelRecord, ...] = ()
+    keys: tuple[KeyRecord, ...] = ()
+    policies: tuple[PolicyRecord, ...] = ()
