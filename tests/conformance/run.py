@@ -1,0 +1,188 @@
+"""Plays recorded provider traffic through a gateway of this tree and judges what comes out: `make conformance`.
+
+The recordings and the harness that plays them are no part of this tree, because neither is ours: the harness shares no
+code with the gateway, so that the two can disagree. This script puts the pieces together: the recordings that this
+version can serve, a configuration made of the harness's own template, a gateway on free ports, and the verdict. It
+fails if pass-through (P), translation of answers (T) or cut streams (C) are not full in the dialects served.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shlex
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+KEY = "gw-conformance-key-0123456789abcdefgh"
+GATED = ("P", "T", "C")
+DIALECTS = ("chat", "messages", "gemini")
+PROVIDERS = ("openai", "openai-compatible", "anthropic", "google")
+SERVED = (
+    "anthropic/messages",
+    "google/generateContent",
+    "google/streamGenerateContent",
+    "google/openai_compat_chat_completions",
+    "*/chat_completions",
+)
+UNSERVED = ("azure", "vertex", "bedrock")
+"""Providers whose routes in the harness lead to an account kind that this version does not have."""
+READY_SECONDS = 20.0
+STOP_SECONDS = 10.0
+_BLOCK = re.compile(r"^\[\[(accounts|models)\]\]\n(?:(?!\[).*\n?)*", re.MULTILINE)
+
+
+def main() -> int:
+    options = _options()
+    for folder in (options.recordings, options.harness):
+        if not folder.is_dir():
+            print(f"conformance: skipped, there is no folder {folder}")
+            return 0
+    with tempfile.TemporaryDirectory(prefix="llmgw-conformance-") as name:
+        work = Path(name)
+        count = _choose(options.recordings, work / "data", options.only)
+        print(f"conformance: {count} recordings", flush=True)
+        return _play(options, work)
+
+
+def _play(options: argparse.Namespace, work: Path) -> int:
+    data_port, admin_port, replay_port = _free_ports(3)
+    config = work / "gateway.toml"
+    template = (options.harness / "targets" / "gateway.toml.in").read_text("utf-8")
+    config.write_text(_configuration(template, data_port, admin_port, f"http://127.0.0.1:{replay_port}"), "utf-8")
+    out = options.out or work / "out"
+    with _gateway(config, work, data_port):
+        command = [*shlex.split(options.python), str(options.harness / "run.py"), "--target", "llmgw"]
+        command += ["--data", str(work / "data"), "--base", f"http://127.0.0.1:{data_port}", "--key", KEY]
+        command += ["--replay-port", str(replay_port), "--families", options.families, "--out", str(out)]
+        subprocess.run(
+            [*command, *options.more], check=True, env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}, cwd=work
+        )
+    return _verdict(msgspec.json.decode((out / "summary.json").read_bytes())["table"], out)
+
+
+def _options() -> argparse.Namespace:
+    args = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    args.add_argument("--recordings", type=lambda p: Path(p).resolve(), required=True)
+    args.add_argument("--harness", type=lambda p: Path(p).resolve(), required=True)
+    args.add_argument("--python", default=sys.executable, help="the command that runs Python with the harness's needs")
+    args.add_argument("--families", default="P,T,C")
+    args.add_argument("--only", default="", help="groups that begin so, separated by commas, e.g. openai/chat")
+    args.add_argument("--out", type=lambda p: Path(p).resolve(), help="where to keep failures.jsonl and summary.json")
+    args.add_argument("more", nargs="*", help="further arguments of the harness, after --")
+    return args.parse_args()
+
+
+# --- what to play, and through what -----------------------------------------------------------------------------------
+
+
+def _choose(recordings: Path, chosen: Path, only: str) -> int:
+    """Links the recordings that this version can serve into one folder; how many they are."""
+    count = 0
+    for pattern in SERVED:
+        for folder in sorted(recordings.glob(pattern)):
+            group = f"{folder.parent.name}/{folder.name}"
+            if folder.parent.name in UNSERVED or not group.startswith(tuple(only.split(","))):
+                continue
+            (chosen / group).mkdir(parents=True)
+            for file in folder.glob("*.json"):
+                (chosen / group / file.name).symlink_to(file)
+                count += 1
+    return count
+
+
+def _configuration(template: str, data_port: int, admin_port: int, upstream: str) -> str:
+    """The harness's configuration without the accounts and models that this version has no provider for."""
+    unserved = set(re.findall(r'id = "(\S+)"\nprovider = "(?!(?:' + "|".join(PROVIDERS) + r')")', template))
+
+    def keep(block: re.Match[str]) -> str:
+        text = block[0]
+        leads_to = re.search(r'pool = "(\S+)"', text)
+        foreign = 'api = "responses"' in text or (leads_to is not None and leads_to[1] in unserved)
+        return "" if foreign else text
+
+    text = _BLOCK.sub(keep, template).replace("@UPSTREAM@", upstream)
+    text = re.sub(r'data_bind = ".*"', f'data_bind = "127.0.0.1:{data_port}"', text)
+    text = re.sub(r'admin_bind = ".*"', f'admin_bind = "127.0.0.1:{admin_port}"', text)
+    return text + '\n[[keys]]\nid = "conformance"\nvalue = "env:CONFORMANCE_KEY"\n'
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    try:
+        return [s.getsockname()[1] for s in sockets]
+    finally:
+        for s in sockets:
+            s.close()
+
+
+@contextmanager
+def _gateway(config: Path, work: Path, port: int) -> Iterator[None]:
+    """A gateway process, ready; stopped on leaving."""
+    environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
+    environ |= {"REPLAY_KEY": "sk-up", "CONFORMANCE_KEY": KEY, "GATEWAY_DATA_DIR": str(work / "gateway")}
+    command = [str(Path(sys.executable).parent / "gateway"), "serve", "--config", str(config)]
+    log = work / "gateway.log"
+    with log.open("wb") as sink, subprocess.Popen(command, env=environ, stdout=sink, stderr=sink) as process:
+        try:
+            _wait_ready(process, f"http://127.0.0.1:{port}/readyz", log)
+            yield
+        finally:
+            _stop(process)
+
+
+def _wait_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+    deadline = time.monotonic() + READY_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            with urllib.request.urlopen(url, timeout=1):
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"conformance: the gateway did not start:\n{log.read_text('utf-8', 'replace')[-2000:]}")
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            pass
+
+
+# --- the verdict ------------------------------------------------------------------------------------------------------
+
+
+def _verdict(table: dict[str, Any], out: Path) -> int:
+    """0 if every gated check passed, 1 if not; says which did not."""
+    failed = [
+        f"{family} {group} {dialect}: {verdicts['fail']} failed"
+        for family in GATED
+        for group, row in table.get(family, {}).items()
+        for dialect, verdicts in row.items()
+        if dialect in DIALECTS and verdicts.get("fail")
+    ]
+    if failed:
+        print("\nconformance: not full\n  " + "\n  ".join(failed) + f"\n(see {out}/failures.jsonl; --out keeps it)")
+        return 1
+    print(f"\nconformance: {', '.join(f for f in GATED if f in table)} are full in {', '.join(DIALECTS)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,171 @@
+"""One running stack for the tests that cross the whole product: simulator, gateway, real sockets, one event loop.
+
+Everything runs in the test's own loop, so that a test can count what is left when it is over.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+import pytest
+
+from llmgw_gateway.build import Gateway, open_gateway
+from llmgw_gateway.config import load
+from llmgw_simulator import Simulator, SimulatorConfig
+from llmgw_telemetry import LogConfig, configure_logging
+
+KEY = "gw-test-key-0123456789abcdefghijklmnop"
+HASH = "sha256:" + hashlib.sha256(KEY.encode()).hexdigest()
+
+CONFIG = """
+[server]
+data_bind = "127.0.0.1:0"
+admin_bind = "127.0.0.1:0"
+engine = "{engine}"
+{server}
+
+[[accounts]]
+id = "openai-a"
+provider = "openai"
+credential = "env:UP_KEY"
+base_url = "{simulator}/v1"
+pool = "openai"
+
+[[accounts]]
+id = "anthropic-a"
+provider = "anthropic"
+credential = "env:UP_KEY"
+base_url = "{simulator}"
+pool = "anthropic"
+
+[[accounts]]
+id = "google-a"
+provider = "google"
+credential = "env:UP_KEY"
+base_url = "{simulator}"
+pool = "google"
+
+[[models]]
+name = "sim/gpt"
+targets = [{{ pool = "openai", model = "sim-gpt" }}]
+
+[[models]]
+name = "sim/claude"
+targets = [{{ pool = "anthropic", model = "claude-sonnet-4-5" }}]
+
+[[models]]
+name = "sim/gemini"
+targets = [{{ pool = "google", model = "gemini-2.5-flash" }}]
+
+[[models]]
+name = "openai/*"
+targets = [{{ pool = "openai", model = "*" }}]
+
+[[keys]]
+id = "test"
+hash = "{hash}"
+{more}
+"""
+
+
+class Stack:
+    """A simulator and a gateway in front of it. `base` is the gateway's address."""
+
+    def __init__(self, gateway: Gateway, simulator: Any, http: aiohttp.ClientSession, log: io.StringIO) -> None:
+        self.gateway = gateway
+        self.simulator = simulator
+        self.http = http
+        self.key = KEY
+        self.base = gateway.data_bind.url()
+        self.admin = gateway.admin_bind.url()
+        self._log = log
+
+    @property
+    def lines(self) -> list[dict[str, Any]]:
+        """What the gateway has logged, one object a line."""
+        return [msgspec.json.decode(line) for line in self._log.getvalue().splitlines()]
+
+    @property
+    def requests(self) -> list[dict[str, Any]]:
+        return [line for line in self.lines if line.get("event") == "request"]
+
+    async def sim(self, method: str, path: str, **more: Any) -> Any:
+        """A control request to the simulator."""
+        async with self.http.request(method, f"{self.simulator.base_url}/_sim/{path}", **more) as response:
+            assert response.status < 300, await response.text()
+            return await response.json() if response.content_type == "application/json" else None
+
+    async def upstream_saw(self) -> list[dict[str, Any]]:
+        """The requests that the simulator received."""
+        requests: list[dict[str, Any]] = (await self.sim("GET", "log"))["requests"]
+        return requests
+
+    async def settle(self) -> None:
+        """Waits until the last requests have left the gateway, for two seconds at most."""
+        for _ in range(200):
+            if self.gateway.slots.total == 0 and self.gateway.pool.counters().leased == 0:
+                return
+            await asyncio.sleep(0.01)
+
+    def assert_nothing_left(self) -> None:
+        """No lease, no upstream call in progress."""
+        assert self.gateway.slots.total == 0
+        assert self.gateway.pool.counters().leased == 0
+
+
+Opener = Callable[..., AbstractAsyncContextManager[Stack]]
+
+
+@asynccontextmanager
+async def _open(
+    folder: Path, engine: str = "hypercorn", server: str = "", more: str = "", simulator: Any = None
+) -> AsyncIterator[Stack]:
+    log = io.StringIO()
+    out = configure_logging(LogConfig(format="json"), log)
+    async with (
+        Simulator(simulator or SimulatorConfig()).serve("127.0.0.1", 0) as running,
+        aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
+    ):
+        file = folder / "gateway.toml"
+        text = CONFIG.format(engine=engine, simulator=running.base_url, hash=HASH, server=server, more=more)
+        file.write_text(text)
+        environ = {"UP_KEY": "sk-up-stream", "GATEWAY_DATA_DIR": str(folder / "data")}
+        async with open_gateway(load(file, environ), out) as gateway:
+            yield Stack(gateway, running, http, log)
+
+
+@pytest.fixture
+def open_stack(tmp_path: Path) -> Opener:
+    """Opens a stack: `async with open_stack(engine=..., server=..., more=...)` with further lines of configuration."""
+
+    def opener(**options: Any) -> AbstractAsyncContextManager[Stack]:
+        return _open(tmp_path, **options)
+
+    return opener
+
+
+@pytest.fixture(params=["hypercorn", "uvicorn"])
+async def stack(request: pytest.FixtureRequest, open_stack: Opener) -> AsyncIterator[Stack]:
+    """A stack on each of the two engines."""
+    tasks, descriptors = len(asyncio.all_tasks()), open_descriptors()
+    async with open_stack(engine=request.param) as opened:
+        yield opened
+        await opened.settle()
+        opened.assert_nothing_left()
+    await asyncio.sleep(0)
+    assert len(asyncio.all_tasks()) == tasks
+    assert open_descriptors() <= descriptors
+
+
+def open_descriptors() -> int:
+    """Files and sockets that this process has open."""
+    return len(os.listdir("/proc/self/fd"))
