@@ -1,0 +1,141 @@
+"""What was asked, by whom, and how it ended: a ring that is bounded in entries and in bytes.
+
+Credentials are kept in full. They belong to a simulator, and a test wants to see which one a gateway used.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import Any
+
+import msgspec
+
+from llmgw_simulator.wire import Incoming
+
+_MOST_CREDENTIALS = 10_000
+"""Counters are kept for the credentials seen last."""
+
+
+class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """One request. `body` is its JSON as it came, or its text if it was none; `seconds` runs until the outcome.
+
+    `outcome` is `in_flight`, then one of `served`, `refused` (an error answer), `client_closed` (the caller left before
+    the end), `reset`, `eof`, `fin`, `stall` (a fault ended it), `crashed` (a fault of the simulator itself).
+    """
+
+    id: int
+    dialect: str
+    method: str
+    path: str
+    query: dict[str, str] = {}
+    credential: str | None
+    model: str = ""
+    stream: bool = False
+    headers: dict[str, str]
+    body: msgspec.Raw | str | None
+    started: float
+    fault: Any = None
+    status: int | None = None
+    outcome: str = "in_flight"
+    sent_bytes: int = 0
+    sent_events: int = 0
+    seconds: float | None = None
+
+
+class Tally(msgspec.Struct):
+    """Counts of one credential."""
+
+    requests: int = 0
+    in_flight: int = 0
+    outcomes: dict[str, int] = {}
+
+
+class CallLog:
+    """The ring. `open` and `settle` are called by the server; everything else is for readers."""
+
+    def __init__(self, most_entries: int, most_bytes: int) -> None:
+        self._most_entries = most_entries
+        self._most_bytes = most_bytes
+        self._entries: OrderedDict[int, Entry] = OrderedDict()
+        self._sizes: dict[int, int] = {}
+        self._bytes = 0
+        self._serial = 0
+        self._tallies: OrderedDict[str, Tally] = OrderedDict()
+        self.in_flight = 0
+
+    def __repr__(self) -> str:
+        return f"<CallLog {len(self._entries)} requests, {self.in_flight} in flight>"
+
+    @property
+    def entries(self) -> list[Entry]:
+        """The requests that are kept, oldest first."""
+        return list(self._entries.values())
+
+    @property
+    def credentials(self) -> dict[str, Tally]:
+        """Counts by credential since the last clear; requests without one count as the empty name."""
+        return dict(self._tallies)
+
+    def next_serial(self) -> int:
+        """A number for a request; never given twice, not even after `clear`."""
+        self._serial += 1
+        return self._serial
+
+    def open(self, dialect: str, incoming: Incoming, credential: str | None, model: str, is_json: bool) -> Entry:
+        """Note that a request has come."""
+        entry = Entry(
+            id=incoming.serial,
+            dialect=dialect,
+            method=incoming.method,
+            path=incoming.path,
+            query=dict(incoming.query),
+            credential=credential,
+            model=model,
+            headers=dict(incoming.headers),
+            body=_shown(incoming.body, is_json),
+            started=incoming.now,
+        )
+        self._keep(entry, len(incoming.body))
+        self.in_flight += 1
+        tally = self._tally(credential)
+        tally.requests += 1
+        tally.in_flight += 1
+        return entry
+
+    def settle(self, entry: Entry, outcome: str, seconds: float) -> None:
+        """Note how it ended; only the first time counts."""
+        if entry.outcome != "in_flight":
+            return
+        entry.outcome, entry.seconds = outcome, round(seconds, 6)
+        self.in_flight -= 1
+        tally = self._tally(entry.credential)
+        tally.in_flight = max(0, tally.in_flight - 1)
+        tally.outcomes[outcome] = tally.outcomes.get(outcome, 0) + 1
+
+    def clear(self) -> None:
+        """Forget requests and counts, but not what is in flight."""
+        self._entries.clear()
+        self._sizes.clear()
+        self._tallies.clear()
+        self._bytes = 0
+
+    def _keep(self, entry: Entry, size: int) -> None:
+        self._entries[entry.id] = entry
+        self._sizes[entry.id] = size
+        self._bytes += size
+        # The newest stays, however large it is.
+        while len(self._entries) > self._most_entries or (self._bytes > self._most_bytes and len(self._entries) > 1):
+            oldest, _ = self._entries.popitem(last=False)
+            self._bytes -= self._sizes.pop(oldest)
+
+    def _tally(self, credential: str | None) -> Tally:
+        tally = self._tallies.setdefault(credential or "", Tally())
+        if len(self._tallies) > _MOST_CREDENTIALS:
+            self._tallies.popitem(last=False)
+        return tally
+
+
+def _shown(body: bytes, is_json: bool) -> msgspec.Raw | str | None:
+    if is_json:
+        return msgspec.Raw(body)
+    return body.decode("utf-8", "replace") if body else None

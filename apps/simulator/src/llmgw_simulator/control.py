@@ -1,0 +1,69 @@
+"""The control paths: `/_sim/log` tells what was received, `/_sim/faults` sets what goes wrong. Not logged, no key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from llmgw_simulator.faults import parse_rules
+from llmgw_simulator.service import Service
+
+
+class Control:
+    """Answers the control paths."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> web.Response:
+        """The answer to one request."""
+        verbs: dict[tuple[str, str], Callable[[], dict[str, Any]]] = {
+            ("GET", "/_sim/log"): lambda: self._log(query),
+            ("DELETE", "/_sim/log"): self._clear_log,
+            ("GET", "/_sim/faults"): self._faults,
+            ("POST", "/_sim/faults"): lambda: self._add(body),
+            ("DELETE", "/_sim/faults"): self._clear_faults,
+            ("GET", "/_sim/health"): lambda: {"status": "ok"},
+        }
+        verb = verbs.get((method, path))
+        if verb is None:
+            return _json({"error": f"there is no {method} {path}"}, 404)
+        try:
+            return _json(verb())
+        except (ValueError, msgspec.MsgspecError) as error:
+            return _json({"error": str(error)}, 400)
+
+    def _log(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Newest last. `credential`, `path` and `outcome` pick entries, `limit` the last so many of them."""
+        log = self._service.log
+        picks = {name: query[name] for name in ("credential", "path", "outcome", "model") if name in query}
+        found = [entry for entry in log.entries if all(getattr(entry, name) == value for name, value in picks.items())]
+        limit = int(query.get("limit", len(found)))
+        return {
+            "in_flight": log.in_flight,
+            "credentials": log.credentials,
+            "requests": found[max(0, len(found) - limit) :],
+        }
+
+    def _clear_log(self) -> dict[str, Any]:
+        self._service.log.clear()
+        return {"cleared": True}
+
+    def _faults(self) -> dict[str, Any]:
+        return {"rules": self._service.faults.rules}
+
+    def _add(self, body: bytes) -> dict[str, Any]:
+        for rule in parse_rules(body):
+            self._service.faults.add(rule)
+        return self._faults()
+
+    def _clear_faults(self) -> dict[str, Any]:
+        self._service.faults.clear()
+        return self._faults()
+
+
+def _json(value: Any, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")

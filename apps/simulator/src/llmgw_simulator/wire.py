@@ -1,0 +1,133 @@
+"""What passes between the server and a dialect: a request as bytes in, an answer as frames out. No socket, no clock.
+
+A dialect is one class with the methods of `Dialect`. It shares no code with the gateway, so that it is a second opinion
+of the wire format, and it refuses what the provider would refuse.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Protocol
+
+import msgspec
+
+from llmgw_simulator.ask import Answers, Ask
+
+
+class Incoming(msgspec.Struct, frozen=True, kw_only=True):
+    """A request as it came. `serial` counts requests from 1; `now` is Unix time in seconds, for headers with a date.
+
+    `model` and `action` are what the path says, where it says so (Gemini).
+    """
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+    serial: int
+    now: float
+    model: str = ""
+    action: str = ""
+
+
+class Refusal(Exception):
+    """The request is answered with an error. Fields that a dialect has no place for stay None.
+
+    `kind` is the provider's error type or status name; without it the status decides. `retry_after` is in seconds.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        kind: str | None = None,
+        code: str | None = None,
+        param: str | None = None,
+        details: list[dict[str, Any]] | None = None,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.message = message
+        self.kind = kind
+        self.code = code
+        self.param = param
+        self.details = details
+        self.retry_after = retry_after
+
+
+class Parsed(msgspec.Struct, frozen=True, kw_only=True):
+    """A request that the dialect accepted. `options` are flags of its own that change how the answer is written."""
+
+    ask: Ask
+    stream: bool
+    options: frozenset[str] = frozenset()
+
+
+class Frame(msgspec.Struct, frozen=True, gc=False):
+    """One event of a stream, in full; `tokens` is how many output tokens it stands for, which is what takes time."""
+
+    data: bytes
+    tokens: int = 0
+
+
+class Reply(msgspec.Struct, frozen=True):
+    """A whole answer."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Dialect(Protocol):
+    """One provider's wire format."""
+
+    name: str
+
+    def credential(self, incoming: Incoming) -> str | None:
+        """The caller's credential, from where this provider looks for it."""
+
+    def authenticate(self, incoming: Incoming) -> None:
+        """Check the credential as the provider does. Raises `Refusal`."""
+
+    def parse(self, incoming: Incoming) -> Parsed:
+        """Check headers and body as the provider does. Raises `Refusal`."""
+
+    def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
+        """The headers of a 200."""
+
+    def whole(self, parsed: Parsed, answers: Answers) -> bytes:
+        """The body of an answer that is not streamed."""
+
+    def frames(self, parsed: Parsed, answers: Answers) -> Iterator[Frame]:
+        """The events of one that is."""
+
+    def refuse(self, refusal: Refusal, incoming: Incoming) -> Reply:
+        """An error in the provider's envelope."""
+
+    def canned(self, status: int) -> Refusal:
+        """What the provider says with this status, for a status that a fault asks for."""
+
+    def broken_frame(self, parsed: Parsed, kind: str) -> bytes:
+        """A frame for a fault in the stream: `malformed` JSON, or the provider's own `error` event."""
+
+
+def lower(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers by lower-case name; the first of a repeated one counts."""
+    found: dict[str, str] = {}
+    for name, value in headers.items():
+        found.setdefault(name.lower(), value)
+    return found
+
+
+def bearer(headers: Mapping[str, str]) -> str | None:
+    """The token of `Authorization: Bearer`."""
+    scheme, _, token = headers.get("authorization", "").partition(" ")
+    return token.strip() or None if scheme.lower() == "bearer" else None
+
+
+def rejected(credential: str) -> bool:
+    """Whether the simulator treats the credential as an unknown one."""
+    return credential.startswith("bad")

@@ -1,0 +1,45 @@
+import os
+import re
+import signal
+import subprocess
+import sys
+import urllib.request
+
+import pytest
+
+from llmgw_simulator.cli import main
+
+
+def test_the_command_serves_until_it_is_told_to_stop():
+    """It prints its address, answers, and ends with 0 on SIGTERM."""
+    command = [sys.executable, "-c", "from llmgw_simulator.cli import main; raise SystemExit(main())", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as process:
+        try:
+            url = re.search(r"http://\S+", process.stdout.readline()).group()
+            with urllib.request.urlopen(f"{url}/_sim/health") as response:
+                assert 200 == response.status
+        finally:
+            process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(10)
+
+
+def test_a_port_that_is_taken_is_an_error(capsys):
+    """With a reason on standard error and exit status 1."""
+    assert 1 == main(["--host", "192.0.2.1", "--port", "9001"])
+    assert "simulator: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--time-scale", "0"], ["--ttft", "-1"], ["--port", "x"]])
+def test_wrong_arguments_are_refused(arguments, capsys):
+    """By argparse, with status 2."""
+    with pytest.raises(SystemExit) as caught:
+        main(arguments)
+    assert (2, True) == (caught.value.code, bool(capsys.readouterr().err))
+
+
+def test_the_help_says_how_to_use_it(capsys):
+    """The base URLs and the control paths are in it."""
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    text = capsys.readouterr().out
+    assert all(word in text for word in ("/v1", "x-sim-fault", "/_sim/log", "--think"))
