@@ -52,3 +52,10 @@ def test_own_words_are_for_the_same_dialect_and_the_requests_fault():
     assert tried.own_words(tried.fault(401, {}, body), CHAT) is None
     assert tried.own_words(tried.fault(400, {}, b"<html>"), CHAT) is None
     assert tried.own_words(error, CHAT) is None
+
+
+def test_an_envelope_of_another_shape_is_written_anew():
+    """A compatible server's error that the dialect's clients can't read is told in our envelope."""
+    tried = attempt()
+    body = b'{"error":{"message":"bad","type":"t","code":400}}'
+    assert tried.own_words(tried.fault(400, {}, body), CHAT) is None

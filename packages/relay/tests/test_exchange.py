@@ -369,3 +369,35 @@ async def test_who_is_turned_away_is_settled():
         (413, "refused", "k", "request_too_large", "x"),
         (499, "cancelled", "k", "client_closed_request", "x"),
     ]
+
+
+async def test_a_fallback_that_cannot_say_it_does_not_hide_the_failure():
+    """When the first provider is down and the second can't express the request, the client hears of the first."""
+    on = Catalog.of(
+        version="v7",
+        accounts=[account("a"), account("b", Provider.ANTHROPIC, pool="q")],
+        models=[Model(name="gpt", targets=(Target(pool="p", model="m"), Target(pool="q", model="c", priority=2)))],
+        keys=[ClientKey(id="k", tenant="t", digest=ClientKey.digest_of("key"))],
+    )
+    bench = Bench(Script(refuse=UpstreamUnreachable()), on=on)
+    status, headers, _ = await bench.run({"model": "gpt", "n": 2, "messages": [{"role": "user", "content": "Hi"}]})
+    assert (status, headers[b"x-gw-attempts"]) == (502, b"1")
+    bench.assert_nothing_left()
+
+
+async def test_a_fault_of_our_own_is_settled_as_one():
+    """An exception that nobody foresaw is settled as a failure of the gateway, not as a client that left."""
+    bench = Bench(Script([RuntimeError("bug")]))
+    with pytest.raises(RuntimeError):
+        await bench.run()
+    settled = bench.facts.settled[0]
+    assert (settled.outcome, settled.status, settled.error_code) == ("failed", 500, "internal_error")
+    assert settled.error_detail == "RuntimeError: bug"
+    bench.assert_nothing_left()
+
+
+async def test_a_models_name_is_bounded():
+    """A name of thousands of characters is refused, and the log keeps only its beginning."""
+    bench = Bench(Script([BODY]))
+    status, _, _ = await bench.run({"model": "x" * 5000, "messages": [{"role": "user", "content": "Hi"}]})
+    assert (status, len(bench.facts.settled[0].model)) == (404, 256)

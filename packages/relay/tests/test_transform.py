@@ -84,3 +84,60 @@ def test_a_body_that_is_no_answer_is_an_error(make):
     """A whole body is passed on or translated if it is an answer, else it is an error."""
     assert make().whole(WHOLE).error is None
     assert make().whole(b"<html>").error is not None
+
+
+def gemini() -> Passthrough:
+    dialect = dialect_named("gemini")
+    return Passthrough(dialect.decoder(), dialect.encoder(CONTEXT), Meter())
+
+
+def error_frame(**error) -> bytes:
+    return b"data: " + msgspec.json.encode({"error": {"message": "m", **error}}) + b"\n\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "error"),
+    [
+        (b"", {"type": "invalid_request_error"}),
+        (HELLO, {"type": "invalid_request_error"}),
+        (HELLO, {"type": "server_error"}),
+    ],
+)
+def test_an_error_in_the_dialects_own_words_is_forwarded(before, error):
+    """A provider's error frame goes to the client as it came, and so does what the provider sends behind it."""
+    transform = passthrough()
+    data = before + error_frame(**error) + DONE
+    step = transform.feed(data)
+    assert (data, None, True) == (step.out, step.error, step.over)
+    assert transform.eof().error is None
+
+
+@pytest.mark.parametrize(
+    ("before", "error"),
+    [(b"", {"type": "server_error"}), (b"", {"code": "429"}), (HELLO, {"code": "invalid_api_key"})],
+)
+def test_an_error_that_is_not_for_the_client_is_ours(before, error):
+    """What may be tried elsewhere, or is the account's affair, does not reach the client in the provider's words."""
+    step = passthrough().feed(before + error_frame(**error))
+    assert before == step.out
+    assert step.error is not None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"promptFeedback": {"blockReason": "SAFETY"}},
+        {"candidates": [{"content": {}, "finishReason": "MALFORMED_FUNCTION_CALL"}]},
+    ],
+)
+def test_an_answer_that_failed_is_still_an_answer(body):
+    """What the model or its filter gave in place of an answer is passed on with the provider's status."""
+    data = msgspec.json.encode(body)
+    step = gemini().whole(data)
+    assert (data, None) == (step.out, step.error)
+
+
+def test_an_error_in_a_body_is_not_an_answer():
+    """A body that came with a good status but holds an error is no success for a client that looks at the status."""
+    assert gemini().whole(b'{"error":{"code":400,"message":"m"}}').error is not None
+    assert passthrough().whole(b'{"error":{"code":400,"message":"m"}}').error is not None

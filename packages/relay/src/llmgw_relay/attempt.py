@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
 
-import msgspec
-
 from llmgw_balancer import Lease
 from llmgw_domain import Candidate
 from llmgw_domain.errors import GatewayError
@@ -73,7 +71,7 @@ class Attempt:
         if self._fault is None or self._fault[0] is not error or error.blame != "request":
             return None
         body = self._fault[1]
-        return body if client is self.dialect and _is_json_object(body) else None
+        return body if client is self.dialect and client.owns_error(body) else None
 
     @property
     def dialect(self) -> Dialect:
@@ -92,11 +90,3 @@ class Attempt:
 
     def __repr__(self) -> str:
         return f"<Attempt {self.candidate.account.id}/{self.candidate.model} {self.lease!r}>"
-
-
-def _is_json_object(body: bytes) -> bool:
-    try:
-        msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    except (msgspec.MsgspecError, RecursionError):
-        return False
-    return True

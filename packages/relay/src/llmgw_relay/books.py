@@ -16,6 +16,8 @@ from llmgw_relay.ports import Facts
 _MAX_RETRY_AFTER = 120
 """Seconds. OpenAI's SDK does not retry at all above this, Anthropic's sleeps as long as it is told."""
 
+_MAX_USER_AGENT = 256
+
 
 class Books:
     """Kept from admission to settlement. `settle` counts once; everything here is synchronous."""
@@ -137,9 +139,9 @@ class Books:
             bytes_received=attempt.received if attempt else 0,
             lossy=attempt.rendered.lossy if attempt else (),
             client=call.client,
-            user_agent=headers.get("user-agent", ""),
+            user_agent=headers.get("user-agent", "")[:_MAX_USER_AGENT],
             tags=call.tags,
-            retry_count=headers.get("x-stainless-retry-count", ""),
+            retry_count=headers.get("x-stainless-retry-count", "")[:8],
             config_version=admission.catalog.version,
         )
 

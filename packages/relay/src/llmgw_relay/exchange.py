@@ -10,7 +10,7 @@ import msgspec
 from llmgw_balancer import Exclusion, Pick, Slots, acquire
 from llmgw_domain import Account, Catalog, Route, StreamErrors
 from llmgw_domain.chat import ChatRequest
-from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UpstreamTruncated
+from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel, UpstreamTruncated
 from llmgw_protocols import Dialect, EncodeContext, Encoder, Envelope, Rendered, TargetFacts, dialect_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, retry_headers
@@ -20,6 +20,9 @@ from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
 from llmgw_relay.retry import may_retry, most_telling
 from llmgw_relay.transform import Passthrough, Step, Transform, Translation
+
+_MAX_MODEL = 256
+"""Characters of a model's name. A star route takes any name, and it is repeated in every chunk and log line."""
 
 
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,17 +117,20 @@ class Exchange:
             return await self._answer()
         except GatewayError as error:
             return await self._refuse(error)
-        except BaseException:
-            await self._leave()
+        except BaseException as error:
+            await self._leave(error)
             raise
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._leave()
+        await self._leave(error)
 
-    async def _leave(self) -> None:
+    async def _leave(self, error: BaseException | None) -> None:
         # Settling comes first and awaits nothing: closing the upstream may be cancelled again, the books may not.
+        if isinstance(error, Exception):
+            fault = GatewayError(detail=f"{type(error).__name__}: {error}")
+            self._books.settle(self._attempt, self._meter, "failed", fault, fault.status)
         self._books.settle(self._attempt, self._meter, "cancelled", ClientGone())
         try:
             if self._stream is not None:
@@ -137,7 +143,9 @@ class Exchange:
 
     async def _answer(self) -> Reply:
         envelope = self._call.dialect.envelope(self._call.wire)
-        self._books.model, self._books.stream = envelope.model, envelope.stream
+        self._books.model, self._books.stream = envelope.model[:_MAX_MODEL], envelope.stream
+        if len(envelope.model) > _MAX_MODEL:
+            raise UnknownModel(f"A model's name is at most {_MAX_MODEL} characters long.", param="model")
         route = self._admission.catalog.route(envelope.model, self._admission.policy)
         # The pattern, not what the client put for its star, or any client could fill the metrics with names.
         self._books.model = route.model.name
@@ -164,6 +172,10 @@ class Exchange:
                 max_output_tokens=route.model.max_output_tokens,
             )
             rendered = self._render(envelope, facts)
+        except GatewayError as error:
+            pick.lease.release()
+            # What a fallback can't express must not hide why the first choice failed.
+            raise self._failures[-1] if self._failures else error from None
         except BaseException:
             pick.lease.release()
             raise
