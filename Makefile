@@ -5,7 +5,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen
 SOURCES := $(wildcard packages/*/src apps/*/src)
 
-.PHONY: run install check fmt test test-slow bench conformance clean help
+.PHONY: run install check fmt test test-slow bench bench-rivals conformance clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -41,7 +41,26 @@ test-slow: install ## the tests that take minutes
 	$(RUN) pytest -m slow
 
 bench: install ## measure; prints figures, gates nothing
-	$(RUN) pytest -m bench -s
+	@$(RUN) --no-sync python tests/bench/rivals.py
+
+# LiteLLM comes with what it would else try to import, and fail, in each request, and with the faster HTTP parser.
+RIVAL := "litellm[proxy]" httptools opentelemetry-sdk opentelemetry-exporter-otlp
+
+bench-rivals: install .tools/litellm/.installed ## the same, and LiteLLM's proxy beside it
+	@$(RUN) --no-sync python tests/bench/rivals.py --litellm .tools/litellm
+
+.tools/litellm/.installed: | uv
+	@$(UV) venv --quiet --clear --python 3.11 .tools/litellm
+	@$(UV) pip install --quiet --compile-bytecode --python .tools/litellm/bin/python $(RIVAL)
+	@touch $@
+
+RECORDINGS ?= ../shared/recordings
+HARNESS ?= ../shared/tools/conformance
+HARNESS_NEEDS := aiohttp pydantic openai anthropic google-genai botocore
+
+conformance: install ## play recorded provider traffic through a gateway, where RECORDINGS and HARNESS are there
+	@$(RUN) --no-sync python tests/conformance/run.py --recordings $(RECORDINGS) --harness $(HARNESS) \
+	  --python "$(UV) run --no-project $(addprefix --with ,$(HARNESS_NEEDS)) python"
 
 clean: ## remove what the other targets made
 	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

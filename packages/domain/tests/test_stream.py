@@ -2,7 +2,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgw_domain import Usage
-from llmgw_domain.chat import RedactedThinking, Refusal, Text, Thinking, ToolCall
+from llmgw_domain.chat import Origin, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from llmgw_domain.errors import UpstreamReset
 from llmgw_domain.stream import (
     Answer,
@@ -76,3 +76,12 @@ def test_text_does_not_depend_on_its_pieces(pieces):
     """However a text is cut into deltas, the folded text is the same."""
     answer = Answer.fold([TextDelta(p) for p in pieces])
     assert "".join(c.text for c in answer.choices) == "".join(pieces)
+
+
+def test_opaque_reasoning_keeps_its_maker():
+    """Whose signature it is stays with the block; where it was not said there is no origin."""
+    answer = Answer.fold(
+        [ThinkingDelta("a"), ThinkingSigned("s", family="google"), ThinkingRedacted("x", 0, "anthropic")]
+    )
+    signed, redacted = Thinking("a", "s", Origin("google")), RedactedThinking("x", Origin("anthropic"))
+    assert [signed, redacted] == answer.choices[0].blocks

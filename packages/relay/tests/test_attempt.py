@@ -59,3 +59,11 @@ def test_an_envelope_of_another_shape_is_written_anew():
     tried = attempt()
     body = b'{"error":{"message":"bad","type":"t","code":400}}'
     assert tried.own_words(tried.fault(400, {}, body), CHAT) is None
+
+
+def test_a_refusal_that_quotes_a_key_is_written_anew():
+    """A provider's body with a credential in it never goes out as it is."""
+    tried = attempt()
+    body = b'{"error":{"message":"no beta for sk-abcdefghijkl","type":"invalid_request_error"}}'
+    error = tried.fault(400, {}, body)
+    assert (tried.own_words(error, CHAT), error.message) == (None, "no beta for [hidden]")

@@ -31,9 +31,10 @@ def test_a_provider_that_reports_nothing_is_estimated():
     assert (usage.input, usage.output, usage.provenance) == (100, 2, "estimated")
 
 
-def test_nothing_is_billed_for_nothing():
-    """An attempt of which nothing came has no usage."""
-    assert metered(Opened("id")).settled_usage(complete=False, request_bytes=400) is None
+def test_a_request_that_was_not_heard_out_is_estimated_too():
+    """A provider that was asked and had not answered yet has read the request at least."""
+    usage = metered(Opened("id")).settled_usage(complete=False, request_bytes=400)
+    assert (usage.input, usage.output, usage.provenance) == (100, 0, "estimated")
 
 
 def test_choices_finish_and_failures_are_kept():

@@ -92,29 +92,33 @@ def gemini() -> Passthrough:
 
 
 def error_frame(**error) -> bytes:
-    return b"data: " + msgspec.json.encode({"error": {"message": "m", **error}}) + b"\n\n"
+    return b"data: " + msgspec.json.encode({"error": {"message": "m"} | error}) + b"\n\n"
+
+
+@pytest.mark.parametrize("before", [b"", HELLO])
+def test_an_error_about_the_request_is_forwarded(before):
+    """A provider's error frame goes to the client as it came, and so does what the provider sends behind it."""
+    data = before + error_frame(type="invalid_request_error") + DONE
+    step = passthrough().feed(data)
+    assert (data, None, True) == (step.out, step.error, step.over)
+
+
+def test_a_forwarded_error_gets_the_streams_end_mark():
+    """A client that waits for the last frame is not left waiting behind an error."""
+    transform = passthrough()
+    transform.feed(error_frame(type="invalid_request_error"))
+    step = transform.eof()
+    assert (DONE, None) == (step.out, step.error)
 
 
 @pytest.mark.parametrize(
     ("before", "error"),
     [
-        (b"", {"type": "invalid_request_error"}),
-        (HELLO, {"type": "invalid_request_error"}),
+        (b"", {"code": "429"}),
+        (b"", {"code": 400, "message": "not for sk-abcdefghijkl"}),
         (HELLO, {"type": "server_error"}),
+        (HELLO, {"code": "invalid_api_key"}),
     ],
-)
-def test_an_error_in_the_dialects_own_words_is_forwarded(before, error):
-    """A provider's error frame goes to the client as it came, and so does what the provider sends behind it."""
-    transform = passthrough()
-    data = before + error_frame(**error) + DONE
-    step = transform.feed(data)
-    assert (data, None, True) == (step.out, step.error, step.over)
-    assert transform.eof().error is None
-
-
-@pytest.mark.parametrize(
-    ("before", "error"),
-    [(b"", {"type": "server_error"}), (b"", {"code": "429"}), (HELLO, {"code": "invalid_api_key"})],
 )
 def test_an_error_that_is_not_for_the_client_is_ours(before, error):
     """What may be tried elsewhere, or is the account's affair, does not reach the client in the provider's words."""

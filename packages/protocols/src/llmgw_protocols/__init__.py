@@ -6,8 +6,8 @@ clients'. Between two dialects everything goes through the canonical form of `ll
 `llmgw_domain.stream` (hub and spoke); between a dialect and itself bytes pass through, with only the top level of the
 request split into names and raw values.
 
-Nothing here opens a socket, reads a clock or logs. What can't be carried over is named in `Rendered.lossy` or refused with
-`UnsupportedField`, never dropped in silence. Decoders never raise on what a provider sends: they emit `Failed`.
+Nothing here opens a socket, reads a clock or logs. What can't be carried over is named in `Rendered.lossy` or refused
+with `UnsupportedField`, never dropped in silence. Decoders never raise on what a provider sends: they emit `Failed`.
 """
 
 from llmgw_protocols.dialect import (

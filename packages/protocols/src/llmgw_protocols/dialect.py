@@ -192,6 +192,10 @@ class Dialect(Protocol):
         """What a provider's answer with a status of 400 or more means. Header names are lower-case."""
         ...
 
+    def owns_error(self, body: bytes) -> bool:
+        """Whether a provider's refusal has this dialect's own envelope, so that its clients can read it as it came."""
+        ...
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
         """An error in this dialect's envelope; its status is `error.status` (Messages: see `status_of`)."""
         ...

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from llmgw_domain import Usage
 from llmgw_domain.chat import ToolCall
 from llmgw_domain.errors import (
+    AccountRejected,
     BadRequest,
     GatewayError,
     Overloaded,
@@ -404,6 +405,10 @@ def test_usage_wherever_it_rides(usage: Any) -> None:
         ),
         ({"reasoning_details": [{"type": "reasoning.encrypted", "data": "d"}]}, [ThinkingRedacted("d")]),
         (
+            {"reasoning_details": [{"type": "reasoning.text", "signature": "s", "format": "google-gemini-v1"}]},
+            [ThinkingSigned("s", family="google")],
+        ),
+        (
             {"thinking_blocks": [{"type": "thinking", "thinking": "t", "signature": "s"}]},
             [ThinkingDelta("t"), ThinkingSigned("s")],
         ),
@@ -440,6 +445,7 @@ def test_a_signature_may_repeat_its_text() -> None:
         ({"error": {"message": "no", "type": "invalid_request_error"}}, BadRequest),
         ({"error": {"message": "slow down", "code": 429}}, RateLimited),
         ({"error": {"message": "busy", "type": "overloaded_error"}}, Overloaded),
+        ({"error": {"message": "key", "code": "invalid_api_key"}}, AccountRejected),
         (
             {"error": {"message": "x", "code": 502, "metadata": {}}, "choices": [{"delta": {"content": ""}}]},
             UpstreamFailed,
@@ -464,6 +470,59 @@ def test_errors_inside_an_answer(error: Any, expected: type[GatewayError]) -> No
     whole = CHAT.decoder().whole(error if isinstance(error, bytes) else msgspec.json.encode(error))
     assert isinstance(whole[-1], Failed)
     assert expected is type(whole[-1].error)
+
+
+NATIVE = {"error": {"message": "no", "code": 400}}
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (sse(NATIVE), True),
+        (sse({**delta(content=""), **NATIVE}), True),
+        (sse({"error": {"message": "no", "code": 503}}), False),
+        (b"event: error\n" + sse(NATIVE), True),
+        (msgspec.json.encode(NATIVE) + b"\n\n", False),
+        (sse({"choices": [{"delta": {}, **NATIVE}]}), False),
+        (sse({"object": "error", "message": "no"}), False),
+        (sse(delta(finish="error")), False),
+    ],
+)
+def test_errors_that_clients_know(data: bytes, expected: bool) -> None:
+    """Only an error about the request, at the top of a frame, is told in words on which OpenAI's SDKs raise."""
+    (failed,) = [e for f in CHAT.decoder().feed(data) for e in f.events if isinstance(e, Failed)]
+    assert expected == failed.native
+
+
+def test_what_follows_a_native_error() -> None:
+    """The rest of the provider's own ending keeps its bytes and says nothing more."""
+    decoder = CHAT.decoder()
+    frames = decoder.feed(sse(NATIVE, delta(content="x")))
+    assert [(b"data: [DONE]\n\n", ()), (sse(delta(content="x"), done=False), ())] == [
+        (f.raw, f.events) for f in reversed(frames[1:])
+    ]
+    assert (True, False) == (decoder.closed, decoder.complete)
+
+
+def test_a_body_with_an_error_is_no_answer_in_our_words() -> None:
+    """A body has a status to tell an error with, so its error is never native."""
+    assert [Failed] == [type(e) for e in CHAT.decoder().whole(msgspec.json.encode(NATIVE))]
+    (failed,) = CHAT.decoder().whole(msgspec.json.encode(NATIVE))
+    assert isinstance(failed, Failed)
+    assert not failed.native
+
+
+def test_blank_members_say_nothing() -> None:
+    """Servers that write every member of the format make no calls and no custom tools by that."""
+    blank = {"name": "", "arguments": ""}
+    made = {
+        "id": "a",
+        "type": "function",
+        "function": {"name": "f", "arguments": "{}"},
+        "custom": {"name": "", "input": ""},
+    }
+    stream = sse(delta(content="x", function_call=blank), delta(tool_calls=[made]), done=False)
+    assert [OPENED, TextDelta("x"), ToolOpened(0, "a", "f"), ToolDelta(0, "{}")] == events_of(stream)
 
 
 def test_bare_json_in_place_of_a_stream() -> None:

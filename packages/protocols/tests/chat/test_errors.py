@@ -104,3 +104,22 @@ def test_error_body() -> None:
     expected = {"error": {"message": "wrong", "type": "invalid_request_error", "param": "n", "code": "invalid_value"}}
     assert expected == msgspec.json.decode(CHAT.error_body(error, "r"))
     assert CHAT.status_of(error) == 400
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (openai(), True),
+        (openai("c", param="n"), True),
+        (openai(400), False),
+        ({"error": {"message": "m", "type": ""}}, False),
+        ({"error": {"message": "m"}}, False),
+        ({"object": "error", "message": "m", "type": "t"}, False),
+        ([], False),
+        (b"<html>", False),
+        (b"[" * 100_000, False),
+    ],
+)
+def test_whether_the_envelope_is_openais(body: Any, expected: bool) -> None:
+    """Clients can read an error as it came only with texts where OpenAI has texts."""
+    assert expected == CHAT.owns_error(body if isinstance(body, bytes) else msgspec.json.encode(body))

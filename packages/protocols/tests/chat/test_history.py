@@ -25,7 +25,7 @@ from llmgw_domain.chat import (
 )
 from llmgw_domain.errors import UnsupportedField
 from llmgw_protocols.chat.history import History, wire_id
-from llmgw_protocols.chat.losses import Losses
+from llmgw_protocols.losses import Losses
 
 OPENAI, OTHER = Provider.OPENAI, Provider.OPENAI_COMPATIBLE
 PNG = Inline("image/png", "AAAA")

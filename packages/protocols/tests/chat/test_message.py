@@ -1,25 +1,8 @@
 """The parts of an assistant message that streams and bodies share."""
 
-import pytest
-
-from llmgw_domain.chat import Image, Inline, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from llmgw_domain.chat import Image, Inline, Origin, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from llmgw_domain.stream import Choice, Cited, Finished, FinishReason
 from llmgw_protocols.chat import message
-
-
-@pytest.mark.parametrize(
-    ("model", "expected"),
-    [
-        ("claude-sonnet-4-5", "anthropic-claude-v1"),
-        ("google/gemini-3-pro", "google-gemini-v1"),
-        ("gpt-5", "openai-responses-v1"),
-        ("llama", "unknown"),
-        ("", "unknown"),
-    ],
-)
-def test_format_of(model: str, expected: str) -> None:
-    """The model's name tells whose reasoning it is."""
-    assert expected == message.format_of(model)
 
 
 def test_a_choice_with_everything() -> None:
@@ -72,3 +55,11 @@ def test_a_choice_with_everything() -> None:
             ],
         },
     }
+
+
+def test_only_what_may_be_anthropics_stands_in_thinking_blocks() -> None:
+    """Clients take `thinking_blocks` for Anthropic's, so another family's signature stands in the details alone."""
+    google = Thinking("t", "s", Origin("google"))
+    made = message.choice(Choice(index=0, blocks=[google, Thinking("u")]), "")["message"]
+    detail = {"type": "reasoning.text", "text": "t", "signature": "s", "format": "google-gemini-v1", "index": 0}
+    assert ("tu", [detail], False) == (made["reasoning_content"], made["reasoning_details"], "thinking_blocks" in made)

@@ -124,7 +124,7 @@ CLAUDE = "anthropic-claude-v1"
                     {"type": "redacted_thinking", "data": "d"},
                 ],
             },
-            [Thinking("t", "s"), RedactedThinking("d")],
+            [Thinking("t", "s"), RedactedThinking("d", Origin("anthropic"))],
         ),
         (
             {

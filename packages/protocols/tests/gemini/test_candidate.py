@@ -44,10 +44,13 @@ def parts(*given: Any, **more: Any) -> Any:
         ({"text": ""}, []),
         ({}, []),
         ({"text": "a", "thought": True}, [ThinkingDelta("a")]),
-        ({"text": "a", "thought": True, "thoughtSignature": "cw=="}, [ThinkingDelta("a"), ThinkingSigned("cw==")]),
-        ({"text": "a", "thoughtSignature": "cw=="}, [TextDelta("a"), ThinkingSigned("cw==")]),
-        ({"text": "", "thoughtSignature": "cw=="}, [ThinkingSigned("cw==")]),
-        ({"thoughtSignature": "cw=="}, [ThinkingSigned("cw==")]),
+        (
+            {"text": "a", "thought": True, "thoughtSignature": "cw=="},
+            [ThinkingDelta("a"), ThinkingSigned("cw==", family="google")],
+        ),
+        ({"text": "a", "thoughtSignature": "cw=="}, [TextDelta("a"), ThinkingSigned("cw==", family="google")]),
+        ({"text": "", "thoughtSignature": "cw=="}, [ThinkingSigned("cw==", family="google")]),
+        ({"thoughtSignature": "cw=="}, [ThinkingSigned("cw==", family="google")]),
         (
             {"functionCall": {"id": "i", "name": "f", "args": {"a": 1}}, "thoughtSignature": "cw=="},
             [ToolOpened(0, "i", "f", "cw=="), ToolDelta(0, '{"a":1}')],

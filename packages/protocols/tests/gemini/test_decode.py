@@ -267,6 +267,20 @@ def test_bodies_that_failed(body: Any, expected: type[Exception]) -> None:
     assert not any(isinstance(event, Finished) for event in made)
 
 
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"promptFeedback": {"blockReason": "SAFETY"}}, True),
+        (chunk(finish="MALFORMED_FUNCTION_CALL"), True),
+        ({"error": {"code": 400, "message": "m"}}, False),
+    ],
+)
+def test_bodies_that_tell_their_failure(body: Any, expected: bool) -> None:
+    """A refused prompt or a failed model is an answer in Gemini's words; an error object in a body is none."""
+    failed = failure(GeminiDecoder().whole(msgspec.json.encode(body)))
+    assert (expected, expected) == (failed.native, failed.error.upstream_status == 200)
+
+
 def test_a_body_in_an_array() -> None:
     """A body wrapped into an array is read like the body itself."""
     alone, wrapped = (GeminiDecoder().whole(msgspec.json.encode(body)) for body in (BODY, [BODY]))

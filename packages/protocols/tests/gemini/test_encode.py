@@ -38,7 +38,7 @@ EVENTS: list[StreamEvent] = [
     Opened("up", "gpt"),
     ThinkingDelta("Let me "),
     ThinkingDelta("see."),
-    ThinkingSigned("cw=="),
+    ThinkingSigned("cw==", family="google"),
     TextDelta("Grüße\n"),
     TextDelta("漢"),
     ToolOpened(0, "call_1", "f", "c2ln"),
@@ -90,7 +90,9 @@ def test_a_stream_comes_back(form: StreamForm) -> None:
     # A call without arguments is one with none.
     before.choices[0].blocks[-1] = msgspec.structs.replace(before.choices[0].blocks[-1], arguments="{}")
     before.choices[0].blocks[-2] = msgspec.structs.replace(before.choices[0].blocks[-2], arguments='{"a":1}')
-    assert (before.choices, before.usage, True, True) == (again.choices, again.usage, decoder.complete, decoder.closed)
+    assert (before.choices, before.usage, True) == (again.choices, again.usage, decoder.complete)
+    # Only an array has a last byte of its own.
+    assert (form == "array") == decoder.closed
 
 
 def test_the_last_object_has_calls_reason_and_usage() -> None:
@@ -137,10 +139,13 @@ def test_one_write_is_one_object() -> None:
     ("events", "expected"),
     [
         ([RefusalDelta("no")], [{"text": "no"}]),
-        ([ThinkingSigned("cw==")], [{"text": "", "thoughtSignature": "cw=="}]),
-        ([TextDelta("a"), ThinkingSigned("cw==")], [{"text": "a"}, {"text": "", "thoughtSignature": "cw=="}]),
+        ([ThinkingSigned("cw==", family="google")], [{"text": "", "thoughtSignature": "cw=="}]),
         (
-            [ThinkingDelta("a"), ThinkingSigned("not base64")],
+            [TextDelta("a"), ThinkingSigned("cw==", family="google")],
+            [{"text": "a"}, {"text": "", "thoughtSignature": "cw=="}],
+        ),
+        (
+            [ThinkingDelta("a"), ThinkingSigned("not base64", family="google")],
             [{"text": "a", "thought": True, "thoughtSignature": "bm90IGJhc2U2NA=="}],
         ),
         ([MediaMade("image/png", "eA==")], [{"inlineData": {"mimeType": "image/png", "data": "eA=="}}]),
@@ -157,7 +162,7 @@ def test_a_signature_in_a_later_write() -> None:
     one = encoder()
     one.emit([ThinkingDelta("a")])
     expected = [{"text": "", "thought": True, "thoughtSignature": "cw=="}]
-    assert expected == parts(objects("sse", one.emit([ThinkingSigned("cw==")]))[0])
+    assert expected == parts(objects("sse", one.emit([ThinkingSigned("cw==", family="google")]))[0])
 
 
 @pytest.mark.parametrize(
@@ -167,6 +172,8 @@ def test_a_signature_in_a_later_write() -> None:
         [Opened("x")],
         [UsageReported(Usage())],
         [ThinkingRedacted("x")],
+        [ThinkingSigned("cw==")],
+        [ThinkingSigned("cw==", family="anthropic")],
         [ToolOpened(0, "i", "f"), ToolDelta(0, "{")],
         [Finished(FinishReason.STOP)],
         [OpaqueMade("anthropic", "x", Raw(b"{}"))],
@@ -275,3 +282,12 @@ def test_any_text_stays_on_its_line(form: StreamForm, texts: list[str]) -> None:
     events: list[StreamEvent] = [*(TextDelta(text) for text in texts), Finished(FinishReason.STOP)]
     made = objects(form, written(form, *([event] for event in events)))
     assert "".join(texts) == "".join(part["text"] for m in made for part in parts(m))
+
+
+def test_signatures_of_another_family() -> None:
+    """A signature that is not Google's is left out, in a stream and in a body."""
+    signed = ThinkingSigned("cw==", family="anthropic")
+    events: list[StreamEvent] = [ThinkingDelta("a"), signed, TextDelta("b"), signed, Finished(FinishReason.STOP)]
+    expected = [{"text": "a", "thought": True}, {"text": "b"}]
+    assert expected == parts(objects("sse", encoder().emit(events))[0])
+    assert expected == parts(msgspec.json.decode(encoder().body(Answer.fold(events))))

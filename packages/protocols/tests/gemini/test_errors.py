@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from msgspec import Raw
 
 from llmgw_domain import errors
-from llmgw_protocols.gemini.errors import error_envelope, fault_in_band, fault_of
+from llmgw_protocols.gemini.errors import error_envelope, fault_in_band, fault_of, owns_error
 
 RETRY = {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "46.5s"}
 
@@ -128,3 +128,18 @@ def test_any_body_is_survived(status: int, raw: bytes) -> None:
 def test_envelope(error: errors.GatewayError, expected: dict[str, Any]) -> None:
     """An error is told as Google tells it, with the HTTP status as its code."""
     assert {"error": expected} == error_envelope(error)
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}', True),
+        (b'{"error":{"code":"400","message":"m","status":"INVALID_ARGUMENT"}}', False),
+        (b'{"error":{"code":400,"message":"m"}}', False),
+        (b'[{"error":{"code":400,"message":"m","status":"INVALID_ARGUMENT"}}]', False),
+        (b"<html>", False),
+    ],
+)
+def test_whether_the_envelope_is_googles(body: bytes, expected: bool) -> None:
+    """Clients can read an error as it came only with the code and the status that they look for."""
+    assert expected == owns_error(body)

@@ -24,9 +24,10 @@ from llmgw_domain.chat import (
     Turn,
 )
 from llmgw_domain.errors import UnsupportedField
-from llmgw_protocols.gemini.losses import Losses
 from llmgw_protocols.gemini.models import traits_of
-from llmgw_protocols.gemini.render_turns import NO_RESULT, UNSIGNED, contents_of
+from llmgw_protocols.gemini.render_turns import UNSIGNED, contents_of
+from llmgw_protocols.losses import Losses
+from llmgw_protocols.placeholders import NO_RESULT
 
 GOOGLE = Origin("google")
 PNG = Image(Inline("image/png", "eA=="))

@@ -25,8 +25,8 @@ from llmgw_domain.chat import (
     Video,
 )
 from llmgw_domain.errors import UnsupportedField
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.content import ContentWriter, Marks, call_input
-from llmgw_protocols.messages.losses import Losses
 
 PNG = Inline("image/png", "iVBORw0KGgo=")
 PNG_SOURCE = {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}

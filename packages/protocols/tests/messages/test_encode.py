@@ -164,6 +164,18 @@ def test_unsigned_thinking() -> None:
     assert _delta(0, "signature_delta", signature="") == frames[2]
 
 
+@pytest.mark.parametrize("family", ["google", "openai"])
+def test_reasoning_of_another_family(family: str) -> None:
+    """Only Anthropic's own signatures are written: a foreign one is empty, and opens no block of its own."""
+    signed, hidden = ThinkingSigned("s", family=family), ThinkingRedacted("x", family=family)
+    events = [ThinkingDelta("Hm"), signed, TextDelta("Hi"), signed, hidden, DONE]
+    frames = _stream(*events)
+    assert [f["content_block"]["type"] for f in frames if f["type"] == "content_block_start"] == ["thinking", "text"]
+    assert _delta(0, "signature_delta", signature="") == frames[2]
+    content = msgspec.json.decode(_encoder().body(Answer.fold(events)))["content"]
+    assert content == [{"type": "thinking", "thinking": "Hm", "signature": ""}, {"type": "text", "text": "Hi"}]
+
+
 def test_text_between_calls() -> None:
     """Text behind a call closes it, and a later call opens a block of its own."""
     frames = _stream(ToolOpened(0, "a", "f"), ToolDelta(0, "{}"), TextDelta("x"), ToolOpened(1, "b", "g"), DONE)

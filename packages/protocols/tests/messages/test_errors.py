@@ -116,3 +116,18 @@ def test_envelope(error: e.GatewayError, status: int, kind: str) -> None:
         MESSAGES.status_of(error),
         msgspec.json.decode(MESSAGES.error_body(error, "req-1")),
     )
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        (b'{"type":"error","error":{"type":"invalid_request_error","message":"m"}}', True),
+        (b'{"type":"error","error":{"type":"BadRequest","message":"m"}}', False),
+        (b'{"error":{"type":"invalid_request_error","message":"m"}}', False),
+        (b'{"type":"error"}', False),
+        (b"<html>", False),
+    ],
+)
+def test_whether_the_envelope_is_anthropics(body: bytes, expected: bool) -> None:
+    """Clients can read an error as it came only with a type that their SDK knows."""
+    assert expected == MESSAGES.owns_error(body)

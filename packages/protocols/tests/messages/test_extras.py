@@ -7,8 +7,8 @@ import pytest
 
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import UnsupportedField
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.extras import write
-from llmgw_protocols.messages.losses import Losses
 
 
 def _write(family: str, **extras: bytes) -> tuple[dict[str, Any], tuple[str, ...]]:

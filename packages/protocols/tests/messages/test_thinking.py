@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from llmgw_domain.chat import ChatRequest, Reasoning, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult
-from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.models import capabilities
 from llmgw_protocols.messages.thinking import ThinkingPlan, fits, plan
 from llmgw_protocols.messages.turns import WireTurn

@@ -7,8 +7,8 @@ import pytest
 
 from llmgw_domain.chat import CacheMark, ChatRequest, HostedTool, Tool, ToolCall, ToolChoice
 from llmgw_domain.errors import UnsupportedField
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.content import Marks
-from llmgw_protocols.messages.losses import Losses
 from llmgw_protocols.messages.models import capabilities
 from llmgw_protocols.messages.tools import ToolWriter, stand_ins
 

@@ -23,9 +23,10 @@ from llmgw_domain.chat import (
     Turn,
 )
 from llmgw_domain.errors import InvalidField
-from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.models import capabilities
-from llmgw_protocols.messages.turns import NO_RESULT, Conversation, normalise, wire_id
+from llmgw_protocols.messages.turns import Conversation, normalise, wire_id
+from llmgw_protocols.placeholders import NO_RESULT
 
 OLD, INLINE = "claude-sonnet-4-5", "claude-opus-4-8"
 SIGNATURE = "EsIgAbCdEfGhIjKlMnOp"

@@ -9,6 +9,7 @@ from llmgw_balancer import Lease
 from llmgw_domain import Candidate
 from llmgw_domain.errors import GatewayError
 from llmgw_protocols import Dialect, Encoder, Rendered, dialect_of
+from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
 
@@ -71,7 +72,7 @@ class Attempt:
         if self._fault is None or self._fault[0] is not error or error.blame != "request":
             return None
         body = self._fault[1]
-        return body if client is self.dialect and client.owns_error(body) else None
+        return body if client is self.dialect and client.owns_error(body) and not holds_secret(body) else None
 
     @property
     def dialect(self) -> Dialect:

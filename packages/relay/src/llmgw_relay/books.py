@@ -146,7 +146,8 @@ class Books:
         )
 
     def _usage(self, attempt: Attempt | None, meter: Meter, outcome: Outcome) -> Usage | None:
-        if attempt is None:
+        # A refusal is not billed by any provider; whoever was asked and not heard out may well bill what it did.
+        if attempt is None or outcome == "refused":
             return None
         return meter.settled_usage(complete=outcome == "ok", request_bytes=len(self._call.wire.body))
 

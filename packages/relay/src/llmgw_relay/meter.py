@@ -59,16 +59,14 @@ class Meter:
     def finish(self) -> str | None:
         return ",".join(dict.fromkeys(self.finishes.values())) or None
 
-    def settled_usage(self, *, complete: bool, request_bytes: int) -> Usage | None:
+    def settled_usage(self, *, complete: bool, request_bytes: int) -> Usage:
         """The usage to bill: what the provider reported of a complete answer, else an estimate marked as one.
 
         A provider that reported nothing, or whose answer was cut before its final count, is estimated from what passed:
-        it generated at least that. None for an answer of which nothing came.
+        it read the request, and generated at least what came.
         """
         if complete and self.usage is not None:
             return self.usage
-        if not self.semantic and self.usage is None:
-            return None
         seen = self.usage or Usage(uncached_input=request_bytes // CHARS_PER_TOKEN)
         written = -(-self.chars // CHARS_PER_TOKEN)
         return msgspec.structs.replace(seen, output=max(seen.output, written), provenance="estimated")

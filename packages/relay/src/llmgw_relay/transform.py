@@ -13,6 +13,7 @@ import msgspec
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
 from llmgw_domain.stream import Answer, Failed, StreamEvent
 from llmgw_protocols import Decoder, Encoder, Frame
+from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.meter import Meter
 
 _ANSWERED = 200
@@ -52,35 +53,36 @@ class Passthrough:
 
     def eof(self) -> Step:
         step = self._pass(self._decoder.finish())
-        if step.error or self._meter.failure:
+        if step.error:
             return step
-        if not self._decoder.complete:
+        if not self._decoder.complete and self._meter.failure is None:
             return Step(step.out, UpstreamTruncated())
         return step if self._decoder.closed else Step(step.out + self._encoder.end_mark())
 
     def whole(self, body: bytes) -> Step:
         self._meter.see(self._decoder.whole(body))
-        return Step(body, self._breaking())
+        return Step(body, self._breaking(body))
 
-    def _breaking(self) -> GatewayError | None:
+    def _breaking(self, raw: bytes) -> GatewayError | None:
         """The failure that ends the pass-through; None where the provider's own frame may go on to the client.
 
         It may where the dialect's words tell the client all there is to tell: of its own request, of an answer that the
         model failed at, or in a stream that has begun. Before that, an error of the provider's is ours to answer,
-        perhaps from another account; and one of the account's is never the client's to read.
+        perhaps from another account; and what is the account's, or quotes its key, is never the client's to read.
         """
         failure = self._meter.failure
         if failure is None:
             return None
         error = failure.error
         answered = error.blame == "request" or error.upstream_status == _ANSWERED or self._meter.semantic
-        return None if failure.native and answered and error.blame != "account" else error
+        may_pass = failure.native and answered and error.blame != "account" and not holds_secret(raw)
+        return None if may_pass else error
 
     def _pass(self, frames: list[Frame]) -> Step:
         out: list[bytes] = []
         for frame in frames:
             self._meter.see(frame.events)
-            error = self._breaking()
+            error = self._breaking(frame.raw)
             if error is not None:
                 return Step(b"".join(out), error)
             self._encoder.observe(frame.events)

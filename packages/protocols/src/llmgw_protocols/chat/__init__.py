@@ -51,6 +51,9 @@ class ChatDialect:
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return _errors.fault(status, headers, body)
 
+    def owns_error(self, body: bytes) -> bool:
+        return _errors.owns(body)
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
         return _errors.error_body(error)
 

@@ -42,6 +42,11 @@ class Function(msgspec.Struct, frozen=True, gc=False):
             return msgspec.json.encode(self.arguments).decode()
         return self.arguments or self.input or ""
 
+    @property
+    def is_blank(self) -> bool:
+        """Nothing is said: some servers write every member that the format has."""
+        return not (self.name or self.arguments or self.input)
+
 
 class Call(msgspec.Struct, frozen=True, gc=False):
     index: int | None = None
@@ -50,6 +55,15 @@ class Call(msgspec.Struct, frozen=True, gc=False):
     custom: Function | None = None
     extra_content: ExtraContent | None = None
     provider_specific_fields: Google | None = None
+
+    @property
+    def is_custom(self) -> bool:
+        return self.custom is not None and not (self.function and self.custom.is_blank)
+
+    @property
+    def said(self) -> Function:
+        """What this piece says of its call, of whichever kind that is."""
+        return (self.custom if self.is_custom else self.function) or Function()
 
     @property
     def signature(self) -> str | None:
@@ -68,6 +82,7 @@ class Reasoned(msgspec.Struct, frozen=True, gc=False):
     thinking: str | None = None
     data: str | None = None
     signature: str | None = None
+    format: str | None = None
 
     @property
     def words(self) -> str:

@@ -4,6 +4,10 @@ A whole body is read as one chunk whose message is its delta, so both ways give 
 bend the format in many ways; each bend is straightened where it is read: calls without index or id, calls that share
 an index, reasoning under three names, `stop` in spite of calls, a blank finish reason, usage in odd places.
 
+An error about the request, in an object at the top of a frame, is native: the provider's words say what to change, and
+every client of this dialect knows that form. Errors said in any other way (bare JSON, a finish reason, a member of a
+choice) are not, since OpenAI's SDKs would pass over them; nor are a provider's own troubles, which break the stream.
+
 Terminal evidence is a finish reason for every choice that was seen, or `[DONE]` after at least one choice. A stream
 that just ends gives none, and no `Finished` is invented for it.
 """
@@ -34,7 +38,7 @@ from llmgw_domain.stream import (
     UsageReported,
 )
 from llmgw_protocols import data_url
-from llmgw_protocols.chat import chunks, errors, usage
+from llmgw_protocols.chat import chunks, errors, formats, usage
 from llmgw_protocols.dialect import Frame
 from llmgw_protocols.sse import FrameTooLarge, SseCutter, SseFrame
 
@@ -68,6 +72,8 @@ class ChatDecoder:
         self._opened = Opened()
         self._done = False
         self._failed = False
+        self._told = False
+        """The failure was told in a native frame: what follows it belongs to the provider's own ending."""
 
     @property
     def complete(self) -> bool:
@@ -80,7 +86,7 @@ class ChatDecoder:
         return self._done
 
     def feed(self, data: bytes) -> list[Frame]:
-        if self._failed:
+        if self._failed and not self._told:
             return []
         try:
             return self._frames(self._cutter.feed(data))
@@ -88,7 +94,7 @@ class ChatDecoder:
             return [Frame(b"", self._fail(UpstreamMalformed(detail=str(error))))]
 
     def finish(self) -> list[Frame]:
-        if self._failed:
+        if self._failed and not self._told:
             return []
         return [self._frame(_delimited(frame)) for frame in self._cutter.finish() if _is_whole(frame)]
 
@@ -97,7 +103,7 @@ class ChatDecoder:
         try:
             chunk = chunks.read(body)
         except chunks.NotUnderstood as error:
-            return list(self._malformed(error))
+            return list(self._fail(UpstreamMalformed(detail=str(error))))
         events = self._events(chunk, body)
         if self._failed:
             return events
@@ -110,7 +116,7 @@ class ChatDecoder:
         for frame in cut:
             frames.append(self._frame(frame))
             # What follows a failure is not read, wherever the network split it.
-            if self._failed:
+            if self._failed and not self._told:
                 break
         return frames
 
@@ -124,10 +130,16 @@ class ChatDecoder:
         if data.strip() == b"[DONE]":
             self._done = True
             return Frame(frame.raw, tuple(self._inferred()))
+        if self._failed:
+            return Frame(frame.raw, ())
+        return self._chunk(frame, data)
+
+    def _chunk(self, frame: SseFrame, data: bytes) -> Frame:
         try:
             chunk = chunks.read(data)
         except chunks.NotUnderstood as error:
-            return Frame(frame.raw, self._malformed(error))
+            return Frame(frame.raw, self._fail(UpstreamMalformed(detail=str(error))))
+        self._told = frame.data is not None and bytes(chunk.error) not in _NO_ERROR
         hidden = self._hide_usage and not chunk.choices and chunk.usage is not None and not _is_error(chunk)
         return Frame(frame.raw, tuple(self._events(chunk, data)), hidden)
 
@@ -176,12 +188,10 @@ class ChatDecoder:
                 choice.infer_finish(events)
         return events
 
-    def _malformed(self, error: chunks.NotUnderstood) -> tuple[StreamEvent, ...]:
-        return self._fail(UpstreamMalformed(detail=str(error)))
-
     def _fail(self, error: GatewayError) -> tuple[StreamEvent, ...]:
         self._failed = True
-        return (Failed(error),)
+        self._told = self._told and error.blame == "request"
+        return (Failed(error, self._told),)
 
 
 class _Call:
@@ -273,7 +283,7 @@ class _Choice:
                 events.append(MediaMade(*_inline(url), self.index))
         for call in delta.tool_calls or ():
             self._read_call(call, events)
-        if delta.function_call:
+        if delta.function_call and not delta.function_call.is_blank:
             self._read_call(chunks.Call(0, None, delta.function_call), events)
         for annotation in delta.annotations or ():
             cited = annotation.url_citation
@@ -296,10 +306,10 @@ class _Choice:
             if not apart and not (entry.signature and streamed):
                 self._think(entry.words, events)
             if entry.signature:
-                events.append(ThinkingSigned(entry.signature, self.index))
+                events.append(ThinkingSigned(entry.signature, self.index, formats.family_of(entry.format)))
                 self._thinking = streamed = False
             if entry.data:
-                events.append(ThinkingRedacted(entry.data, self.index))
+                events.append(ThinkingRedacted(entry.data, self.index, formats.family_of(entry.format)))
 
     def _think(self, text: str, events: list[StreamEvent]) -> None:
         if text:
@@ -317,9 +327,9 @@ class _Choice:
 
     def _read_call(self, wire: chunks.Call, events: list[StreamEvent]) -> None:
         call = self._call_of(wire)
-        function = wire.function or wire.custom or chunks.Function()
+        function = wire.said
         call.id = call.id or wire.id or ""
-        call.custom = call.custom or wire.custom is not None
+        call.custom = call.custom or wire.is_custom
         fragment = function.fragment
         if call.name is None and not function.name:
             call.waiting += fragment
@@ -343,7 +353,7 @@ class _Choice:
         Another id together with a name under the same index is another call: Gemini's compatible endpoint gives every
         call the index 0. So is a second name where neither index nor id is given.
         """
-        name = (wire.function or wire.custom or chunks.Function()).name
+        name = wire.said.name
         key: int | str | None = wire.index if wire.index is not None else wire.id or None
         known = self._by_key.get(key) if key is not None else self._last
         if key is None and known is not None and known.name is not None and name:

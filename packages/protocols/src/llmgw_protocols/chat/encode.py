@@ -50,7 +50,7 @@ class ChatEncoder:
         self._id = "chatcmpl-" + context.request_id.replace("-", "")
         self._created = context.created
         self._model = context.model
-        self._origin = ""
+        self._maker = ""
         self._choices: dict[int, _Choice] = {}
         self._usage: Usage | None = None
         self._frame()
@@ -65,7 +65,7 @@ class ChatEncoder:
             elif kind is UsageReported:
                 self._usage = event.usage  # type: ignore[union-attr]
             elif kind is Opened:
-                self._origin = message.format_of(event.model)  # type: ignore[union-attr]
+                self._maker = event.model  # type: ignore[union-attr]
             else:
                 self._emit_other(event, out)
         return b"".join(out)
@@ -103,13 +103,12 @@ class ChatEncoder:
         return b"".join(out) + self._usage_chunk() + DONE
 
     def body(self, answer: Answer) -> bytes:
-        form = message.format_of(answer.model)
         body: dict[str, Any] = {
             "id": self._id,
             "object": "chat.completion",
             "created": self._created,
             "model": self._model,
-            "choices": [message.choice(c, form) for c in answer.choices],
+            "choices": [message.choice(c, answer.model) for c in answer.choices],
         }
         if answer.usage is not None:
             body["usage"] = usage.write(answer.usage)
@@ -136,13 +135,13 @@ class ChatEncoder:
     def _emit_whole(self, event: StreamEvent, out: list[bytes]) -> None:
         """Events that are one delta each. What chat has no word for, and `Failed`, write nothing."""
         match event:
-            case ThinkingSigned(signature=signature, choice=index):
+            case ThinkingSigned(signature=signature, choice=index, family=family):
                 choice = self._begun(index, out, thinks=True)
                 text = choice.thought()
-                delta = message.signed(text, signature, self._origin, choice.next_thought())
-            case ThinkingRedacted(data=data, choice=index):
+                delta = message.signed(text, signature, family, self._maker, choice.next_thought())
+            case ThinkingRedacted(data=data, choice=index, family=family):
                 choice = self._begun(index, out)
-                delta = message.redacted(data, self._origin, choice.next_thought())
+                delta = message.redacted(data, family, self._maker, choice.next_thought())
             case ToolOpened(call=call, choice=index, custom=custom):
                 choice = self._begun(index, out)
                 if custom:

@@ -8,44 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
 from llmgw_domain.errors import (
-    AccountForbidden,
     AccountRejected,
-    BadRequest,
-    Conflict,
     ContentRefused,
     ContextTooLong,
     GatewayError,
-    Overloaded,
     QuotaExhausted,
-    RateLimited,
-    TooLarge,
-    Unprocessable,
-    UpstreamFailed,
     UpstreamNotFound,
-    UpstreamTimeout,
 )
+from llmgw_protocols.redaction import hide_secrets
 from llmgw_protocols.retry_after import retry_after
+from llmgw_protocols.statuses import kind_of
 
-_BY_STATUS: dict[int, type[GatewayError]] = {
-    401: AccountRejected,
-    402: QuotaExhausted,
-    403: AccountForbidden,
-    404: UpstreamNotFound,
-    408: UpstreamTimeout,
-    409: Conflict,
-    413: TooLarge,
-    422: Unprocessable,
-    424: UpstreamFailed,
-    429: RateLimited,
-    503: Overloaded,
-    504: UpstreamTimeout,
-    529: Overloaded,
-}
 _BY_CODE: dict[str, type[GatewayError]] = {
     "billing_hard_limit_reached": QuotaExhausted,
     "content_filter": ContentRefused,
@@ -58,11 +36,14 @@ _BY_CODE: dict[str, type[GatewayError]] = {
 # Errors inside an answer have no status of their own; their type or code tells it.
 _STATUS_OF_WORD = {
     "authentication_error": 401,
+    "billing_hard_limit_reached": 429,
     "content_filter": 400,
     "content_policy_violation": 400,
     "context_length_exceeded": 400,
     "insufficient_quota": 429,
+    "invalid_api_key": 401,
     "invalid_request_error": 400,
+    "model_not_found": 404,
     "not_found_error": 404,
     "overloaded_error": 503,
     "permission_error": 403,
@@ -74,8 +55,24 @@ _STATUS_OF_WORD = {
     "tool_use_failed": 400,
 }
 _TOO_LONG = re.compile(r"maximum context length|context window|prompt is too long", re.IGNORECASE)
-_SECRET = re.compile(r"\b(?:sk|gsk|xai|pk|org|proj)[-_][A-Za-z0-9_*-]{8,}")
 _LONGEST_TEXT = 500
+
+
+_Said = Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class _Inner(msgspec.Struct):
+    message: _Said
+    type: _Said
+    code: str | None = None
+    param: str | None = None
+
+
+class _Envelope(msgspec.Struct):
+    error: _Inner
+
+
+_envelope = msgspec.json.Decoder(_Envelope).decode
 
 
 class Complaint(msgspec.Struct, frozen=True):
@@ -119,6 +116,15 @@ def complaint(body: bytes) -> Complaint:
     return _of_object(value)
 
 
+def owns(body: bytes) -> bool:
+    """Whether an error has OpenAI's envelope; compatible servers number their codes or leave out the type."""
+    try:
+        _envelope(body)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError):
+        return False
+    return True
+
+
 def error_body(error: GatewayError) -> bytes:
     """The envelope of an error for a client."""
     return msgspec.json.encode({"error": error_object(error)})
@@ -131,7 +137,7 @@ def error_object(error: GatewayError) -> dict[str, Any]:
 
 def _error(status: int, said: Complaint, wait: float | None) -> GatewayError:
     kind = _kind(status, said)
-    text = _SECRET.sub("[hidden]", said.message)
+    text = hide_secrets(said.message)
     if kind.blame != "request":
         return kind(retry_after=wait, upstream_status=status, upstream_message=text or None)
     return kind(text or None, param=said.param, retry_after=wait, upstream_status=status, upstream_message=text or None)
@@ -144,9 +150,7 @@ def _kind(status: int, said: Complaint) -> type[GatewayError]:
         return named
     if status == 400 and _TOO_LONG.search(said.message):
         return ContextTooLong
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return BadRequest if 400 <= status < 500 else UpstreamFailed
+    return kind_of(status)
 
 
 def _of_object(value: dict[str, Any]) -> Complaint:

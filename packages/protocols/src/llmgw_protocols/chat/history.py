@@ -35,10 +35,10 @@ from llmgw_domain.chat import (
 )
 from llmgw_protocols import data_url
 from llmgw_protocols.chat import models
-from llmgw_protocols.chat.losses import Losses
+from llmgw_protocols.losses import Losses
+from llmgw_protocols.placeholders import NO_RESULT, orphan
 
 _LONGEST_ID = 40
-_NO_RESULT = "[no result provided]"
 _AUDIO = {
     "audio/wav": "wav",
     "audio/x-wav": "wav",
@@ -111,7 +111,7 @@ class History:
         """A result without its call becomes text: OpenAI refuses the tool message, and the model should see it."""
         if not isinstance(block, ToolResult):
             return block
-        return Text(f"[tool {block.call_id}] {_result_text(block)}")
+        return Text(orphan(block.call_id, _result_text(block)))
 
     def _role(self, role: str) -> str:
         return role if self._native or role != "developer" else "system"
@@ -123,7 +123,7 @@ class History:
         return message
 
     def _result(self, call_id: str, result: ToolResult | None) -> Message:
-        text = _NO_RESULT if result is None else _result_text(result)
+        text = NO_RESULT if result is None else _result_text(result)
         return {"role": "tool", "tool_call_id": wire_id(call_id), "content": text}
 
     def _media(self, result: ToolResult) -> list[Any]:

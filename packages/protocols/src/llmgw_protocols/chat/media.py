@@ -11,6 +11,7 @@ from llmgw_domain.chat import (
     File,
     Image,
     Inline,
+    Origin,
     RedactedThinking,
     Refusal,
     Remote,
@@ -62,7 +63,8 @@ def block(part: _wire.Part, at: str) -> Block:
 def thinking(part: _wire.Part) -> Thinking | RedactedThinking:
     """A thinking block as other gateways write them, or a thinking part of Mistral's."""
     if part.type == "redacted_thinking":
-        return RedactedThinking(part.data or "")
+        # No other family has such blocks, so they need not say whose they are.
+        return RedactedThinking(part.data or "", Origin("anthropic"))
     if isinstance(part.thinking, list):
         return Thinking("".join(p.text or "" for p in part.thinking))
     return Thinking(part.thinking or "", part.signature or None)

@@ -12,19 +12,13 @@ from typing import Any
 from llmgw_domain.chat import Image, Inline, RedactedThinking, Thinking, ToolCall
 from llmgw_domain.stream import Choice, Cited
 from llmgw_protocols import data_url
-
-_FORMATS = (("claude", "anthropic-claude-v1"), ("gemini", "google-gemini-v1"), ("gpt", "openai-responses-v1"))
-
-
-def format_of(model: str) -> str:
-    """OpenRouter's name for whose reasoning it is, as far as the provider's model tells."""
-    return next((form for part, form in _FORMATS if part in model), "unknown")
+from llmgw_protocols.chat import formats
 
 
-def choice(answered: Choice, form: str) -> dict[str, Any]:
+def choice(answered: Choice, model: str) -> dict[str, Any]:
     """An entry of `choices` in a whole body."""
     finish = answered.finish.reason.value if answered.finish else None
-    return {"index": answered.index, "message": _message(answered, form), "finish_reason": finish, "logprobs": None}
+    return {"index": answered.index, "message": _message(answered, model), "finish_reason": finish, "logprobs": None}
 
 
 def call(id_: str, name: str, text: str, signature: str | None, custom: bool) -> dict[str, Any]:
@@ -48,25 +42,26 @@ def image(media_type: str, data: str) -> dict[str, Any]:
     return {"type": "image_url", "image_url": {"url": data_url.to_url(Inline(media_type, data))}}
 
 
-def signed(text: str, signature: str | None, form: str, index: int) -> dict[str, Any]:
-    """A closed thinking block in both of its forms."""
-    return {
-        "thinking_blocks": [{"type": "thinking", "thinking": text, "signature": signature or ""}],
-        "reasoning_details": [
-            {"type": "reasoning.text", "text": text, "signature": signature, "format": form, "index": index}
-        ],
-    }
+def signed(text: str, signature: str, family: str, model: str, index: int) -> dict[str, Any]:
+    """A signed thinking block in both of its forms."""
+    detail = {"type": "reasoning.text", "text": text, "signature": signature}
+    return _forms({"type": "thinking", "thinking": text, "signature": signature}, detail, family, model, index)
 
 
-def redacted(data: str, form: str, index: int) -> dict[str, Any]:
+def redacted(data: str, family: str, model: str, index: int) -> dict[str, Any]:
     """Reasoning that only its provider can read, in both forms."""
-    return {
-        "thinking_blocks": [{"type": "redacted_thinking", "data": data}],
-        "reasoning_details": [{"type": "reasoning.encrypted", "data": data, "format": form, "index": index}],
-    }
+    detail = {"type": "reasoning.encrypted", "data": data}
+    return _forms({"type": "redacted_thinking", "data": data}, detail, family, model, index)
 
 
-def _message(answered: Choice, form: str) -> dict[str, Any]:
+def _forms(block: dict[str, Any], detail: dict[str, Any], family: str, model: str, index: int) -> dict[str, Any]:
+    """`reasoning_details` say whose they are; `thinking_blocks` can't, so clients take them for Anthropic's."""
+    forms: dict[str, Any] = {"thinking_blocks": [block]} if family in ("anthropic", "") else {}
+    forms["reasoning_details"] = [{**detail, "format": formats.format_of(family, model), "index": index}]
+    return forms
+
+
+def _message(answered: Choice, model: str) -> dict[str, Any]:
     text, refusal, calls = answered.text, answered.refusal, answered.calls
     message: dict[str, Any] = {
         "role": "assistant",
@@ -78,26 +73,29 @@ def _message(answered: Choice, form: str) -> dict[str, Any]:
         message["tool_calls"] = [_call(c) for c in calls]
     if images := [b.source for b in answered.blocks if isinstance(b, Image)]:
         message["images"] = [image(s.media_type, s.data) for s in images if isinstance(s, Inline)]
-    return {**message, **_reasoning(answered, form)}
+    return {**message, **_reasoning(answered, model)}
 
 
 def _call(made: ToolCall) -> dict[str, Any]:
     return call(made.id, made.name, made.arguments, made.signature, made.custom)
 
 
-def _reasoning(answered: Choice, form: str) -> dict[str, Any]:
+def _reasoning(answered: Choice, model: str) -> dict[str, Any]:
     members: dict[str, Any] = {"reasoning_content": answered.thinking} if answered.thinking else {}
-    blocks: list[Any] = []
-    details: list[Any] = []
+    index = 0
     for block in answered.blocks:
-        if isinstance(block, Thinking):
-            both = signed(block.text, block.signature, form, len(details))
-        elif isinstance(block, RedactedThinking):
-            both = redacted(block.data, form, len(details))
-        else:
-            continue
-        blocks += both["thinking_blocks"]
-        details += both["reasoning_details"]
-    if blocks:
-        members |= {"thinking_blocks": blocks, "reasoning_details": details}
+        match block:
+            case Thinking(signature=str(signature)) if signature:
+                made = signed(block.text, signature, _family(block), model, index)
+            case RedactedThinking(data=data):
+                made = redacted(data, _family(block), model, index)
+            case _:
+                continue
+        index += 1
+        for name, entries in made.items():
+            members.setdefault(name, []).extend(entries)
     return members
+
+
+def _family(block: Thinking | RedactedThinking) -> str:
+    return block.origin.family if block.origin else ""

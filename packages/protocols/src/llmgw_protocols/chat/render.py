@@ -13,11 +13,11 @@ import msgspec
 
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat
-from llmgw_protocols.chat import losses, models, tools
+from llmgw_protocols.chat import extras, models, tools
 from llmgw_protocols.chat.envelope import PATH
 from llmgw_protocols.chat.history import History
-from llmgw_protocols.chat.losses import Losses
 from llmgw_protocols.dialect import Rendered, TargetFacts
+from llmgw_protocols.losses import Losses
 
 # What a model that reasons answers with a 400.
 _REFUSED_WHILE_REASONING = (
@@ -41,7 +41,7 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
         "model": facts.model,
         "messages": History(facts.provider, facts.model, lost).write(request.turns),
     }
-    body |= losses.carry_over(request, facts.provider, lost)
+    body |= extras.carry_over(request, facts.provider, lost)
     _output(request, facts, body)
     _sampling(request, body, lost)
     _tools(request, facts, body)

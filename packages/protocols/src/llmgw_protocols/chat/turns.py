@@ -28,13 +28,11 @@ from llmgw_domain.chat import (
     Turn,
 )
 from llmgw_domain.errors import InvalidField, UnsupportedField
-from llmgw_protocols.chat import _wire, media
+from llmgw_protocols.chat import _wire, formats, media
 
 ROLES = (*get_args(Role), "tool", "function")
 SIGNED_ID = "__thought__"
 """What some gateways put between a call's id and its thought signature, for clients that drop unknown fields."""
-
-_FAMILIES = {"anthropic-claude-v1": "anthropic", "google-gemini-v1": "google", "openai-responses-v1": "openai"}
 
 
 def read(messages: list[_wire.Message]) -> tuple[Turn, ...]:
@@ -158,7 +156,8 @@ def _thinking(message: _wire.Message) -> Iterator[Block]:
     if message.thinking_blocks:
         origin = next((o for d in details if (o := _origin(d))), None)
         for part in message.thinking_blocks:
-            yield msgspec.structs.replace(media.thinking(part), origin=origin)
+            block = media.thinking(part)
+            yield msgspec.structs.replace(block, origin=origin or block.origin)
     elif details:
         yield from _details(details)
     elif text := message.reasoning_content or message.reasoning:
@@ -189,7 +188,7 @@ def _details(details: list[_wire.ReasoningDetail]) -> Iterator[Block]:
 
 
 def _origin(detail: _wire.ReasoningDetail) -> Origin | None:
-    family = _FAMILIES.get(detail.format or "")
+    family = formats.family_of(detail.format)
     return Origin(family) if family else None
 
 

@@ -29,6 +29,7 @@ from llmgw_protocols.gemini.offsets import Offsets
 _NAMES = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _MARKS = frozenset({"thought", "thoughtSignature", "text"})
+_FAMILY = "google"
 
 
 def synthetic_id(answer: str, choice: int, call: int, name: str, arguments: str) -> str:
@@ -99,7 +100,7 @@ class CandidateReader:
         elif part.text:
             self._read_text(part.text, part.thought, out)
         if part.thought_signature:
-            out.append(ThinkingSigned(part.thought_signature, self.choice))
+            out.append(ThinkingSigned(part.thought_signature, self.choice, _FAMILY))
         return True
 
     def _read_text(self, text: str, thought: bool | None, out: list[StreamEvent]) -> None:
@@ -124,9 +125,9 @@ class CandidateReader:
         signature = fields.get("thoughtSignature")
         if kind is not None:
             self.said_anything = True
-            out.append(OpaqueMade("google", kind, msgspec.Raw(msgspec.json.format(bytes(raw), indent=-1)), self.choice))
+            out.append(OpaqueMade(_FAMILY, kind, msgspec.Raw(msgspec.json.format(bytes(raw), indent=-1)), self.choice))
         elif signature is not None and bytes(signature) != b"null":
-            out.append(ThinkingSigned(msgspec.json.decode(signature, type=str), self.choice))
+            out.append(ThinkingSigned(msgspec.json.decode(signature, type=str), self.choice, _FAMILY))
 
     # --- sources ------------------------------------------------------------------------------------------------------
 

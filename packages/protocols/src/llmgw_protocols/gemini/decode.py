@@ -44,6 +44,7 @@ class GeminiDecoder:
         self._id = ""
         self._opened = False
         self._failed = False
+        self._is_body = False
 
     @property
     def complete(self) -> bool:
@@ -69,6 +70,7 @@ class GeminiDecoder:
         return [*frames, Frame(b"", ends)] if ends else frames
 
     def whole(self, body: bytes) -> list[StreamEvent]:
+        self._is_body = True
         try:
             pieces = _array(body) if body.lstrip()[:1] == b"[" else [msgspec.Raw(body)]
         except _UNREADABLE as error:
@@ -132,7 +134,8 @@ class GeminiDecoder:
     def _read(self, chunk: Chunk, data: bytes) -> list[StreamEvent]:
         if bytes(chunk.error) not in (b"", b"null"):
             self._failed = True
-            return [Failed(fault_in_band(chunk.error), native=True)]
+            # Google's SDKs look for errors in the frames of a stream, not in a body that came with status 200.
+            return [Failed(fault_in_band(chunk.error), native=not self._is_body)]
         events: list[StreamEvent] = []
         if not self._opened:
             events.append(self._open(chunk))

@@ -12,7 +12,7 @@ from llmgw_protocols.dialect import EncodeContext, Envelope, Rendered, StreamFor
 from llmgw_protocols.gemini.decode import GeminiDecoder
 from llmgw_protocols.gemini.encode import GeminiEncoder
 from llmgw_protocols.gemini.envelope import envelope_of, passthrough_of
-from llmgw_protocols.gemini.errors import error_envelope, fault_of
+from llmgw_protocols.gemini.errors import error_envelope, fault_of, owns_error
 from llmgw_protocols.gemini.parse import parse_request
 from llmgw_protocols.gemini.render import render_request
 
@@ -49,6 +49,9 @@ class Gemini:
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return fault_of(status, headers, body)
+
+    def owns_error(self, body: bytes) -> bool:
+        return owns_error(body)
 
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
         return msgspec.json.encode(error_envelope(error))

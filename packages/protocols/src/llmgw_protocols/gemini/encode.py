@@ -124,7 +124,7 @@ class GeminiEncoder:
                 _grow(choice, text, thought=False)
             case ThinkingDelta(text=text):
                 _grow(choice, text, thought=True)
-            case ThinkingSigned(signature=signature):
+            case ThinkingSigned(signature=signature, family="google"):
                 _sign(choice, signature)
             case ToolOpened(call=call):
                 choice.calls[call] = (event, [])
@@ -199,8 +199,9 @@ def _part(block: Block) -> Part | None:
     match block:
         case Text(text=text) | Refusal(text=text):
             return {"text": text}
-        case Thinking(text=text, signature=signature):
-            return {"text": text, **({"thought": True} if text else {}), **_signed(signature)}
+        case Thinking(text=text, signature=signature, origin=origin):
+            signed = _signed(signature) if origin is not None and origin.family == "google" else {}
+            return {"text": text, **({"thought": True} if text else {}), **signed} if text or signed else None
         case ToolCall():
             head = ToolOpened(0, block.id, block.name, block.signature, custom=block.custom)
             return _call_part(head, block.arguments)

@@ -19,19 +19,14 @@ from llmgw_domain.errors import (
     AccountRejected,
     BadRequest,
     ClientGone,
-    Conflict,
     ContextTooLong,
     GatewayError,
-    Overloaded,
     QuotaExhausted,
     RateLimited,
-    TooLarge,
-    Unprocessable,
-    UpstreamFailed,
-    UpstreamNotFound,
-    UpstreamTimeout,
 )
+from llmgw_protocols.redaction import hide_secrets
 from llmgw_protocols.retry_after import retry_after
+from llmgw_protocols.statuses import kind_of
 
 _STATUSES = {
     400: "INVALID_ARGUMENT",
@@ -49,21 +44,6 @@ _STATUSES = {
     502: "UNAVAILABLE",
     503: "UNAVAILABLE",
     504: "DEADLINE_EXCEEDED",
-}
-_CLASSES: dict[int, type[GatewayError]] = {
-    400: BadRequest,
-    401: AccountRejected,
-    402: QuotaExhausted,
-    403: AccountForbidden,
-    404: UpstreamNotFound,
-    408: UpstreamTimeout,
-    409: Conflict,
-    413: TooLarge,
-    422: Unprocessable,
-    429: RateLimited,
-    499: ClientGone,
-    503: Overloaded,
-    504: UpstreamTimeout,
 }
 _CODES = {
     "INVALID_ARGUMENT": 400,
@@ -117,6 +97,13 @@ def fault_of(status: int, headers: Mapping[str, str], body: bytes) -> GatewayErr
     return _fault(_read(status, body), headers)
 
 
+def owns_error(body: bytes) -> bool:
+    """Whether an error has Google's envelope."""
+    outer = _json(body)
+    inner = outer.get("error") if isinstance(outer, dict) else None
+    return isinstance(inner, dict) and isinstance(inner.get("code"), int) and isinstance(inner.get("status"), str)
+
+
 def fault_in_band(error: msgspec.Raw) -> GatewayError:
     """What an `error` object inside an answer with status 200 means."""
     inner = _json(bytes(error))
@@ -142,12 +129,13 @@ def _name(status: int) -> str:
 def _fault(refusal: _Refusal, headers: Mapping[str, str]) -> GatewayError:
     kind = _class_of(refusal)
     delay = refusal.delay
+    said = hide_secrets(refusal.message) or None
     return kind(
         # What is the account's affair is told in our words: the provider's may name projects and quotas.
-        refusal.message if kind.blame == "request" and refusal.message else None,
+        said if kind.blame == "request" else None,
         retry_after=retry_after(headers) if delay is None else delay,
         upstream_status=refusal.status,
-        upstream_message=refusal.message or None,
+        upstream_message=said,
     )
 
 
@@ -159,8 +147,7 @@ def _class_of(refusal: _Refusal) -> type[GatewayError]:
     if refusal.status == 429:
         spent = "PerDay" in refusal.limits or _NO_QUOTA.search(refusal.message) or _NO_QUOTA.search(refusal.limits)
         return QuotaExhausted if spent else RateLimited
-    kind = _CLASSES.get(refusal.status)
-    return kind or (UpstreamFailed if refusal.status >= 500 else BadRequest)
+    return ClientGone if refusal.status == ClientGone.status else kind_of(refusal.status)
 
 
 def _class_of_400(refusal: _Refusal) -> type[GatewayError]:

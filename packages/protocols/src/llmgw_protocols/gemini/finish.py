@@ -73,7 +73,9 @@ def finished(reason: str, choice: int, *, calls: bool, text: bool) -> Finished |
     if calls or text:
         return Finished(FinishReason.TOOL_CALLS if calls else FinishReason.STOP, choice, detail=reason)
     return UpstreamFailed(
-        f"The model ended its answer with {reason} before it had said anything.", upstream_message=reason
+        f"The model ended its answer with {reason} before it had said anything.",
+        upstream_status=200,
+        upstream_message=reason,
     )
 
 

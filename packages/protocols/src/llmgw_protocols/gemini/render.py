@@ -12,10 +12,10 @@ import msgspec
 from llmgw_domain.chat import ChatRequest
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.gemini.envelope import path_of
-from llmgw_protocols.gemini.losses import Losses
 from llmgw_protocols.gemini.models import traits_of
 from llmgw_protocols.gemini.render_config import choice_of, config_of, extras_into, tools_of
 from llmgw_protocols.gemini.render_turns import contents_of
+from llmgw_protocols.losses import Losses
 
 _TIERS = {
     "default": "standard",

@@ -9,8 +9,8 @@ import msgspec
 
 from llmgw_domain.chat import ChatRequest, HostedTool, OutputFormat, Reasoning, Tool, ToolChoice
 from llmgw_protocols.gemini import schema
-from llmgw_protocols.gemini.losses import Losses
 from llmgw_protocols.gemini.models import Traits, thinking_for
+from llmgw_protocols.losses import Losses
 
 Object = dict[str, Any]
 
@@ -150,14 +150,14 @@ def _hosted(tool: HostedTool, losses: Losses) -> Any:
         return tool.json
     if tool.family == "openai" and tool.kind.startswith("web_search"):
         return {"googleSearch": {}}
-    raise losses.refusal("tools", f"The tool {tool.kind!r} is run by {tool.family} only; leave it out.")
+    raise losses.unsupported("tools", f"The tool {tool.kind!r} is run by {tool.family} only; leave it out.")
 
 
 def _declaration(tool: Tool, number: int, losses: Losses) -> Object:
     where = f"tools[{number}]"
     if not _NAME.fullmatch(tool.name):
         why = "Google's names begin with a letter or '_' and hold letters, digits and '_.:-', at most 128."
-        raise losses.refusal(f"{where}.name", why)
+        raise losses.unsupported(f"{where}.name", why)
     if tool.custom:
         losses.add("tools")
         return {"name": tool.name, "description": _described(tool), "parametersJsonSchema": _CUSTOM}
@@ -204,8 +204,8 @@ def _own(name: str, raw: msgspec.Raw, body: Object) -> None:
 def _foreign(name: str, value: bytes, losses: Losses) -> None:
     if name == "modalities":
         if b'"audio"' in value:
-            raise losses.refusal(name, "This model answers in text only.")
+            raise losses.unsupported(name, "This model answers in text only.")
         return
     if name in _REFUSED or (name == "moderation" and b'"block"' in value):
-        raise losses.refusal(name, "This model's provider has nothing like it; leave it out.")
+        raise losses.unsupported(name, "This model's provider has nothing like it; leave it out.")
     losses.add(name)

@@ -29,13 +29,13 @@ from llmgw_domain.chat import (
     Video,
 )
 from llmgw_protocols.gemini.arguments import object_of, response_of
-from llmgw_protocols.gemini.losses import Losses
 from llmgw_protocols.gemini.media import part_of, text_of_document
 from llmgw_protocols.gemini.models import Traits
+from llmgw_protocols.losses import Losses
+from llmgw_protocols.placeholders import NO_RESULT, orphan, system_note
 
 Part = dict[str, Any]
 
-NO_RESULT = "[no result provided]"
 UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
 """Google's documented stand-in for the signature of a call that another model made."""
 
@@ -84,7 +84,7 @@ class _Contents:
             for block in turn.content:
                 self._add_user_block(block)
         else:
-            self._after += [{"text": f"<system>{text}</system>"} for text in _texts(turn.content)]
+            self._after += [{"text": system_note(text)} for text in _texts(turn.content)]
 
     def finish(self) -> list[Part]:
         self._settle()
@@ -105,7 +105,7 @@ class _Contents:
             self._results[block.call_id] = block
         else:
             text = "".join(_texts(block.content))
-            self._after.append({"text": f"[tool {block.call_id}] {text}"})
+            self._after.append({"text": orphan(block.call_id, text)})
 
     def _settle(self) -> None:
         """Writes what stands between two turns of the model: results first, in the order of their calls."""
@@ -168,7 +168,7 @@ class _Contents:
             case Opaque(family="google", json=json):
                 return [msgspec.json.decode(json, type=dict[str, msgspec.Raw])]
             case Opaque(kind=kind):
-                raise self._losses.refusal(
+                raise self._losses.unsupported(
                     "messages", f"A block of type {kind!r} can't be shown to this model's provider."
                 )
         # Reasoning that only another provider can read has no meaning here.

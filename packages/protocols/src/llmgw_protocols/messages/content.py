@@ -31,7 +31,7 @@ from llmgw_domain.chat import (
     ToolResult,
     Video,
 )
-from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.losses import Losses
 
 MAX_MARKS = 4
 """Cache marks that a request may hold."""

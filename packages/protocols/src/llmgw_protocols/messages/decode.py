@@ -46,6 +46,7 @@ _REASONS = {
 # Reasons that say nothing more than the canonical one.
 _PLAIN = frozenset(("end_turn", "stop_sequence", "max_tokens", "tool_use"))
 _CITED = "web_search_result_location"
+_FAMILY = "anthropic"
 
 _event = msgspec.json.Decoder(wire.Event).decode
 _message = msgspec.json.Decoder(wire.AnswerMessage).decode
@@ -155,7 +156,7 @@ class MessagesDecoder:
         if delta.type == "thinking_delta":
             return (ThinkingDelta(delta.thinking),) if delta.thinking else ()
         if delta.type == "signature_delta":
-            return (ThinkingSigned(delta.signature),) if delta.signature else ()
+            return (_signed(delta.signature),) if delta.signature else ()
         if delta.type == "citations_delta" and delta.citation and (block := self._blocks.get(event.index or 0)):
             block.cited.append(delta.citation)
         return ()
@@ -211,9 +212,9 @@ class MessagesDecoder:
         """What the start of a block says; of a body's block that is everything but its end."""
         kind = _typed(raw).type
         if kind == "redacted_thinking":
-            return [ThinkingRedacted(_redacted(raw).data)]
+            return [ThinkingRedacted(_redacted(raw).data, family=_FAMILY)]
         if kind not in ("text", "thinking", "tool_use"):
-            return [OpaqueMade("anthropic", kind, raw.copy())]
+            return [OpaqueMade(_FAMILY, kind, raw.copy())]
         block = _block(raw)
         if kind == "tool_use":
             return [self._tool(block, opened)]
@@ -221,7 +222,7 @@ class MessagesDecoder:
             opened.cited += block.citations or ()
             return list(self._text(block.text))
         events: list[StreamEvent] = [ThinkingDelta(block.thinking)] if block.thinking else []
-        return [*events, ThinkingSigned(block.signature)] if block.signature else events
+        return [*events, _signed(block.signature)] if block.signature else events
 
     def _tool(self, block: wire.AnswerBlock, opened: _Open) -> StreamEvent:
         opened.call = self._calls
@@ -258,6 +259,10 @@ _HANDLERS: dict[str, Callable[[MessagesDecoder, wire.Event], _Handled]] = {
     "message_stop": MessagesDecoder._message_stop,
     "error": MessagesDecoder._error,
 }
+
+
+def _signed(signature: str) -> ThinkingSigned:
+    return ThinkingSigned(signature, family=_FAMILY)
 
 
 def _is_unknown(frame: SseFrame) -> bool:

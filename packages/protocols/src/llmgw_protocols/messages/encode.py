@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from llmgw_domain import Usage
-from llmgw_domain.chat import Block, RedactedThinking, Refusal, Text, Thinking, ToolCall
+from llmgw_domain.chat import Block, Origin, RedactedThinking, Refusal, Text, Thinking, ToolCall
 from llmgw_domain.errors import GatewayError, UpstreamMalformed
 from llmgw_domain.stream import (
     Answer,
@@ -51,6 +51,8 @@ _DELTA = (
 _PING = sse.write(b'{"type":"ping"}', b"ping")
 _TEXT = {"type": "text", "text": ""}
 _THINKING = {"type": "thinking", "thinking": "", "signature": ""}
+_OWN = ("anthropic", "")
+"""Families whose opaque reasoning may be Anthropic's; a provider that does not say may be one in its place."""
 
 
 class _Call:
@@ -145,10 +147,9 @@ class MessagesEncoder:
             case ThinkingDelta(text=text):
                 self._switch("thinking", _THINKING, out)
                 out.append(self._delta("thinking_delta", "thinking", text))
-            case ThinkingSigned(signature=signature):
-                self._switch("thinking", _THINKING, out)
-                self._sign(signature, out)
-            case ThinkingRedacted(data=data):
+            case ThinkingSigned(signature=signature, family=family):
+                self._signed(signature, family, out)
+            case ThinkingRedacted(data=data, family=family) if family in _OWN:
                 self._close(out)
                 self._begin("redacted", {"type": "redacted_thinking", "data": data}, out)
                 self._close(out)
@@ -159,6 +160,14 @@ class MessagesEncoder:
                 self._tool(event, out)
             case Finished():
                 self._finish = event
+
+    def _signed(self, signature: str, family: str, out: list[bytes]) -> None:
+        """Ends the thinking. Another family's signature is an empty one here, and no block is opened for it alone."""
+        if family in _OWN:
+            self._switch("thinking", _THINKING, out)
+            self._sign(signature, out)
+        elif self._open == "thinking":
+            self._sign("", out)
 
     def _text(self, text: str, out: list[bytes]) -> None:
         if text:
@@ -276,15 +285,20 @@ class MessagesEncoder:
         match block:
             case Text(text=text) | Refusal(text=text):
                 return {"type": "text", "text": text} if text else None
-            case Thinking(text=text, signature=signature):
-                return {"type": "thinking", "thinking": text, "signature": signature or ""}
-            case RedactedThinking(data=data):
-                return {"type": "redacted_thinking", "data": data}
+            case Thinking(text=text, signature=signature, origin=origin):
+                kept = signature if _is_own(origin) else None
+                return {"type": "thinking", "thinking": text, "signature": kept or ""} if text or kept else None
+            case RedactedThinking(data=data, origin=origin):
+                return {"type": "redacted_thinking", "data": data} if _is_own(origin) else None
             case ToolCall(name=name, arguments=arguments):
                 written = {"input": arguments} if block.custom else call_input(arguments)[0]
                 return {"type": "tool_use", "id": self._call_id(block.id, number), "name": name, "input": written}
         # Media and other families' opaque blocks have no form here.
         return None
+
+
+def _is_own(origin: Origin | None) -> bool:
+    return origin is None or origin.family in _OWN
 
 
 def _piece(head: ToolOpened, text: str) -> str:

@@ -13,42 +13,19 @@ from collections.abc import Mapping
 import msgspec
 
 from llmgw_domain.errors import (
-    AccountForbidden,
-    AccountRejected,
-    BadRequest,
-    Conflict,
     ContextTooLong,
     GatewayError,
     Overloaded,
     QuotaExhausted,
-    RateLimited,
-    TooLarge,
-    Unprocessable,
-    UpstreamFailed,
-    UpstreamNotFound,
-    UpstreamTimeout,
 )
 from llmgw_protocols.messages._wire import WireError
+from llmgw_protocols.redaction import hide_secrets
 from llmgw_protocols.retry_after import retry_after
+from llmgw_protocols.statuses import OVERLOADED, kind_of
 
-OVERLOADED = 529
 _MAX_MESSAGE = 2000
 _MAX_TEXT = 500
 
-_BY_STATUS: dict[int, type[GatewayError]] = {
-    401: AccountRejected,
-    402: QuotaExhausted,
-    403: AccountForbidden,
-    404: UpstreamNotFound,
-    408: UpstreamTimeout,
-    409: Conflict,
-    413: TooLarge,
-    422: Unprocessable,
-    429: RateLimited,
-    503: Overloaded,
-    504: UpstreamTimeout,
-    OVERLOADED: Overloaded,
-}
 _STATUS_OF_TYPE = {
     "invalid_request_error": 400,
     "authentication_error": 401,
@@ -69,6 +46,7 @@ _SPENT = re.compile(r"credit balance|usage limits|spend(ing)?[ _-]limit", re.IGN
 
 
 class _Body(msgspec.Struct):
+    type: str | None = None
     error: WireError | None = None
     message: str | None = None
 
@@ -93,6 +71,15 @@ def stream_error(error: WireError | None) -> GatewayError:
     return _classed(_STATUS_OF_TYPE.get(error.type or "", 500), error, None)
 
 
+def owns(body: bytes) -> bool:
+    """Whether an error has Anthropic's envelope, with a type that its clients know."""
+    try:
+        said = _body(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        return False
+    return said.type == "error" and said.error is not None and said.error.type in _STATUS_OF_TYPE
+
+
 def _read(body: bytes) -> WireError:
     try:
         parsed = _body(body)
@@ -103,7 +90,7 @@ def _read(body: bytes) -> WireError:
 
 def _classed(status: int, error: WireError, wait: float | None) -> GatewayError:
     kind = _class_of(status, error)
-    said = (error.message or "")[:_MAX_MESSAGE] or None
+    said = hide_secrets(error.message or "")[:_MAX_MESSAGE] or None
     if kind.blame == "request":
         return kind(said, upstream_status=status, upstream_message=said, retry_after=wait)
     return kind(upstream_status=status, upstream_message=said, retry_after=wait)
@@ -114,9 +101,7 @@ def _class_of(status: int, error: WireError) -> type[GatewayError]:
         return QuotaExhausted
     if status == 400 and _TOO_LONG.search(error.message or ""):
         return ContextTooLong
-    if status in _BY_STATUS:
-        return _BY_STATUS[status]
-    return BadRequest if status < 500 else UpstreamFailed
+    return kind_of(status)
 
 
 def _is_spent(status: int, error: WireError) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from llmgw_domain.chat import ChatRequest
-from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.losses import Losses, bare_name
 from llmgw_protocols.messages.reading import is_null
 
 _PASSED = frozenset(("thinking", "output_config", "cache_control", "context_management", "mcp_servers", "speed"))
@@ -57,7 +57,7 @@ def _own(name: str, raw: msgspec.Raw, body: dict[str, Any]) -> None:
 
 
 def _foreign(name: str, raw: msgspec.Raw, family: str, losses: Losses) -> None:
-    key = name.rpartition(".")[2].replace("_", "").lower() if family == "google" else name
+    key = bare_name(name, family)
     if key in _SILENT.get(family, frozenset()):
         return
     if key in _OUTPUTS:

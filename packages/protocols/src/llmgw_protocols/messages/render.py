@@ -14,13 +14,13 @@ import msgspec
 from llmgw_domain.chat import ChatRequest, OutputFormat
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols.dialect import Rendered, TargetFacts
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages import extras as _extras
 from llmgw_protocols.messages import schema as _schema
 from llmgw_protocols.messages import thinking as _thinking
 from llmgw_protocols.messages import turns as _turns
 from llmgw_protocols.messages.content import FILES_BETA, ContentWriter, Marks
 from llmgw_protocols.messages.envelope import PATH
-from llmgw_protocols.messages.losses import Losses
 from llmgw_protocols.messages.models import DEFAULT_OUTPUT, Capabilities, capabilities
 from llmgw_protocols.messages.tools import ToolWriter, stand_ins
 

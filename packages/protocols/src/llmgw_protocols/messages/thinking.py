@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from llmgw_domain.chat import ChatRequest, Reasoning, RedactedThinking, Thinking
-from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.models import Capabilities
 from llmgw_protocols.messages.tools import forces
 from llmgw_protocols.messages.turns import WireTurn

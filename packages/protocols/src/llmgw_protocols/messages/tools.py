@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 
 from llmgw_domain.chat import ChatRequest, HostedTool, Tool, ToolCall, ToolChoice
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages import schema as _schema
 from llmgw_protocols.messages.content import Marks
-from llmgw_protocols.messages.losses import Losses
 from llmgw_protocols.messages.models import Capabilities
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")

@@ -25,11 +25,11 @@ from llmgw_domain.chat import (
     ToolResult,
 )
 from llmgw_domain.errors import InvalidField
-from llmgw_protocols.messages.losses import Losses
+from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.models import Capabilities
+from llmgw_protocols.placeholders import NO_RESULT, orphan, system_note
 
 FAMILY = "anthropic"
-NO_RESULT = "[no result provided]"
 _FILLER = Text(".")
 _LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ILLEGAL_NAME = re.compile(r"[^A-Za-z0-9_-]")
@@ -226,7 +226,7 @@ class _Inline:
 
 
 def _wrapped(text: Text) -> Text:
-    return Text(f"<system>{text.text}</system>", text.cache)
+    return Text(system_note(text.text), text.cache)
 
 
 def _own(block: Block, id: str | None) -> Block:
@@ -234,7 +234,7 @@ def _own(block: Block, id: str | None) -> Block:
         return msgspec.structs.replace(block, id=id, name=_ILLEGAL_NAME.sub("_", block.name)[:128] or "_")
     if isinstance(block, ToolResult):
         said = "".join(part.text for part in block.content if isinstance(part, Text))
-        return Text(f"[tool {block.call_id}] {said}".rstrip())
+        return Text(orphan(block.call_id, said))
     return block
 
 

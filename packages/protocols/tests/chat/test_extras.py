@@ -8,7 +8,8 @@ from msgspec import Raw
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import UnsupportedField
-from llmgw_protocols.chat.losses import Losses, carry_over
+from llmgw_protocols.chat.extras import carry_over
+from llmgw_protocols.losses import Losses
 
 OPENAI, OTHER = Provider.OPENAI, Provider.OPENAI_COMPATIBLE
 
@@ -62,12 +63,3 @@ def test_refusals(family: str, name: str, value: bytes) -> None:
     with pytest.raises(UnsupportedField) as caught:
         carried(family, OPENAI, **{name: value})
     assert name == caught.value.param
-
-
-def test_names_are_the_clients() -> None:
-    """A loss is told once, by the name that the client's dialect has for the field."""
-    losses = Losses("google")
-    for field in ("top_p", "top_k", "top_p"):
-        losses.add(field)
-    assert losses.names() == ("topP", "topK")
-    assert Losses("anthropic").client_name("stop") == "stop_sequences"

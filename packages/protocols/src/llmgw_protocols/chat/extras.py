@@ -1,12 +1,11 @@
-"""What a rendered request could not say, under the names that the client used; and the fields of other dialects.
+"""Fields without a canonical place, the client's own and those of other dialects.
 
-A field without a canonical place is passed, dropped because it changes nothing in the answer, reported as lost, or
-refused because an answer without it would be another answer.
+They are passed on, dropped because they change nothing in the answer, reported as lost, or refused because an answer
+without them would be another answer.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from msgspec import Raw
@@ -14,34 +13,7 @@ from msgspec import Raw
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import UnsupportedField
-
-# Names of unknown fields are the client's text and end up in a header.
-_ODD = re.compile(r"[^A-Za-z0-9_.-]")
-
-_NAMES = {
-    "anthropic": {
-        "messages": "messages",
-        "reasoning_effort": "thinking",
-        "response_format": "output_config.format",
-        "stop": "stop_sequences",
-        "user": "metadata.user_id",
-    },
-    "google": {
-        "frequency_penalty": "frequencyPenalty",
-        "logprobs": "responseLogprobs",
-        "messages": "contents",
-        "n": "candidateCount",
-        "presence_penalty": "presencePenalty",
-        "reasoning_effort": "thinkingConfig",
-        "response_format": "responseJsonSchema",
-        "service_tier": "serviceTier",
-        "stop": "stopSequences",
-        "tool_choice": "toolConfig",
-        "top_k": "topK",
-        "top_logprobs": "logprobs",
-        "top_p": "topP",
-    },
-}
+from llmgw_protocols.losses import Losses, bare_name
 
 _SILENT = {
     "anthropic": frozenset(("metadata", "cache_control", "citations", "anthropic_version", "betas", "stream")),
@@ -61,27 +33,6 @@ _MEDIA = (b'"audio"', b'"image"', b'"video"')
 _EMPTY = (b"null", b"{}", b"[]", b'""', b"false")
 _OPENAI_ONLY_SILENT = frozenset(("metadata", "store", "prompt_cache_options", "prompt_cache_retention"))
 _OPENAI_ONLY = frozenset(("prediction", "verbosity", "moderation"))
-
-
-class Losses:
-    """Names of lost fields, each once, in the order of their loss. Fields go in by OpenAI's names."""
-
-    def __init__(self, family: str) -> None:
-        self._names = _NAMES.get(family, {})
-        self._lost: dict[str, None] = {}
-
-    def add(self, field: str) -> None:
-        self._lost[_ODD.sub("?", self.client_name(field))[:80]] = None
-
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._lost)
-
-    def client_name(self, field: str) -> str:
-        return self._names.get(field, field)
-
-    def unsupported(self, field: str, why: str) -> UnsupportedField:
-        """The refusal of a field that may not be dropped."""
-        return UnsupportedField.named(self.client_name(field), why)
 
 
 def carry_over(request: ChatRequest, provider: Provider, losses: Losses) -> dict[str, Any]:
@@ -105,7 +56,7 @@ def _own(name: str, raw: Raw, provider: Provider, carried: dict[str, Any], losse
 
 
 def _foreign(name: str, raw: Raw, family: str, provider: Provider, carried: dict[str, Any], losses: Losses) -> None:
-    key = _key(name, family)
+    key = bare_name(name, family)
     if key in _SILENT.get(family, ()):
         return
     if why := _REFUSED.get(family, {}).get(key):
@@ -118,8 +69,3 @@ def _foreign(name: str, raw: Raw, family: str, provider: Provider, carried: dict
         carried["service_tier"] = "fast"
         return
     losses.add(name)
-
-
-def _key(name: str, family: str) -> str:
-    # Google's names come in two spellings and, within `generationConfig`, with a path before them.
-    return name.rpartition(".")[2].replace("_", "").lower() if family == "google" else name
