@@ -9,7 +9,7 @@ import asyncio
 import hashlib
 import io
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -127,7 +127,12 @@ Opener = Callable[..., AbstractAsyncContextManager[Stack]]
 
 @asynccontextmanager
 async def _open(
-    folder: Path, engine: str = "hypercorn", server: str = "", more: str = "", simulator: Any = None
+    folder: Path,
+    engine: str = "hypercorn",
+    server: str = "",
+    more: str = "",
+    simulator: Any = None,
+    environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Stack]:
     log = io.StringIO()
     out = configure_logging(LogConfig(format="json"), log)
@@ -138,14 +143,15 @@ async def _open(
         file = folder / "gateway.toml"
         text = CONFIG.format(engine=engine, simulator=running.base_url, hash=HASH, server=server, more=more)
         file.write_text(text)
-        environ = {"UP_KEY": "sk-up-stream", "GATEWAY_DATA_DIR": str(folder / "data")}
-        async with open_gateway(load(file, environ), out) as gateway:
+        given = {"UP_KEY": "sk-up-stream", "GATEWAY_DATA_DIR": str(folder / "data"), **(environ or {})}
+        async with open_gateway(load(file, given), out) as gateway:
             yield Stack(gateway, running, http, log)
 
 
 @pytest.fixture
 def open_stack(tmp_path: Path) -> Opener:
-    """Opens a stack: `async with open_stack(engine=..., server=..., more=...)` with further lines of configuration."""
+    """Opens a stack: `async with open_stack(engine=..., server=..., more=...)` with further lines of configuration,
+    and `environ` with further variables."""
 
     def opener(**options: Any) -> AbstractAsyncContextManager[Stack]:
         return _open(tmp_path, **options)

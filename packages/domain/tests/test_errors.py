@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import pytest
 
@@ -26,3 +27,13 @@ def test_the_repr_tells_what_happened():
     """An error prints its code, statuses and message."""
     error = errors.UpstreamReset("gone", upstream_status=502)
     assert repr(error) == "<UpstreamReset upstream_reset 502 upstream=502: gone>"
+
+
+PAGE = Path(__file__).resolve().parents[3] / "docs" / "errors.md"
+
+
+@pytest.mark.parametrize("error", TREE, ids=lambda e: e.__name__)
+def test_every_error_is_on_the_page_for_users(error):
+    """`docs/errors.md` lists each status, type and code, and whether the call is tried elsewhere."""
+    row = f"| {error.status} | `{error.type}` | `{error.code}` | {'yes' if error.retryable else 'no'} | "
+    assert row in PAGE.read_text()

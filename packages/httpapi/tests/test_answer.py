@@ -61,14 +61,14 @@ async def test_a_read_body_is_not_waited_for() -> None:
 
 
 async def test_a_refusal_is_in_its_dialect() -> None:
-    """A refusal has the dialect's envelope and status, the request's id, and when to come back."""
-    error = GatewayBusy(retry_after=0.2)
+    """A refusal has the dialect's envelope and status, the request's id, and what else it is given."""
+    error = GatewayBusy()
     dialect = dialect_named("messages")
     app = refusal(error, dialect, request_id="r-1", config=CONFIG, close=True, extra=[(b"allow", b"POST")])
     exchange = await drive(app, "POST", "/")
     assert (dialect.status_of(error), dialect.error_body(error, "r-1")) == (exchange.status, exchange.body)
-    names = (b"x-request-id", b"retry-after", b"connection", b"allow", b"content-type")
-    expected = [b"r-1", b"1", b"close", b"POST", b"application/json"]
+    names = (b"x-request-id", b"connection", b"allow", b"content-type")
+    expected = [b"r-1", b"close", b"POST", b"application/json"]
     assert expected == [exchange.header(name) for name in names]
 
 

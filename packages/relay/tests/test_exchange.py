@@ -13,7 +13,9 @@ from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
 
 
 def account(id: str, provider: Provider = Provider.OPENAI, pool: str = "p", **more) -> Account:
-    return Account(id=id, provider=provider, base_url="http://up/v1", credential=Secret("sk-up"), pool=pool, **more)
+    return Account(
+        id=id, provider=provider, base_url="http://up/v1", credential=Secret("correct.horse.battery"), pool=pool, **more
+    )
 
 
 def catalog(*accounts: Account, policy: Policy | None = None) -> Catalog:
@@ -248,12 +250,11 @@ async def test_a_refusal_of_the_request_is_not_retried_and_keeps_its_words():
 
 async def test_what_an_account_was_refused_for_is_not_told():
     """A bad provider key is a 503 in our words; the provider's message is for the log."""
-    bench = Bench(Script([b'{"error":{"message":"Incorrect API key provided: sk-up"}}'], status=401))
+    bench = Bench(Script([b'{"error":{"message":"Incorrect API key provided: correct.horse.battery"}}'], status=401))
     status, headers, body = await bench.run()
-    assert status == 503
-    assert b"sk-up" not in body
-    assert headers[b"retry-after"] == b"1"
-    assert "sk-up" in bench.facts.settled[0].upstream_message
+    assert (status, headers[b"retry-after"]) == (503, b"1")
+    assert b"Incorrect" not in body
+    assert bench.facts.settled[0].upstream_message == "Incorrect API key provided: [hidden]"
     bench.assert_nothing_left()
 
 
@@ -401,3 +402,21 @@ async def test_a_models_name_is_bounded():
     bench = Bench(Script([BODY]))
     status, _, _ = await bench.run({"model": "x" * 5000, "messages": [{"role": "user", "content": "Hi"}]})
     assert (status, len(bench.facts.settled[0].model)) == (404, 256)
+
+
+async def test_every_choice_that_was_asked_for_is_marked():
+    """Of two answers that were asked for, one that had not begun when the stream broke is marked as well."""
+    bench = Bench(Script([*STREAM[:2], UpstreamStalled()]))
+    _, _, body = await bench.run({**with_usage(), "n": 2})
+    assert body.count(b'"finish_reason":"error"') == 2
+    assert body.count(b'"usage":{') == 1
+
+
+async def test_the_accounts_credential_is_taken_out_of_its_providers_words():
+    """A server that quotes the key that it was given does not quote it to the client, nor to the log."""
+    bench = Bench(
+        Script([b'{"error":{"message":"no budget for sk-up","type":"x","param":null,"code":null}}'], status=400)
+    )
+    status, _, body = await bench.run()
+    assert (status, b"sk-up" in body, b"no budget for ***" in body) == (400, False, True)
+    assert "sk-up" not in repr(bench.facts.settled)

@@ -24,9 +24,10 @@ from llmgw_admin import AdminConfig, Status, admin_app
 from llmgw_balancer import Slots
 from llmgw_control import Control, Records
 from llmgw_domain import uuid7
-from llmgw_gateway import first_start
+from llmgw_gateway import console, first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import ServerConfig, Settings
+from llmgw_gateway.data_dir import UnusableDataDir
 from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
 from llmgw_gateway.serving import serve as listen
@@ -87,7 +88,7 @@ class Gateway:
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gateway]:
-    """Everything in one process, open and serving. Raises `CannotListen`, `Refused`, OSError."""
+    """Everything in one process, open and serving. Raises `CannotListen`, `Refused`, `UnusableDataDir`."""
     server = settings.config.server
     began = time.monotonic()
     async with AsyncExitStack() as stack:
@@ -95,7 +96,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         simulated = first_start.needs_simulator(settings.config, settings.environ)
         simulator_url = await stack.enter_async_context(_simulator()) if simulated else None
 
-        key = first_start.first_key(settings.config, settings.data_dir)
+        key = _first_key(settings)
         records = first_start.complete(settings.config, settings.environ, simulator_url, key)
         control = Control(Secrets.of(settings).reveal)
         catalog = control.load(records)
@@ -176,8 +177,8 @@ def serve(settings: Settings) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(settings, log))
-        except CannotListen as error:
-            sys.stderr.write(f"{error}\n")
+        except (CannotListen, UnusableDataDir) as error:
+            console.complain(f"{error}\n")
             return 1
     return 0
 
@@ -238,10 +239,16 @@ def _announce(settings: Settings, gateway: Gateway) -> None:
             simulated=gateway.simulated,
             version=version("llmgw-gateway"),
         )
-        sys.stdout.write(f"\n{text}\n")
-        sys.stdout.flush()
+        console.say(f"\n{text}\n")
     elif gateway.first_key is not None:
         _log.info(first_start.whereabouts(gateway.first_key))
+
+
+def _first_key(settings: Settings) -> first_start.FirstKey | None:
+    try:
+        return first_start.first_key(settings.config, settings.data_dir)
+    except OSError as error:
+        raise UnusableDataDir(f"the data folder {settings.data_dir} can't be used: {error.strerror}") from None
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
 
+from llmgw_gateway import console
 from llmgw_gateway.check import examine, summary
 from llmgw_gateway.config import Settings, read
 from llmgw_gateway.problems import Problem, Unreadable
@@ -36,6 +37,14 @@ Every key of the file has an environment name too: server.data_bind is GATEWAY_S
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs a command and gives its exit code."""
+    console.open_missing()
+    try:
+        return _run(arguments)
+    finally:
+        console.finish()
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     options = _parser().parse_args(_with_default(list(sys.argv[1:] if arguments is None else arguments)))
     try:
         code: int = options.run(options)
@@ -167,9 +176,9 @@ def _read(options: argparse.Namespace) -> tuple[Settings, list[Problem]]:
 
 
 def _say(text: str) -> None:
-    sys.stdout.write(f"{text}\n")
+    console.say(f"{text}\n")
 
 
 def _complain(*problems: Problem | str) -> None:
     for problem in problems:
-        sys.stderr.write(f"{problem}\n")
+        console.complain(f"{problem}\n")

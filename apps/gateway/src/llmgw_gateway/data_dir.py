@@ -8,6 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 
+class UnusableDataDir(Exception):
+    """The data folder can't be made, read or written; the text names it and the reason."""
+
+
 def default_data_dir(environ: Mapping[str, str]) -> Path:
     """`$XDG_DATA_HOME/llmgw`, or `~/.local/share/llmgw`. A relative XDG path is invalid and is passed over, as the XDG
     Base Directory Specification wants it.

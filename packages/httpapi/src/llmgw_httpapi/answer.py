@@ -86,8 +86,6 @@ def refusal(
     body = dialect.error_body(error, request_id)
     headers = json_headers(body, request_id)
     headers += extra or ()
-    if error.retry_after is not None:
-        headers.append((b"retry-after", b"%d" % math.ceil(error.retry_after)))
     if close:
         headers.append(CLOSE)
     return Answer(dialect.status_of(error), headers, body, config=config, unread=unread)

@@ -148,8 +148,9 @@ class _DataApp:
             return
         heads = _Heads(endpoint, scope, self._new_request_id, self._clock())
         if scope["method"] != "POST":
-            refuse = self._refusal(wrong_method(scope, "POST"), heads, scope, extra=[(b"allow", b"POST")])
-            await refuse(scope, receive, send)
+            error = wrong_method(scope, "POST")
+            told = [*self._relay.turned_away(heads.knock(), error), (b"allow", b"POST")]
+            await self._refusal(error, heads, scope, extra=told)(scope, receive, send)
             return
         with self._buffered.share() as share:
             await self._serve(heads, share, scope, receive, send)
@@ -161,8 +162,8 @@ class _DataApp:
             self._relay.turned_away(heads.knock(), gone)
             return
         except GatewayError as error:
-            self._relay.turned_away(heads.knock(), error)
-            await self._refusal(error, heads, scope)(scope, receive, send)
+            told = self._relay.turned_away(heads.knock(), error)
+            await self._refusal(error, heads, scope, extra=told)(scope, receive, send)
             return
         await self._carry(admission, call, heads, scope, receive, send)
 

@@ -16,8 +16,8 @@ class Relay(Protocol):
         """Lets a caller in, before its body is read. Raises `UnknownKey`."""
         ...
 
-    def turned_away(self, knock: Knock, error: GatewayError) -> None:
-        """Records a request that is refused before its call is opened."""
+    def turned_away(self, knock: Knock, error: GatewayError) -> list[tuple[bytes, bytes]]:
+        """Records a request that is refused before its call is opened; the headers to answer it with."""
         ...
 
     def open(self, admission: Admission, call: Call) -> AbstractAsyncContextManager[Reply]:

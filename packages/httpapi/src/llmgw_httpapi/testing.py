@@ -151,8 +151,9 @@ class ScriptedRelay:
         self.outcomes: list[str] = []
         self.turned: list[tuple[Knock, GatewayError]] = []
 
-    def turned_away(self, knock: Knock, error: GatewayError) -> None:
+    def turned_away(self, knock: Knock, error: GatewayError) -> list[tuple[bytes, bytes]]:
         self.turned.append((knock, error))
+        return [(b"x-gw-attempts", b"0")]
 
     def admit(self, secret: str) -> Admission:
         if secret != SECRET:

@@ -45,6 +45,8 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     form: StreamForm = "sse"
     include_usage: bool = True
     """Whether the client wants the usage of a stream; only chat clients may not."""
+    choices: int = 1
+    """How many answers were asked for."""
 
 
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,6 +123,7 @@ class EncodeContext(msgspec.Struct, frozen=True, kw_only=True):
     created: int
     """Unix seconds."""
     include_usage: bool = True
+    choices: int = 1
     stream_errors: StreamErrors = StreamErrors.FINISH
     form: StreamForm = "sse"
 

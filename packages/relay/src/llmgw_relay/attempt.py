@@ -13,6 +13,9 @@ from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
 
+_SHORTEST_SECRET = 8
+"""Bytes. A shorter placeholder key (`x`, `none`) would be found inside ordinary words."""
+
 
 class Attempt:
     """`open` at most once; `close` as often as you like, it works once."""
@@ -59,7 +62,14 @@ class Attempt:
         return await anext(self._chunks, None)
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """The provider's refusal as an error; its body is kept for clients of the same dialect."""
+        """The provider's refusal as an error; its body is kept for clients of the same dialect.
+
+        Servers quote the key that they were given. The gateway knows which one that was, so it takes out that very
+        text, whatever it looks like.
+        """
+        secret = self.candidate.account.credential.reveal().encode()
+        if len(secret) >= _SHORTEST_SECRET:
+            body = body.replace(secret, b"[hidden]")
         error = self.dialect.fault(status, headers, body)
         self._fault = (error, body)
         return error

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from llmgw_domain import Usage
 from llmgw_domain.errors import GatewayError, QuotaExhausted
+from llmgw_protocols import Dialect
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Admission, Call
 from llmgw_relay.facts import CallOpened, CallSettled, Outcome
@@ -73,15 +74,8 @@ class Books:
     def headers(self, attempt: Attempt | None, content_type: str) -> list[tuple[bytes, bytes]]:
         """The headers of a reply, as `contract` names them."""
         call, catalog = self._call, self._admission.catalog
-        headers = [
-            (b"content-type", content_type.encode()),
-            (b"x-gw-attempts", b"%d" % self.attempts),
-            (b"x-gw-session", b"none"),
-            (b"x-gw-config-version", catalog.version.encode()),
-        ]
-        if call.dialect.family == "anthropic":
-            # Anthropic's SDKs read this name into their exceptions.
-            headers.append((b"request-id", call.request_id.encode()))
+        headers = [(b"content-type", content_type.encode())]
+        headers += common_headers(call.dialect, call.request_id, catalog.version, self.attempts)
         if attempt is not None:
             headers.append((b"x-gw-model", header_text(attempt.candidate.model)))
             if not self._admission.policy.hide_accounts:
@@ -129,7 +123,7 @@ class Books:
             target_model=candidate.model if candidate else None,
             finish=meter.finish,
             error_code=error.code if error else None,
-            error_detail=(error.detail or error.message) if error else None,
+            error_detail=_detail(error, attempt) if error else None,
             upstream_status=error.upstream_status if error else None,
             upstream_message=error.upstream_message if error else None,
             first_byte=None if self._first_byte is None else self._first_byte - started,
@@ -150,6 +144,26 @@ class Books:
         if attempt is None or outcome == "refused":
             return None
         return meter.settled_usage(complete=outcome == "ok", request_bytes=len(self._call.wire.body))
+
+
+def common_headers(dialect: Dialect, request_id: str, version: str, attempts: int = 0) -> list[tuple[bytes, bytes]]:
+    """What every response to a call carries, also one that was refused at the door."""
+    headers = [
+        (b"x-gw-attempts", b"%d" % attempts),
+        (b"x-gw-session", b"none"),
+        (b"x-gw-config-version", version.encode()),
+    ]
+    if dialect.family == "anthropic":
+        # Anthropic's SDKs read this name into their exceptions.
+        headers.append((b"request-id", request_id.encode()))
+    return headers
+
+
+def _detail(error: GatewayError, attempt: Attempt | None) -> str:
+    """What the log says of an error: never a provider's words about the request, which may quote the prompt."""
+    if error.detail is None and attempt is not None and error.blame == "request":
+        return error.default_message()
+    return error.detail or error.message
 
 
 def retry_headers(error: GatewayError) -> list[tuple[bytes, bytes]]:

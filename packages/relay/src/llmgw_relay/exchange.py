@@ -8,12 +8,13 @@ from types import TracebackType
 import msgspec
 
 from llmgw_balancer import Exclusion, Pick, Slots, acquire
-from llmgw_domain import Account, Catalog, Route, StreamErrors
+from llmgw_domain import Account, Catalog, Route, StreamErrors, Usage
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel, UpstreamTruncated
+from llmgw_domain.stream import UsageReported
 from llmgw_protocols import Dialect, EncodeContext, Encoder, Envelope, Rendered, TargetFacts, dialect_of
 from llmgw_relay.attempt import Attempt
-from llmgw_relay.books import Books, retry_headers
+from llmgw_relay.books import Books, common_headers, retry_headers
 from llmgw_relay.call import Admission, Call, Knock, Reply
 from llmgw_relay.facts import CallSettled
 from llmgw_relay.meter import Meter
@@ -66,8 +67,8 @@ class Relay:
         key = catalog.key_for(secret)
         return Admission(catalog=catalog, key=key, policy=catalog.policy_of(key))
 
-    def turned_away(self, knock: Knock, error: GatewayError) -> None:
-        """Records a request that was refused before there was a call to open."""
+    def turned_away(self, knock: Knock, error: GatewayError) -> list[tuple[bytes, bytes]]:
+        """Records a request that was refused before there was a call to open; the headers to answer it with."""
         self.facts.append(
             CallSettled(
                 request_id=knock.request_id,
@@ -88,6 +89,7 @@ class Relay:
                 config_version=self.current().version,
             )
         )
+        return common_headers(knock.dialect, knock.request_id, self.current().version) + retry_headers(error)
 
     def open(self, admission: Admission, call: Call) -> Exchange:
         """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
@@ -224,6 +226,7 @@ class Exchange:
             request_id=self._call.request_id,
             created=int(self._relay.wall()),
             include_usage=envelope.include_usage,
+            choices=envelope.choices,
             stream_errors=self._stream_errors(),
             form=envelope.form,
         )
@@ -305,7 +308,12 @@ class Exchange:
         attempt.over = True
         self._broken = broken
         broken.bytes_received = attempt.received
+        # Most providers count at the end only, so what a broken stream is told to have used is an estimate.
+        attempt.encoder.observe((UsageReported(self._estimate()),))
         return step.out + attempt.encoder.fail(broken)
+
+    def _estimate(self) -> Usage:
+        return self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
 
     async def _read(self, attempt: Attempt) -> Step:
         """One network read, turned into the client's bytes. Raises what the transport raises."""

@@ -98,7 +98,8 @@ class ChatEncoder:
         if self._context.stream_errors is StreamErrors.RAISE:
             more["error"] = error_object(error)
         # A break that comes after every finish must be seen as well, so then the first choice is marked again.
-        broken = [i for i, c in self._choices.items() if not c.finished] or list(self._choices)[:1] or [0]
+        asked = {*range(self._context.choices), *self._choices}
+        broken = [i for i in asked if i not in self._choices or not self._choices[i].finished] or [min(asked)]
         out = [self._chunk([{"index": i, "delta": {}, "finish_reason": "error"}], more) for i in sorted(broken)]
         return b"".join(out) + self._usage_chunk() + DONE
 

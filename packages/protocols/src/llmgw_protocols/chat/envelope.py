@@ -47,6 +47,9 @@ _CHECKS: dict[str, tuple[Any, str]] = {
     "response_format": (_wire.Object | None, "send an object with a 'type'"),
     "user": (str | None, "send a text"),
 }
+_MAX_CHOICES = 128
+"""What OpenAI allows; a larger `n` is the provider's to refuse."""
+
 _DECODERS = {name: (msgspec.json.Decoder(kind), hint) for name, (kind, hint) in _CHECKS.items()}
 
 
@@ -64,6 +67,7 @@ def envelope(wire: WireRequest) -> Envelope:
         stream=bool(read.get("stream")),
         fields=fields,
         include_usage=bool(options and options.include_usage),
+        choices=min(read.get("n") or 1, _MAX_CHOICES),
     )
 
 

@@ -1,0 +1,99 @@
+"""The first minutes of a user: no configuration at all, the lines that are printed, and where secrets go."""
+
+from __future__ import annotations
+
+import shutil
+import stat
+import subprocess
+import time
+
+import msgspec
+import pytest
+
+
+def printed(program) -> dict[str, str]:
+    """What the greeting says, by its labels."""
+    program.until(lambda: "data-raw" in program.out or program.out.count("curl ") == 2)
+    pairs = (line.strip().split("  ", 1) for line in program.out.splitlines() if line.startswith("  "))
+    return {pair[0]: pair[1].strip() for pair in pairs if len(pair) == 2}
+
+
+def test_the_first_start_is_ready_in_10_s_and_the_second_in_3(start):
+    """With an empty data folder and no configuration it serves within 10 s, the next time within 3 s."""
+    taken = []
+    for _ in range(2):
+        gateway = start("gateway")
+        gateway.ready()
+        taken.append(time.monotonic() - gateway.began)
+        gateway.terminate()
+        assert gateway.ended() == 0
+    print(f"ready after {taken[0]:.2f} s, then {taken[1]:.2f} s")
+    assert taken[0] < 10
+    assert taken[1] < 3
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed, and the lines to run are curl lines")
+def test_the_printed_curl_lines_work_when_pasted(start):
+    """The start prints the endpoint, a key, the dashboard and two curl lines, which a shell runs as they stand."""
+    gateway = start("gateway", GATEWAY_PRINT_SECRETS="1")
+    host, port = gateway.ready()
+    said = printed(gateway)
+    assert said["endpoint"] == f"http://{host}:{port}/v1"
+    assert said["client key"].startswith("gw-")
+    assert said["dashboard"] == f"http://{gateway.event('ready')['admin']}/"
+    whole, streamed = (pasted(line) for line in gateway.out.splitlines() if line.startswith("curl "))
+    answer = msgspec.json.decode(whole)
+    assert "You said: Hello!" in answer["choices"][0]["message"]["content"]
+    assert answer["choices"][0]["finish_reason"] == "stop"
+    frames = [line for line in streamed.split("\n\n") if line]
+    assert all(frame.startswith("data: ") for frame in frames)
+    assert frames[-1] == "data: [DONE]"
+
+
+def pasted(line: str) -> str:
+    return subprocess.run(["bash", "-c", line], check=True, capture_output=True, text=True, timeout=20).stdout
+
+
+def test_without_a_terminal_the_key_is_in_a_private_file_and_in_no_output(start, tmp_path):
+    """The key's file has mode 0600, its path is logged, its text is not; the folder is the owner's alone."""
+    gateway = start("gateway")
+    gateway.ready()
+    file = tmp_path / "data" / "client-key"
+    gateway.until(lambda: str(file) in gateway.err)
+    key = file.read_text().strip()
+    assert len(key) > 30
+    assert key not in gateway.out + gateway.err
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
+    assert chat(gateway, key, "sim/claude")[0] == 200
+    assert key not in gateway.out + gateway.err
+
+
+@pytest.mark.parametrize(
+    ("variable", "provider", "models"),
+    [("OPENAI_API_KEY", "openai", 1), ("ANTHROPIC_API_KEY", "anthropic", 1), ("GEMINI_API_KEY", "google", 1)],
+)
+def test_provider_keys_of_the_environment_make_accounts(start, variable, provider, models):
+    """`gateway check` counts an account for each known key and does not speak of the simulator."""
+    check = start("gateway", "check", **{variable: "sk-not-shown"})
+    assert check.ended() == 0
+    assert f"1 accounts, {models} models" in check.out
+    assert "simulator" not in check.out
+    assert "sk-not-shown" not in check.out + check.err
+
+
+def test_without_any_provider_key_the_simulator_serves(start):
+    """`gateway check` says that the simulator will serve, and which models."""
+    check = start("gateway", "check")
+    assert check.ended() == 0
+    assert "built-in simulator will serve sim/gpt, sim/claude, sim/gemini" in check.out
+
+
+def chat(gateway, key: str, model: str) -> tuple[int, bytes]:
+    connection = gateway.connect()
+    body = msgspec.json.encode({"model": model, "messages": [{"role": "user", "content": "Hi"}]})
+    connection.request("POST", "/v1/chat/completions", body, {"authorization": f"Bearer {key}"})
+    response = connection.getresponse()
+    answer = response.status, response.read()
+    connection.close()
+    return answer
