@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from llmgw_gateway.serving_connections import ServeConfig
-from llmgw_gateway.serving_uvicorn import UvicornEngine
+from llmgw_gateway.serving.connections import ServeConfig
+from llmgw_gateway.serving.uvicorn import UvicornEngine
 
 
 class App:

@@ -3,7 +3,7 @@
 import asyncio
 import socket
 
-from llmgw_gateway.serving_connections import Connections, DateHeader, reset
+from llmgw_gateway.serving.connections import Connections, DateHeader, reset
 
 
 class Transport(asyncio.Transport):

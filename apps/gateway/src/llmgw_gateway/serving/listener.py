@@ -1,17 +1,4 @@
-"""Serving an ASGI application on sockets that the worker owns.
-
-The worker accepts, and hands each connection to an engine's per-connection code (Hypercorn's or uvicorn's). So a drain
-can stop accepting while open connections go on and are told that they end, and a connection that does not read can be
-cut. Neither engine installs signal handlers, writes an access log, or runs the lifespan protocol: what the application
-needs is open before it is served.
-
-A drain: no more connections; `draining` is true, so that responses say `connection: close`; after a short grace, in
-which a request on its way still finds its connection open, idle connections are closed; requests in flight go on until
-the deadline; what is left is reset.
-
-The engines end a connection without the last chunk of its body when the application returns without having sent it.
-`scope["state"]["abort"]` resets the connection at once.
-"""
+"""The listener: sockets, the connections that came through them, and their drain."""
 
 from __future__ import annotations
 
@@ -21,12 +8,9 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
-from llmgw_gateway.serving_connections import AsgiApp, Connections, ServeConfig
-from llmgw_gateway.serving_hypercorn import HypercornEngine
-from llmgw_gateway.serving_sockets import CannotListen, bind
-from llmgw_gateway.serving_uvicorn import UvicornEngine
-
-__all__ = ["CannotListen", "Draining", "Listener", "ServeConfig", "bind", "serve"]
+from llmgw_gateway.serving.connections import AsgiApp, Connections, ServeConfig
+from llmgw_gateway.serving.hypercorn import HypercornEngine
+from llmgw_gateway.serving.uvicorn import UvicornEngine
 
 _UNWIND_SECONDS = 2.0
 """How long an application may take to notice that its connection is gone before it is cancelled."""

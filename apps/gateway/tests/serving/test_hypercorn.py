@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from llmgw_gateway.serving_connections import ServeConfig
-from llmgw_gateway.serving_hypercorn import HypercornEngine
+from llmgw_gateway.serving.connections import ServeConfig
+from llmgw_gateway.serving.hypercorn import HypercornEngine
 
 
 class App:

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from llmgw_gateway.serving_sockets import CannotListen, bind
+from llmgw_gateway.serving.sockets import CannotListen, bind
 
 
 @pytest.mark.parametrize(("address", "family"), [("127.0.0.1:0", socket.AF_INET), ("[::1]:0", socket.AF_INET6)])

@@ -14,7 +14,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from llmgw_gateway.serving_connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
+from llmgw_gateway.serving.connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"

@@ -26,7 +26,7 @@ from hypercorn.events import Closed, Event
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import ConnectionState
 
-from llmgw_gateway.serving_connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
+from llmgw_gateway.serving.connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
 
 _log = logging.getLogger(__name__)
 
