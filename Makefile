@@ -5,7 +5,7 @@ UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
 RUN := $(UV) run --frozen
 SOURCES := $(wildcard packages/*/src apps/*/src)
 
-.PHONY: run install check fmt test test-slow bench bench-rivals conformance clean help
+.PHONY: run install check fmt test bench bench-rivals conformance clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -36,9 +36,6 @@ fmt: install ## format, and fix what the linter can
 
 test: install ## every suite but the slow ones and the benchmarks
 	$(RUN) pytest -m "not slow and not bench"
-
-test-slow: install ## the tests that take minutes
-	$(RUN) pytest -m slow
 
 bench: install ## measure; prints figures, gates nothing
 	@$(RUN) --no-sync python tests/bench/rivals.py

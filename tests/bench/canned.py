@@ -1,44 +1,51 @@
 """An upstream that costs next to nothing: canned OpenAI and Anthropic answers on one asyncio protocol.
 
-    python tests/bench/canned.py PORT
+    python tests/bench/canned.py PORT [GAP]
 
-A body whose JSON has `"stream":true` gets a stream of `CHUNKS` text events, each in a write of its own; `GAP` seconds lie
-between two of them, so that the reader sees one event a read. Anything else gets a whole answer.
+A body whose JSON has `"stream":true` gets a stream of `CHUNKS` text events, each in a write of its own; GAP seconds
+(0.002 unless given) lie between two of them, so that the reader sees one event a read. Anything else gets a whole
+answer.
+
+The words of a stream vary and the models are real ones: LiteLLM takes a chunk that comes a hundred times for a model
+that hangs and breaks the stream off, and does more work for a model that has no price.
 """
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from itertools import cycle, islice
 
 import uvloop
 
 CHUNKS = 200
 GAP = 0.002
+WORDS = (b" the", b" cat", b" sat", b" on", b" a", b" mat", b" and", b" looked", b" out", b" of", b" its", b" window")
 
 CHAT = (
-    b'{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"m","choices":[{"index":0,"message":{"role":'
+    b'{"id":"chatcmpl-1","object":"chat.completion","created":1,"model":"gpt-4o","choices":[{"index":0,"message":{"role":'
     b'"assistant","content":"Hello, this is a canned answer of some twenty words, as short as most of them are in '
     b'practice."},"finish_reason":"stop"}],"usage":{"prompt_tokens":12,"completion_tokens":20,"total_tokens":32}}'
 )
 CHAT_CHUNK = (
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":'
-    b'{"content":" word"},"finish_reason":null}]}\n\n'
+    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[{"index":0,'
+    b'"delta":{"content":"%s"},"finish_reason":null}]}\n\n'
 )
 CHAT_END = (
-    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{},'
-    b'"finish_reason":"stop"}]}\n\ndata: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"m",'
-    b'"choices":[],"usage":{"prompt_tokens":12,"completion_tokens":200,"total_tokens":212}}\n\ndata: [DONE]\n\n'
+    b'data: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,"model":"gpt-4o","choices":[{"index":0,'
+    b'"delta":{},"finish_reason":"stop"}]}\n\ndata: {"id":"chatcmpl-1","object":"chat.completion.chunk","created":1,'
+    b'"model":"gpt-4o","choices":[],"usage":{"prompt_tokens":12,"completion_tokens":200,"total_tokens":212}}\n\n'
+    b"data: [DONE]\n\n"
 )
 MESSAGE_START = (
     b'event: message_start\ndata: {"type":"message_start","message":{"id":"msg_1","type":"message","role":"assistant",'
-    b'"model":"m","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":12,"output_tokens":1}}}'
-    b'\n\nevent: content_block_start\ndata: {"type":"content_block_start","index":0,"content_block":{"type":"text",'
-    b'"text":""}}\n\n'
+    b'"model":"claude-sonnet-4-5","content":[],"stop_reason":null,"stop_sequence":null,"usage":{"input_tokens":12,'
+    b'"output_tokens":1}}}\n\nevent: content_block_start\ndata: {"type":"content_block_start","index":0,'
+    b'"content_block":{"type":"text","text":""}}\n\n'
 )
 MESSAGE_CHUNK = (
     b'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":'
-    b'" word"}}\n\n'
+    b'"%s"}}\n\n'
 )
 MESSAGE_END = (
     b'event: content_block_stop\ndata: {"type":"content_block_stop","index":0}\n\nevent: message_delta\ndata: {"type":'
@@ -54,11 +61,22 @@ def chunk(data: bytes) -> bytes:
     return b"%x\r\n%s\r\n" % (len(data), data)
 
 
+CHAT_PIECES = [chunk(CHAT_CHUNK % word) for word in WORDS]
+MESSAGE_PIECES = [chunk(MESSAGE_CHUNK % word) for word in WORDS]
+
+
+def body_length(head: bytes) -> int:
+    """Of a head in lower case; 0 where none is given, as in a GET."""
+    _, found, rest = head.partition(b"content-length:")
+    return int(rest.partition(b"\r\n")[0]) if found else 0
+
+
 class Canned(asyncio.Protocol):
     """One connection. Requests have a content-length, as those of a gateway do."""
 
-    def __init__(self, tasks: set[asyncio.Task[None]]) -> None:
+    def __init__(self, tasks: set[asyncio.Task[None]], gap: float) -> None:
         self._tasks = tasks
+        self._gap = gap
         self._buffer = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -68,7 +86,7 @@ class Canned(asyncio.Protocol):
         self._buffer += data
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end].lower()
-            length = int(head.split(b"content-length:")[1].split(b"\r\n")[0])
+            length = body_length(head)
             if len(self._buffer) < end + 4 + length:
                 return
             body = self._buffer[end + 4 : end + 4 + length]
@@ -86,20 +104,21 @@ class Canned(asyncio.Protocol):
     async def _stream(self, messages: bool) -> None:
         write = self._transport.write
         write(STREAM + (chunk(MESSAGE_START) if messages else b""))
-        piece = chunk(MESSAGE_CHUNK if messages else CHAT_CHUNK)
-        for _ in range(CHUNKS):
-            await asyncio.sleep(GAP)
+        for piece in islice(cycle(MESSAGE_PIECES if messages else CHAT_PIECES), CHUNKS):
+            await asyncio.sleep(self._gap)
+            if self._transport.is_closing():
+                return
             write(piece)
         write(chunk(MESSAGE_END if messages else CHAT_END) + b"0\r\n\r\n")
 
 
-async def main(port: int) -> None:
+async def main(port: int, gap: float) -> None:
     tasks: set[asyncio.Task[None]] = set()
-    server = await asyncio.get_running_loop().create_server(lambda: Canned(tasks), "127.0.0.1", port)
+    server = await asyncio.get_running_loop().create_server(lambda: Canned(tasks, gap), "127.0.0.1", port)
     async with server:
         await server.serve_forever()
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(int(sys.argv[1])))
+        runner.run(main(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else GAP))
