@@ -28,7 +28,6 @@ import msgspec
 KEY = "gw-conformance-key-0123456789abcdefgh"
 GATED = ("P", "T", "C")
 DIALECTS = ("chat", "messages", "gemini")
-PROVIDERS = ("openai", "openai-compatible", "anthropic", "google")
 SERVED = (
     "anthropic/messages",
     "google/generateContent",
@@ -46,7 +45,6 @@ DISPUTED = {
 """Recordings of which the harness's reading is not ours, and why."""
 READY_SECONDS = 20.0
 STOP_SECONDS = 10.0
-_BLOCK = re.compile(r"^\[\[(accounts|models)\]\]\n(?:(?!\[).*\n?)*", re.MULTILINE)
 
 
 def main() -> int:
@@ -108,16 +106,8 @@ def _choose(recordings: Path, chosen: Path, only: str) -> int:
 
 
 def _configuration(template: str, data_port: int, admin_port: int, upstream: str) -> str:
-    """The harness's configuration without the accounts and models that this version has no provider for."""
-    unserved = set(re.findall(r'id = "(\S+)"\nprovider = "(?!(?:' + "|".join(PROVIDERS) + r')")', template))
-
-    def keep(block: re.Match[str]) -> str:
-        text = block[0]
-        leads_to = re.search(r'pool = "(\S+)"', text)
-        foreign = 'api = "responses"' in text or (leads_to is not None and leads_to[1] in unserved)
-        return "" if foreign else text
-
-    text = _BLOCK.sub(keep, template).replace("@UPSTREAM@", upstream)
+    """The harness's configuration; the gateway itself leaves out what it has no provider for."""
+    text = template.replace("@UPSTREAM@", upstream)
     text = re.sub(r'data_bind = ".*"', f'data_bind = "127.0.0.1:{data_port}"', text)
     text = re.sub(r'admin_bind = ".*"', f'admin_bind = "127.0.0.1:{admin_port}"', text)
     return text + '\n[[keys]]\nid = "conformance"\nvalue = "env:CONFORMANCE_KEY"\n'
