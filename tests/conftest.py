@@ -109,17 +109,22 @@ class Stack:
         requests: list[dict[str, Any]] = (await self.sim("GET", "log"))["requests"]
         return requests
 
+    @property
+    def left(self) -> tuple[int, int, int]:
+        """Leases, upstream calls in progress, and upstream connections that are neither in use nor kept."""
+        pool = self.gateway.pool.counters()
+        return self.gateway.slots.total, pool.leased, pool.open - pool.idle
+
     async def settle(self) -> None:
         """Waits until the last requests have left the gateway, for two seconds at most."""
         for _ in range(200):
-            if self.gateway.slots.total == 0 and self.gateway.pool.counters().leased == 0:
+            if self.left == (0, 0, 0):
                 return
             await asyncio.sleep(0.01)
 
     def assert_nothing_left(self) -> None:
-        """No lease, no upstream call in progress."""
-        assert self.gateway.slots.total == 0
-        assert self.gateway.pool.counters().leased == 0
+        """Everything that the requests took is given back."""
+        assert self.left == (0, 0, 0)
 
 
 Opener = Callable[..., AbstractAsyncContextManager[Stack]]

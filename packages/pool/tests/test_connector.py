@@ -1,5 +1,6 @@
 import asyncio
 import datetime
+import gc
 import ipaddress
 import socket
 import ssl
@@ -133,3 +134,26 @@ def _certificate(folder):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(pem)
     return str(pem), context
+
+
+class Silent(asyncio.Transport):
+    """A transport that can close without a word to its protocol."""
+
+    closed = False
+
+    def is_closing(self) -> bool:
+        return self.closed
+
+
+async def test_a_line_that_was_never_told_of_its_end_is_not_counted():
+    """A connection whose loss nobody reported is neither open nor kept in memory."""
+    connector = Connector(PoolConfig(), ssl.create_default_context())
+    line, transport = connector._factory(), Silent()
+    line.connection_made(transport)
+    assert (len(connector.live), connector.open) == (1, 1)
+    transport.closed = True
+    assert connector.open == 0
+    del line
+    gc.collect()
+    assert len(connector.live) == 0
+    await connector.close()

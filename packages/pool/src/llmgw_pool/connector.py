@@ -16,6 +16,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Protocol
+from weakref import WeakSet
 
 from aiohttp import ClientPayloadError, ClientRequest, ClientTimeout, StreamReader, TCPConnector
 from aiohttp.client_proto import ResponseHandler
@@ -31,7 +32,7 @@ class Line(ResponseHandler):
     no sense, and when a connection is closed from this side; so it is ended here with the connection.
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, live: set[Line]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, live: WeakSet[Line]) -> None:
         super().__init__(loop)
         self.uses = 0
         self.heard = False
@@ -80,7 +81,9 @@ class Connector(TCPConnector):
             ssl=tls,
             socket_factory=functools.partial(make_socket, config),
         )
-        self.live: set[Line] = set()
+        # Weak, because uvloop does not tell a protocol that its connection is lost if the connecting was cancelled just
+        # as it succeeded: nobody would take such a line out again.
+        self.live: WeakSet[Line] = WeakSet()
         self._factory = functools.partial(Line, self._loop, self.live)  # type: ignore[assignment]
 
     async def connect(self, req: ClientRequest, traces: list[Any], timeout: ClientTimeout) -> Connection:
@@ -106,6 +109,11 @@ class Connector(TCPConnector):
             for conn_aside in aside:
                 conn_aside.release()
         return conn
+
+    @property
+    def open(self) -> int:
+        """Connections that exist, used or kept."""
+        return sum(line.is_connected() for line in self.live)
 
     @property
     def idle(self) -> int:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections import Counter
+from collections.abc import Iterable
 from types import TracebackType
 from typing import Self
 
@@ -111,7 +112,7 @@ class ConnectionPool:
         tally, connector = self._tally, self._connector
         return Counters(
             leased=tally.leased,
-            open=len(connector.live) if connector else 0,
+            open=connector.open if connector else 0,
             idle=connector.idle if connector else 0,
             opened_total=dict(tally.opened),
             failed_total=dict(tally.failed),
@@ -258,12 +259,13 @@ def _tls(config: PoolConfig) -> ssl.SSLContext:
     return context
 
 
-async def _closed(live: set[Line], seconds: float) -> None:
+async def _closed(live: Iterable[Line], seconds: float) -> None:
     """Waits until the sockets are closed, because the loop may be closed next; aborts those that take too long."""
-    closing = [future for line in live if (future := line.closed) is not None]
+    lines = list(live)
+    closing = [future for line in lines if (future := line.closed) is not None]
     if closing:
         await asyncio.wait(closing, timeout=seconds)
-    for line in tuple(live):
+    for line in lines:
         line.abort()
     # Both a finished wait and an abort close the socket in the loop's next round.
     await asyncio.sleep(0)
