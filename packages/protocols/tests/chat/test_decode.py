@@ -570,3 +570,10 @@ def test_azures_first_chunk() -> None:
     """A first chunk without choices and id opens nothing."""
     first = {"id": "", "created": 0, "model": "", "object": "", "choices": [], "prompt_filter_results": [{}]}
     assert [OPENED, TextDelta("x"), STOP] == events_of(sse(first, delta(content="x"), delta(finish="stop")))
+
+
+def test_arguments_as_an_object_of_odd_bytes() -> None:
+    """Bytes that are no text, within arguments sent as an object, are replaced."""
+    call = b'{"index":0,"id":"i","function":{"name":"f","arguments":{"a":"\xff"}}}'
+    events = events_of(b'data: {"choices":[{"delta":{"tool_calls":[' + call + b"]}}]}\n\n")
+    assert events[-2:] == [ToolOpened(0, "i", "f"), ToolDelta(0, '{"a":"\ufffd"}')]

@@ -180,6 +180,14 @@ def test_one_finish_only() -> None:
     assert choices(written(STOP, STOP)) == [ROLE, END]
 
 
+def test_content_behind_the_finish() -> None:
+    """What a provider says after its finish still comes before the finish chunk."""
+    said = choices(written(TextDelta("a"), STOP, TextDelta("b"), Cited("u", "t", 0, 1)))
+    assert [ROLE, (0, {"content": "a"}, None), (0, {"content": "b"}, None)] == said[:3]
+    assert "annotations" in said[3][1]
+    assert said[4:] == [END]
+
+
 def test_usage() -> None:
     """Usage has a chunk of its own if it was asked for; other chunks say null then."""
     *chunks, last = written(TextDelta("a"), STOP, COUNTED, include_usage=True)
@@ -260,10 +268,24 @@ def test_broken_streams(mode: StreamErrors, events: list[StreamEvent], unfinishe
         made.observe(events)
     else:
         made.emit(events)
-    chunks = objects(made.fail(broken()))
+    chunks = [c for c in objects(made.fail(broken())) if "gateway_error" in c]
     assert [(i, {}, "error") for i in unfinished] == choices(chunks)
     assert all(c["gateway_error"] == GATEWAY_ERROR for c in chunks)
     assert [ERROR if mode is StreamErrors.RAISE else None] * len(chunks) == [c.get("error") for c in chunks]
+
+
+def test_a_broken_stream_keeps_the_finishes_it_saw() -> None:
+    """A choice that came to its end is finished as the provider said, ahead of those that broke."""
+    made = encoder()
+    made.emit([TextDelta("a"), TextDelta("b", 1), STOP])
+    assert choices(objects(made.fail(broken()))) == [END, (1, {}, "error")]
+
+
+def test_no_choice_has_two_finishes() -> None:
+    """A break after the last finish takes that finish's place."""
+    made = encoder()
+    made.emit([TextDelta("a"), STOP])
+    assert choices(objects(made.fail(broken()))) == [(0, {}, "error")]
 
 
 def test_strict_has_the_error_alone() -> None:

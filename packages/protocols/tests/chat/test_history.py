@@ -120,6 +120,43 @@ def test_missing_and_orphaned_results() -> None:
     ] == messages(CALLS, user(ToolResult("1", (Text("one"),)), ToolResult("9", (Text("lost"),))))
 
 
+def test_calls_of_neighbouring_answers() -> None:
+    """An answer with calls and those behind it become one message, so that each call keeps its result."""
+    assert [
+        {"role": "assistant", "content": "a\n\nb", "tool_calls": tool_calls("1", "2")},
+        result("1", "one"),
+        result("2", "two"),
+    ] == messages(
+        assistant(Text("a"), ToolCall("1", "f", "")),
+        assistant(ToolCall("2", "f", "")),
+        assistant(Text("b")),
+        user(ToolResult("1", (Text("one"),)), ToolResult("2", (Text("two"),))),
+    )
+
+
+def test_neighbouring_answers_without_calls() -> None:
+    """Answers that no result has to follow stay messages of their own."""
+    assert [{"role": "assistant", "content": "a"}, {"role": "assistant", "content": "b"}] == messages(
+        assistant(Text("a")), assistant(Text("b"))
+    )
+
+
+def test_media_of_orphaned_results() -> None:
+    """The image of a result without its call stays beside the result's text."""
+    parts = [{"type": "text", "text": "[tool 9] see"}, PNG_PART]
+    assert [{"role": "user", "content": parts}] == messages(user(ToolResult("9", (Text("see"), Image(PNG)))))
+
+
+@pytest.mark.parametrize("provider", [OPENAI, OTHER])
+def test_media_of_system_turns(provider: Provider) -> None:
+    """A system message keeps its texts; what else it holds is reported as lost."""
+    losses = Losses("openai")
+    turns = [Turn("system", (Text("a"), Image(PNG))), Turn("system", (Text("b"),)), Turn("system", (Image(PNG),))]
+    texts = [m["content"] for m in History(provider, "m", losses).write(turns)]
+    assert texts == (["a", "b"] if provider is OPENAI else ["a\n\nb"])
+    assert losses.names() == ("messages",)
+
+
 @pytest.mark.parametrize(
     ("made", "expected"),
     [

@@ -73,6 +73,30 @@ def test_reasoning(fields: dict[str, Any], expected: Reasoning | None) -> None:
 
 
 @pytest.mark.parametrize(
+    "said", [None, {}, {"google": None}, {"google": {}}, {"google": {"thinking_config": None}, "other": None}]
+)
+def test_an_extra_body_that_says_nothing(said: Any) -> None:
+    """Null stands for absence at every depth of `extra_body`."""
+    request = parse(extra_body=said)
+    assert (request.reasoning, request.extras) == (None, {})
+
+
+@pytest.mark.parametrize(
+    ("said", "param"),
+    [
+        (7, "extra_body"),
+        ({"google": []}, "extra_body.google"),
+        ({"google": {"thinking_config": "x"}}, "extra_body.google.thinking_config"),
+    ],
+)
+def test_an_extra_body_of_a_wrong_type(said: Any, param: str) -> None:
+    """What should be an object and is none is refused with its path."""
+    with pytest.raises(InvalidField) as caught:
+        parse(extra_body=said)
+    assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
     ("wire", "expected"),
     [
         ({"type": "text"}, OutputFormat(kind="text")),

@@ -7,6 +7,7 @@ import pytest
 
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, OutputFormat, Reasoning, Text, Tool, ToolChoice, Turn
+from llmgw_domain.errors import InvalidField
 from llmgw_protocols.chat import CHAT
 from llmgw_protocols.dialect import Rendered, TargetFacts, WireRequest
 
@@ -117,6 +118,22 @@ def test_tools_win_over_effort() -> None:
     made = rendered(model="gpt-5.5", tools=TOOLS, reasoning=Reasoning(effort="high"))
     assert msgspec.json.decode(made.body)["reasoning_effort"] == "none"
     assert made.lossy == ("thinking",)
+
+
+def test_a_choice_that_allows_no_tool() -> None:
+    """A choice among tools that are not there is refused, since an empty list of tools is."""
+    with pytest.raises(InvalidField) as caught:
+        rendered(OTHER, "llama", tools=TOOLS, tool_choice=ToolChoice("allowed", ("h",)))
+    assert caught.value.param == "tool_choice"
+
+
+@pytest.mark.parametrize(("family", "param"), [("openai", "messages"), ("google", "contents")])
+def test_nothing_to_send(family: str, param: str) -> None:
+    """A request of which no message is left is refused under the client's name for them."""
+    request = ChatRequest(model="asked", turns=(Turn("assistant", ()),), family=family)
+    with pytest.raises(InvalidField) as caught:
+        CHAT.render(request, TargetFacts(provider=OPENAI, model="gpt-4.1"))
+    assert (caught.value.param, caught.value.status) == (param, 400)
 
 
 def test_long_users_are_hashed() -> None:

@@ -3,6 +3,7 @@
 import pytest
 from msgspec import Raw
 
+from llmgw_domain.errors import InvalidField
 from llmgw_protocols.gemini.arguments import object_of, response_of, result_of, text_of
 
 
@@ -62,3 +63,9 @@ def test_response_of(text: str, error: bool, expected: bytes) -> None:
 def test_result_of(raw: bytes, expected: tuple[str, bool]) -> None:
     """A response object gives its text where it only wraps one, and its JSON otherwise."""
     assert expected == result_of(Raw(raw))
+
+
+def test_text_that_is_none_is_refused() -> None:
+    """Half of a surrogate pair in a result is the client's mistake, told as one."""
+    with pytest.raises(InvalidField):
+        result_of(Raw(b'{"output":"\\ud800"}'))

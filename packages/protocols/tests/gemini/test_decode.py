@@ -370,3 +370,32 @@ def test_any_json_is_survived(content: Any, more: list[Any]) -> None:
     candidate = {"candidates": [{"content": {"parts": [content]}}, *more]}
     assert GeminiDecoder().whole(msgspec.json.encode(candidate))
     assert frames("sse", sse(candidate, content))[0]
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        b'{"text":"\xff"}',
+        b'{"functionCall":{"name":"f","args":{"a":"\xff"}}}',
+        b'{"executableCode":{"code":"\xff"}}',
+        b'{"\xff":1}',
+    ],
+)
+def test_invalid_utf8_is_malformed(part: bytes) -> None:
+    """Bytes that are no UTF-8 end the answer instead of escaping as an error or going on into another answer."""
+    data = b'{"candidates":[{"content":{"parts":[' + part + b"]}}]}"
+    streams = [
+        GeminiDecoder().whole(data),
+        GeminiDecoder().whole(b"[" + data + b"]"),
+        [event for frame in GeminiDecoder().feed(b"data: " + data + b"\n\n") for event in frame.events],
+        [event for frame in GeminiDecoder("array").feed(b"[" + data + b"]") for event in frame.events],
+    ]
+    ends = [events[-1] for events in streams]
+    assert all(isinstance(end, Failed) and isinstance(end.error, UpstreamMalformed) for end in ends)
+
+
+def test_an_invalid_rest_is_survived() -> None:
+    """Bytes that are no UTF-8 behind the last delimiter do not escape as an error."""
+    decoder = GeminiDecoder()
+    decoder.feed(b'data: {"responseId":"\xff"}')
+    assert not any(frame.events for frame in decoder.finish())

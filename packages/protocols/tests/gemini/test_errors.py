@@ -143,3 +143,11 @@ def test_envelope(error: errors.GatewayError, expected: dict[str, Any]) -> None:
 def test_whether_the_envelope_is_googles(body: bytes, expected: bool) -> None:
     """Clients can read an error as it came only with the code and the status that they look for."""
     assert expected == owns_error(body)
+
+
+@pytest.mark.parametrize("raw", [b'{"error":{"message":"\xff"}}', b'"\xff"'])
+def test_invalid_utf8_is_survived(raw: bytes) -> None:
+    """A refusal whose JSON is no UTF-8 is read as text."""
+    assert isinstance(fault_of(500, {}, raw), errors.UpstreamFailed)
+    assert isinstance(fault_in_band(Raw(raw)), errors.GatewayError)
+    assert not owns_error(raw)

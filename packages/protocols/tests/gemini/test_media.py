@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from llmgw_domain.chat import Audio, Block, File, Image, Inline, Remote, Stored, Video
-from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.gemini.media import Media, block_of, part_of, text_of_document, type_of_url
 
 
@@ -65,4 +65,11 @@ def test_text_of_document() -> None:
 )
 def test_type_of_url(url: str, expected: str | None) -> None:
     """An address tells its type by the extension of its path."""
-    assert expected == type_of_url(url)
+    assert expected == type_of_url(url, "messages")
+
+
+def test_an_address_that_is_none_is_refused() -> None:
+    """An address that can't be read is refused by the field's name."""
+    with pytest.raises(InvalidField) as caught:
+        part_of(Image(Remote("https://[::1/a.png")), "messages", by_part=True)
+    assert caught.value.param == "messages"

@@ -184,6 +184,8 @@ def test_media_in_a_result() -> None:
         ),
         ({"role": "model", "parts": [{"functionResponse": {}}]}, "contents[0].parts[0].functionResponse"),
         ({"parts": [{"functionResponse": {"response": 1}}]}, "contents[0].parts[0].functionResponse.response"),
+        ({"parts": [{"functionCall": {"name": "f"}}]}, "contents[0].parts[0].functionCall"),
+        ({"parts": [{"fileData": {"fileUri": "https://[::1/a.png"}}]}, "contents[0].parts[0].fileData.fileUri"),
         ({"parts": [{"text": 1}]}, "contents[0].parts[0].text"),
         ({"parts": [{"inlineData": {"data": "?"}}]}, "contents[0].parts[0].inlineData.data"),
     ],
@@ -229,3 +231,31 @@ def test_what_is_left_is_kept() -> None:
     """Fields without a place are kept, but for those that change no answer."""
     request = parsed(safetySettings=[], labels={}, modelArmorConfig={"x": 1}, generationConfig={"speechConfig": {}})
     assert {"modelArmorConfig", "generationConfig.speechConfig"} == set(request.extras)
+
+
+def test_a_result_is_for_the_latest_calls_only() -> None:
+    """A result without an id is not taken for that of an unanswered call from before the model's latest turns."""
+    read = turns(
+        {"role": "model", "parts": [{"functionCall": {"name": "f"}}]},
+        {"parts": [{"text": "never mind"}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "g"}}]},
+        {"role": "model", "parts": [{"functionCall": {"name": "f"}}]},
+        {"parts": [{"functionResponse": {"name": n}} for n in ("f", "g")]},
+    )
+    assert [b.call_id for b in read[4].content if isinstance(b, ToolResult)] == ["call_3_0", "call_2_0"]
+
+
+def test_sound_and_film_of_a_result_are_kept() -> None:
+    """Media that a result can't hold stand behind all results of the turn, and in no later one."""
+    sound = {"inlineData": {"mimeType": "audio/wav", "data": "eA=="}}
+    first, second = turns(
+        {"parts": [{"functionResponse": {"name": "f", "parts": [sound]}}, {"functionResponse": {"name": "g"}}]},
+        {"parts": [{"text": "a"}]},
+    )
+    assert first.content == (
+        ToolResult("call_0_0", (), name="f"),
+        ToolResult("call_0_1", (), name="g"),
+        Text("[media of the result of f]"),
+        Audio(Inline("audio/wav", "eA==")),
+    )
+    assert second.content == (Text("a"),)

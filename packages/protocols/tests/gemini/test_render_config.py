@@ -213,3 +213,13 @@ def test_googles_own_extras_go_back_to_their_places() -> None:
     extras = {"generationConfig.audioTimestamp": Raw(b"true"), "modelArmorConfig": Raw(b'{"a":1}')}
     body, _ = rendered(family="google", extras=extras)
     assert (body["generationConfig"], body["modelArmorConfig"]) == ({"audioTimestamp": True}, {"a": 1})
+
+
+def test_branches_of_a_schema_that_are_lost() -> None:
+    """What a schema's branches could not be told is reported under the field that holds the schema."""
+    raw = Raw(b'{"allOf":[{"$ref":"#/$defs/N"},{"properties":{"a":{"type":"string"}}}]}')
+    wanted = OutputFormat(kind="json_schema", name="o", schema=raw)
+    body, lossy = rendered(tools=(Tool(name="f", schema=raw),), format=wanted)
+    kept = {"properties": {"a": {"type": "string"}}}
+    assert body["tools"][0]["functionDeclarations"][0]["parametersJsonSchema"] == kept
+    assert set(lossy) == {"tools", "response_format"}

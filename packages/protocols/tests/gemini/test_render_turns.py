@@ -16,6 +16,7 @@ from llmgw_domain.chat import (
     Origin,
     RedactedThinking,
     Refusal,
+    Remote,
     Role,
     Text,
     Thinking,
@@ -23,7 +24,7 @@ from llmgw_domain.chat import (
     ToolResult,
     Turn,
 )
-from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.gemini.models import traits_of
 from llmgw_protocols.gemini.render_turns import UNSIGNED, contents_of
 from llmgw_protocols.losses import Losses
@@ -218,3 +219,59 @@ def test_losses() -> None:
     request = ChatRequest(model="m", turns=(Turn("user", (Text("a"),), name="bo"), t("assistant", "b")))
     contents_of(request, traits_of("x"), losses)
     assert losses.names() == ("messages.name", "messages")
+
+
+def test_neighbouring_turns_of_the_assistant_are_one_batch() -> None:
+    """Calls that a client sends in turns of their own keep their results."""
+    made = contents(
+        t("user", "q"),
+        t("assistant", ToolCall("1", "f", "")),
+        t("assistant", ToolCall("2", "g", "")),
+        t("user", ToolResult("1", (Text("a"),)), ToolResult("2", (Text("b"),))),
+    )
+    assert [
+        user("q"),
+        said(call("f", "1"), call("g", "2")),
+        user(response("f", "1", {"output": "a"}), response("g", "2", {"output": "b"})),
+    ] == made
+
+
+def test_one_id_for_several_calls_of_a_turn() -> None:
+    """Results under the same id go to its calls in order."""
+    made = contents(
+        t("user", "q"),
+        t("assistant", ToolCall("0", "f", ""), ToolCall("0", "g", "")),
+        t("user", ToolResult("0", (Text("RF"),)), ToolResult("0", (Text("RG"),)), ToolResult("0", (Text("RH"),))),
+    )
+    assert [
+        user(response("f", "0", {"output": "RF"}), response("g", "0_2", {"output": "RG"})),
+        user("[tool 0] RH"),
+    ] == made[2:]
+
+
+def test_a_response_holds_inline_media_only() -> None:
+    """Documents' text goes into the response's text, addresses stand behind it, and no detail is inside."""
+    document, url = File(Inline("text/plain", "aGk="), filename="a.txt"), "https://x.test/a.png"
+    detailed = Image(Inline("image/png", "eA=="), detail="high")
+    made = contents(
+        t("user", "q"),
+        t("assistant", ToolCall("1", "f", "", "cw==")),
+        t("user", ToolResult("1", (Text("see"), document, detailed, Image(Remote(url))))),
+        model="gemini-3-flash",
+        family="anthropic",
+    )
+    inner = {**response("f", "1", {"output": "see\n\na.txt\n\nhi"})["functionResponse"], "parts": [INLINE]}
+    address = {"fileData": {"mimeType": "image/png", "fileUri": url}}
+    assert [user({"functionResponse": inner}), user("[media of the result of f]", address)] == made[2:]
+
+
+def test_media_of_a_result_without_a_call_are_kept() -> None:
+    """An image of a result that answers nothing is still shown."""
+    assert [user("[tool 9] x", INLINE)] == contents(t("user", ToolResult("9", (Text("x"), PNG))))
+
+
+def test_a_call_of_the_user_is_refused() -> None:
+    """A tool call in a turn of the user is refused by the field's name."""
+    with pytest.raises(InvalidField) as caught:
+        contents(t("user", ToolCall("1", "f", "")))
+    assert caught.value.param == "messages"

@@ -11,7 +11,7 @@ from llmgw_protocols.gemini import schema
 
 
 def narrowed(node: Any) -> Any:
-    return msgspec.json.decode(schema.for_gemini(Raw(msgspec.json.encode(node)), "s"))
+    return msgspec.json.decode(schema.for_gemini(Raw(msgspec.json.encode(node)), "s", lambda: None))
 
 
 def widened(node: Any) -> Any:
@@ -87,7 +87,7 @@ def test_from_openapi(given: Any, expected: Any) -> None:
 def test_what_is_no_schema_is_refused(raw: bytes) -> None:
     """A schema that is no object is refused by the field's name."""
     with pytest.raises(InvalidField) as caught:
-        schema.for_gemini(Raw(raw), "tools[0].parameters")
+        schema.for_gemini(Raw(raw), "tools[0].parameters", lambda: None)
     assert caught.value.param == "tools[0].parameters"
 
 
@@ -113,3 +113,52 @@ def test_depth_is_bounded() -> None:
 def test_is_empty(node: Any, expected: bool) -> None:
     """A schema without any parameter is told from a free-form one."""
     assert expected == schema.is_empty(Raw(msgspec.json.encode(node)))
+
+
+A: Any = {"type": "object", "properties": {"a": {"type": "string"}}}
+B: Any = {"properties": {"b": {"type": "integer"}}}
+REF = {"$ref": "#/$defs/N"}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected", "losses"),
+    [
+        (
+            {"allOf": [{**A, "required": ["a"]}, {**B, "required": ["a", "b"]}], "description": "d"},
+            {**A, "properties": {**A["properties"], **B["properties"]}, "required": ["a", "b"], "description": "d"},
+            0,
+        ),
+        ({"allOf": [{"allOf": [A]}, True]}, A, 0),
+        (
+            {"allOf": [{"properties": {"a": {"title": "t"}}}, A, {"properties": {"a": {"enum": ["x"]}}}]},
+            {"type": "object", "properties": {"a": {"title": "t", "type": "string", "enum": ["x"]}}},
+            0,
+        ),
+        ({"allOf": [REF, B]}, B, 1),
+        ({"type": "object", "allOf": [REF], "title": "t"}, REF, 0),
+        ({"allOf": [REF, {"$ref": "#/$defs/M"}]}, REF, 1),
+        ({"allOf": [REF, {"required": ["a"]}]}, REF, 1),
+        ({"allOf": [{"type": "string"}, {"type": "integer"}]}, {"type": "string"}, 1),
+        ({"allOf": [A, False]}, A, 1),
+    ],
+)
+def test_all_of(given: Any, expected: Any, losses: int) -> None:
+    """Branches become one schema, and what of them can't be told is reported."""
+    lost: list[None] = []
+    made = schema.for_gemini(Raw(msgspec.json.encode(given)), "s", lambda: lost.append(None))
+    assert (expected, losses) == (msgspec.json.decode(made), len(lost))
+
+
+def test_the_depth_of_branches_is_bounded() -> None:
+    """Branches nested beyond reason are refused instead of exhausting the stack."""
+    node: Any = {}
+    for _ in range(schema.MAX_DEPTH + 5):
+        node = {"allOf": [node]}
+    with pytest.raises(InvalidField):
+        narrowed(node)
+
+
+@pytest.mark.parametrize("newer", [None, []])
+def test_definitions_beside_what_are_none(newer: Any) -> None:
+    """The older word's definitions are kept where the newer one holds something else."""
+    assert narrowed({"definitions": {"N": A}, "$defs": newer}) == {"$defs": {"N": A}}

@@ -39,7 +39,8 @@ class Function(msgspec.Struct, frozen=True, gc=False):
     def fragment(self) -> str:
         """The piece of the arguments' text; some servers send them as an object, whole."""
         if isinstance(self.arguments, dict):
-            return msgspec.json.encode(self.arguments).decode()
+            # Raw members are the provider's bytes, which nobody has checked.
+            return msgspec.json.encode(self.arguments).decode("utf-8", "replace")
         return self.arguments or self.input or ""
 
     @property

@@ -4,12 +4,15 @@ The grammar: each choice begins with a chunk that holds the role, ends with one 
 then the usage, if asked for, in a chunk without choices; then `[DONE]`. Id, time and model are the same in all
 chunks. The chunk of a text delta is put together from bytes made once, because there is one for nearly every token.
 
+Providers of other dialects may say the finish before the last content. So the finish chunks are held back to the end
+of the stream, since clients leave a choice at its finish.
+
 A stream that breaks never ends in a normal finish reason: see `fail`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import msgspec
@@ -52,6 +55,8 @@ class ChatEncoder:
         self._model = context.model
         self._maker = ""
         self._choices: dict[int, _Choice] = {}
+        self._held: dict[int, str] = {}
+        """Finish reasons that are still to be written, by choice."""
         self._usage: Usage | None = None
         self._frame()
 
@@ -85,7 +90,7 @@ class ChatEncoder:
                     choice.finished = True
 
     def end(self) -> bytes:
-        return self._usage_chunk() + DONE
+        return self._finishes() + self._usage_chunk() + DONE
 
     def end_mark(self) -> bytes:
         return DONE
@@ -101,7 +106,7 @@ class ChatEncoder:
         asked = {*range(self._context.choices), *self._choices}
         broken = [i for i in asked if i not in self._choices or not self._choices[i].finished] or [min(asked)]
         out = [self._chunk([{"index": i, "delta": {}, "finish_reason": "error"}], more) for i in sorted(broken)]
-        return b"".join(out) + self._usage_chunk() + DONE
+        return self._finishes(but=broken) + b"".join(out) + self._usage_chunk() + DONE
 
     def body(self, answer: Answer) -> bytes:
         body: dict[str, Any] = {
@@ -129,7 +134,8 @@ class ChatEncoder:
             case Cited(choice=index):
                 self._begun(index, out).cited.append(message.annotation(event))
             case Finished(reason=reason, choice=index):
-                self._finish(self._begun(index, out), reason.value, out)
+                self._begun(index, out).finished = True
+                self._held.setdefault(index, reason.value)
             case _:
                 self._emit_whole(event, out)
 
@@ -169,13 +175,13 @@ class ChatEncoder:
             choice.thought()
         return choice
 
-    def _finish(self, choice: _Choice, reason: str, out: list[bytes]) -> None:
-        if choice.finished:
-            return
-        if choice.cited:
-            out.append(self._delta(choice, _encode({"annotations": choice.cited})))
-        out.append(self._chunk([{"index": choice.index, "delta": {}, "finish_reason": reason}], {}))
-        choice.finished = True
+    def _finishes(self, but: Collection[int] = ()) -> bytes:
+        """The held finishes. `but` are choices that end otherwise: each has one finish."""
+        return b"".join(self._finish(self._choices[i], reason) for i, reason in self._held.items() if i not in but)
+
+    def _finish(self, choice: _Choice, reason: str) -> bytes:
+        cited = self._delta(choice, _encode({"annotations": choice.cited})) if choice.cited else b""
+        return cited + self._chunk([{"index": choice.index, "delta": {}, "finish_reason": reason}], {})
 
     def _delta(self, choice: _Choice, delta: bytes) -> bytes:
         return self._head + choice.head + delta + self._tail

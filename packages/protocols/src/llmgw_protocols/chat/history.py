@@ -62,6 +62,7 @@ class History:
 
     def write(self, turns: Sequence[Turn]) -> list[Message]:
         """The messages of turns. Raises `UnsupportedField` for a block that this target can't take."""
+        turns = _joined_answers(turns)
         out: list[Message] = []
         at = 0
         calls: list[ToolCall] = []
@@ -100,18 +101,28 @@ class History:
 
     def _turn(self, turn: Turn, answered: set[int]) -> list[Message]:
         if turn.role in ("system", "developer"):
-            return [self._named(turn, self._role(turn.role), self._content(_blocks_of(turn)))]
-        blocks = [self._orphan(b) for b in turn.content if id(b) not in answered]
-        kept = [b for b in blocks if not isinstance(b, Text) or b.text]
-        if not kept and turn.content and len(blocks) < len(turn.content):
+            return self._instructions(turn)
+        left = [b for b in turn.content if id(b) not in answered]
+        kept = [b for block in left for b in self._orphan(block) if not isinstance(b, Text) or b.text]
+        if not kept and len(left) < len(turn.content):
             return []
         return [self._named(turn, "user", self._content(kept))]
 
-    def _orphan(self, block: Block) -> Block:
+    def _instructions(self, turn: Turn) -> list[Message]:
+        """System and developer messages hold texts only; other blocks of theirs are reported as lost."""
+        texts = [b for b in turn.content if isinstance(b, Text | Refusal)]
+        if len(texts) < len(turn.content):
+            self._losses.add("messages")
+            if not texts:
+                return []
+        return [self._named(turn, self._role(turn.role), self._content([b for b in texts if b.text]))]
+
+    def _orphan(self, block: Block) -> list[Block]:
         """A result without its call becomes text: OpenAI refuses the tool message, and the model should see it."""
         if not isinstance(block, ToolResult):
-            return block
-        return Text(orphan(block.call_id, _result_text(block)))
+            return [block]
+        media = [b for b in block.content if not isinstance(b, Text)]
+        return [Text(orphan(block.call_id, _result_text(block))), *media]
 
     def _role(self, role: str) -> str:
         return role if self._native or role != "developer" else "system"
@@ -261,8 +272,33 @@ def _url(source: Inline | Remote) -> str:
     return data_url.to_url(source) if isinstance(source, Inline) else source.url
 
 
-def _blocks_of(turn: Turn) -> list[Block]:
-    return [b for b in turn.content if not isinstance(b, Text) or b.text]
+def _joined_answers(turns: Sequence[Turn]) -> list[Turn]:
+    """An answer with calls takes in the answers right behind it, because nothing may part calls from their results."""
+    runs: list[list[Turn]] = []
+    for turn in turns:
+        last = runs[-1] if runs else None
+        if last and turn.role == last[0].role == "assistant" and (len(last) > 1 or _has_calls(last[0])):
+            last.append(turn)
+        else:
+            runs.append([turn])
+    return [run[0] if len(run) == 1 else _joined(run) for run in runs]
+
+
+def _joined(answers: Sequence[Turn]) -> Turn:
+    blocks: list[Block] = []
+    spoken = False
+    for answer in answers:
+        speaks = any(isinstance(b, Text) and b.text for b in answer.content)
+        if speaks and spoken:
+            # Texts of one answer are joined as they are, but these are texts of two.
+            blocks.append(Text("\n\n"))
+        blocks += answer.content
+        spoken = spoken or speaks
+    return msgspec.structs.replace(answers[0], content=tuple(blocks))
+
+
+def _has_calls(turn: Turn) -> bool:
+    return any(isinstance(b, ToolCall) for b in turn.content)
 
 
 def _merged_system(messages: list[Message]) -> list[Message]:

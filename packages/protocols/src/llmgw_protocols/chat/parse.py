@@ -74,11 +74,12 @@ def _extras(fields: dict[str, Raw], wire: _wire.Request) -> dict[str, Raw]:
 
 
 def _is_thinking_alone(raw: Raw) -> bool:
-    return _keys(raw) == {"google"} and _keys(_members(raw)["google"]) == {"thinking_config"}
+    said = _said(raw)
+    return said.keys() <= {"google"} and all(_said(google).keys() <= {"thinking_config"} for google in said.values())
 
 
-def _keys(raw: Raw) -> set[str]:
-    return set(_members(raw))
+def _said(raw: Raw) -> dict[str, Raw]:
+    return {name: member for name, member in _members(raw).items() if bytes(member) != b"null"}
 
 
 def _format(wire: _wire.ResponseFormat | None) -> OutputFormat | None:

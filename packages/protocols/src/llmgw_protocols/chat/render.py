@@ -13,9 +13,10 @@ import msgspec
 
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat
+from llmgw_domain.errors import InvalidField
 from llmgw_protocols.chat import extras, models, tools
 from llmgw_protocols.chat.envelope import PATH
-from llmgw_protocols.chat.history import History
+from llmgw_protocols.chat.history import History, Message
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.losses import Losses
 
@@ -35,19 +36,27 @@ _LONGEST_USER = 64
 
 
 def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
-    """The request's body. Raises `UnsupportedField`."""
+    """The request's body. Raises `UnsupportedField`, and `InvalidField` where nothing is left to send."""
     lost = Losses(request.family)
     body: dict[str, Any] = {
         "model": facts.model,
-        "messages": History(facts.provider, facts.model, lost).write(request.turns),
+        "messages": _messages(request, facts, lost),
     }
     body |= extras.carry_over(request, facts.provider, lost)
     _output(request, facts, body)
     _sampling(request, body, lost)
-    _tools(request, facts, body)
+    _tools(request, facts, body, lost)
     _reasoning(request, facts, body, lost)
     _account(request, facts, body)
     return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
+
+
+def _messages(request: ChatRequest, facts: TargetFacts, lost: Losses) -> list[Message]:
+    messages = History(facts.provider, facts.model, lost).write(request.turns)
+    if not messages:
+        name = lost.name("messages")
+        raise InvalidField(f"Invalid value for {name!r}: it says nothing; send a message with content.", param=name)
+    return messages
 
 
 def _output(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
@@ -91,12 +100,15 @@ def _sampling(request: ChatRequest, body: dict[str, Any], lost: Losses) -> None:
         lost.add("top_k")
 
 
-def _tools(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
+def _tools(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
     offered, choice = request.tools, request.tool_choice
     if not offered:
         return
     if choice and choice.mode == "allowed" and facts.provider is not Provider.OPENAI:
         offered = tools.allowed(choice, offered)
+        if not offered:
+            name = lost.name("tool_choice")
+            raise InvalidField(f"Invalid value for {name!r}: it allows none of the tools that are sent.", param=name)
         body["tool_choice"] = "required" if choice.required else "auto"
     elif choice:
         body["tool_choice"] = tools.render_choice(choice, offered)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import msgspec
 
+from llmgw_domain.errors import InvalidField
+
 _TEXT = msgspec.json.Decoder(str)
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _EMPTY = msgspec.Raw(b"{}")
@@ -29,7 +31,10 @@ def object_of(text: str) -> msgspec.Raw:
 
 
 def text_of(raw: msgspec.Raw) -> str:
-    """The compact JSON text of a call's arguments; absent or null ones are `{}`."""
+    """The compact JSON text of a call's arguments; absent or null ones are `{}`.
+
+    Raises `UnicodeDecodeError` where the bytes are no UTF-8, which is not checked in what stays raw.
+    """
     if bytes(raw) in (b"", b"null"):
         return "{}"
     return msgspec.json.format(bytes(raw), indent=-1).decode()
@@ -49,12 +54,22 @@ def response_of(text: str, *, error: bool) -> msgspec.Raw:
 
 
 def result_of(raw: msgspec.Raw | None) -> tuple[str, bool]:
-    """The text of a tool's result, and whether it tells an error; the reverse of `response_of`."""
+    """The text of a tool's result, and whether it tells an error; the reverse of `response_of`.
+
+    Raises `InvalidField` for text that is none, such as half of a surrogate pair.
+    """
     fields = {} if raw is None else _OBJECT.decode(raw)
     for name in ("output", "result", "error"):
         if len(fields) == 1 and name in fields and bytes(fields[name])[:1] == b'"':
-            return _TEXT.decode(fields[name]), name == "error"
+            return _read_text(fields[name]), name == "error"
     return ("" if raw is None else text_of(raw)), set(fields) == {"error"}
+
+
+def _read_text(raw: msgspec.Raw) -> str:
+    try:
+        return _TEXT.decode(raw)
+    except msgspec.DecodeError as error:
+        raise InvalidField(f"A function response is not valid text: {error}.", param="contents") from None
 
 
 def _wrapped(name: str, text: str) -> msgspec.Raw:

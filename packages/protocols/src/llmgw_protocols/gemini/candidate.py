@@ -125,7 +125,10 @@ class CandidateReader:
         signature = fields.get("thoughtSignature")
         if kind is not None:
             self.said_anything = True
-            out.append(OpaqueMade(_FAMILY, kind, msgspec.Raw(msgspec.json.format(bytes(raw), indent=-1)), self.choice))
+            compact = msgspec.json.format(bytes(raw), indent=-1)
+            # Raw values are not checked for valid UTF-8, and these go into other answers: refused here, if at all.
+            compact.decode()
+            out.append(OpaqueMade(_FAMILY, kind, msgspec.Raw(compact), self.choice))
         elif signature is not None and bytes(signature) != b"null":
             out.append(ThinkingSigned(msgspec.json.decode(signature, type=str), self.choice, _FAMILY))
 

@@ -31,7 +31,8 @@ _chunk = msgspec.json.Decoder(Chunk).decode
 _chunks = msgspec.json.Decoder(list[Chunk]).decode
 _raw_chunk = msgspec.json.Decoder(RawChunk).decode
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
-_UNREADABLE = (msgspec.DecodeError, RecursionError)
+# msgspec tells invalid UTF-8 by Python's own error.
+_UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
 class GeminiDecoder:

@@ -7,7 +7,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from llmgw_domain.chat import Audio, Block, Detail, File, Image, Inline, Remote, Video
-from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField
 
 Media = Image | Audio | Video | File
 
@@ -52,9 +52,13 @@ _LEVELS: dict[Detail, str] = {
 }
 
 
-def type_of_url(url: str) -> str | None:
-    """The media type that an address's extension tells."""
-    return _BY_EXTENSION.get(urlsplit(url).path.rpartition(".")[2].lower())
+def type_of_url(url: str, field: str) -> str | None:
+    """The media type that an address's extension tells. Raises `InvalidField` on `field` if it is no address."""
+    try:
+        path = urlsplit(url).path
+    except ValueError:
+        raise InvalidField(f"{field} holds an address that can't be read.", param=field) from None
+    return _BY_EXTENSION.get(path.rpartition(".")[2].lower())
 
 
 def block_of(source: Inline | Remote, filename: str | None = None) -> Block:
@@ -81,7 +85,7 @@ def text_of_document(file: File) -> str | None:
 def part_of(media: Media, field: str, *, by_part: bool) -> dict[str, Any]:
     """Media as a part; `by_part` puts an image's wanted detail on it.
 
-    Raises `UnsupportedField` on `field` for files of another provider's store.
+    Raises `UnsupportedField` on `field` for files of another provider's store, `InvalidField` for unreadable addresses.
     """
     part = _located(media, field)
     if by_part and isinstance(media, Image) and media.detail in _LEVELS:
@@ -95,5 +99,6 @@ def _located(media: Media, field: str) -> dict[str, Any]:
             return {"inlineData": {"mimeType": media_type, "data": data}}
         case Remote(url=url, media_type=media_type):
             # Google fetches the address itself, but wants to be told the type.
-            return {"fileData": {"mimeType": media_type or type_of_url(url) or _DEFAULTS[type(media)], "fileUri": url}}
+            told = type_of_url(url, field)
+            return {"fileData": {"mimeType": media_type or told or _DEFAULTS[type(media)], "fileUri": url}}
     raise UnsupportedField.named(field, "This model's provider does not have the file; send its content inline.")

@@ -1,7 +1,8 @@
 """A Gemini client's request in the canonical form, for a provider of another dialect.
 
 Google tells calls and results apart by position and name where they carry no ids; other dialects need ids, so each
-call without one gets `call_TURN_INDEX`, and a result finds its call by id, else by name in order.
+call without one gets `call_TURN_INDEX`, and a result finds its call by id, else by name in order, among the calls of
+the model's turns right before it.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import msgspec
 
 from llmgw_domain.chat import (
+    Audio,
     Block,
     ChatRequest,
     File,
@@ -22,6 +24,7 @@ from llmgw_domain.chat import (
     ToolCall,
     ToolResult,
     Turn,
+    Video,
 )
 from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols import data_url
@@ -93,6 +96,9 @@ class _Contents:
     def __init__(self) -> None:
         self._turn = -1
         self._waiting: list[ToolCall] = []
+        self._after_model = False
+        self._beside: list[Block] = []
+        """Media of results that a canonical result can't hold."""
 
     def turns(self, content: Fields) -> list[Turn]:
         """The turn of one content; none if nothing is in it."""
@@ -100,14 +106,29 @@ class _Contents:
         role = content.text("role") or "user"
         if role not in _ROLES:
             raise InvalidField("Please use a valid role: user, model.", param=content.path("role"))
+        parts = content.objects("parts")
+        if not parts:
+            return []
+        self._enter(from_model=role == "model")
         blocks: list[Block] = []
-        for number, part in enumerate(content.objects("parts")):
+        for number, part in enumerate(parts):
             blocks += self._blocks(part, number, from_model=role == "model")
+        blocks += self._beside
         return [Turn(_ROLES[role], tuple(blocks))] if blocks else []
+
+    def _enter(self, *, from_model: bool) -> None:
+        # What stayed unanswered before the model spoke again gets no answer any more: a result without an id that
+        # came later would be taken for that of an old call with the same name.
+        if from_model and not self._after_model:
+            self._waiting = []
+        self._after_model = from_model
+        self._beside = []
 
     def _blocks(self, part: Fields, number: int, *, from_model: bool) -> list[Block]:
         call, response = part.object("functionCall"), part.object("functionResponse")
         if call is not None:
+            if not from_model:
+                raise InvalidField("A functionCall belongs into a turn of the model.", param=part.path("functionCall"))
             return [self._call(call, part, number)]
         if response is not None:
             if from_model:
@@ -139,18 +160,21 @@ class _Contents:
         return made
 
     def _result(self, response: Fields, number: int) -> ToolResult:
-        name, given = response.text("name"), response.text("id")
+        given, name = response.text("id"), response.text("name")
         call = self._match(given, name)
+        name = name or (call.name if call is not None else None)
         raw = response.raw("response")
         if raw is not None:
             response.object("response")
         text, error = result_of(raw)
         shown = [block for part in response.objects("parts") for block in _content_blocks(part)]
+        if apart := [block for block in shown if isinstance(block, Audio | Video)]:
+            self._beside += [Text(f"[media of the result of {name or 'a tool'}]"), *apart]
         return ToolResult(
             call_id=call.id if call is not None else given or f"call_{self._turn}_{number}",
             content=(*((Text(text),) if text else ()), *(b for b in shown if isinstance(b, Text | Image | File))),
             error=error,
-            name=name or (call.name if call is not None else None),
+            name=name,
         )
 
     def _match(self, given: str | None, name: str | None) -> ToolCall | None:
@@ -194,4 +218,5 @@ def _remote(file: Fields) -> Block:
         raise UnsupportedField.named(
             file.path("fileUri"), "Only http(s) addresses can be fetched by this model's provider."
         )
-    return media.block_of(Remote(uri, file.text("mimeType") or media.type_of_url(uri)), file.text("displayName"))
+    told = media.type_of_url(uri, file.path("fileUri"))
+    return media.block_of(Remote(uri, file.text("mimeType") or told), file.text("displayName"))

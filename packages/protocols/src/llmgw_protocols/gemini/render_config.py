@@ -70,7 +70,10 @@ def _add_format(request: ChatRequest, config: Object, traits: Traits, losses: Lo
     wanted = request.format
     if wanted is None or wanted.kind == "text":
         return []
-    narrowed = None if wanted.schema is None else schema.for_gemini(wanted.schema, losses.name("response_format"))
+    narrowed = None
+    if wanted.schema is not None:
+        where = losses.name("response_format")
+        narrowed = schema.for_gemini(wanted.schema, where, lambda: losses.add("response_format"))
     if request.tools and not traits.current:
         # Older models refuse JSON output beside tools, so it is asked for in words.
         losses.add("response_format")
@@ -165,7 +168,7 @@ def _declaration(tool: Tool, number: int, losses: Losses) -> Object:
     if tool.description:
         declared["description"] = tool.description
     if tool.schema is not None:
-        parameters = schema.for_gemini(tool.schema, f"{where}.parameters")
+        parameters = schema.for_gemini(tool.schema, f"{where}.parameters", lambda: losses.add("tools"))
         if not schema.is_empty(parameters):
             declared["parametersJsonSchema"] = parameters
     return declared

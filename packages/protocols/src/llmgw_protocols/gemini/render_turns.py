@@ -19,6 +19,7 @@ from llmgw_domain.chat import (
     ChatRequest,
     File,
     Image,
+    Inline,
     Opaque,
     Refusal,
     Text,
@@ -28,6 +29,7 @@ from llmgw_domain.chat import (
     Turn,
     Video,
 )
+from llmgw_domain.errors import InvalidField
 from llmgw_protocols.gemini.arguments import object_of, response_of
 from llmgw_protocols.gemini.media import part_of, text_of_document
 from llmgw_protocols.gemini.models import Traits
@@ -41,7 +43,9 @@ UNSIGNED = base64.b64encode(b"skip_thought_signature_validator").decode()
 
 
 def contents_of(request: ChatRequest, traits: Traits, losses: Losses) -> tuple[list[str], list[Part]]:
-    """The system's texts and the contents. Raises `UnsupportedField` for what no Gemini model can be shown."""
+    """The system's texts and the contents. Raises `UnsupportedField` for what no Gemini model can be shown, and
+    `InvalidField` for what stands in the wrong turn or can't be read.
+    """
     turns = request.turns
     head = 0
     while head < len(turns) and turns[head].role in ("system", "developer"):
@@ -69,7 +73,8 @@ class _Contents:
         self._answers: set[int] = set()
         """Which contents hold results: nothing else may be merged into them."""
         self._waiting: list[tuple[ToolCall, str]] = []
-        self._results: dict[str, ToolResult] = {}
+        self._results: dict[str, list[ToolResult]] = {}
+        """By id, in order: clients give the same id to several calls of one turn."""
         self._after: list[Part] = []
         self._ids: dict[str, int] = {}
 
@@ -77,7 +82,9 @@ class _Contents:
         if turn.name:
             self._losses.add("messages.name")
         if turn.role == "assistant":
-            self._settle()
+            # Neighbouring turns of the model are one batch: the results of all its calls stand behind the last.
+            if self._results or self._after:
+                self._settle()
             self._put("model", self._model_parts(turn.content))
             return
         if turn.role == "user":
@@ -99,35 +106,58 @@ class _Contents:
     # --- the user -----------------------------------------------------------------------------------------------------
 
     def _add_user_block(self, block: Block) -> None:
+        if isinstance(block, ToolCall):
+            raise InvalidField("A tool call belongs into a turn of the assistant.", param=self._losses.name("messages"))
         if not isinstance(block, ToolResult):
             self._after += self._parts(block)
-        elif any(call.id == block.call_id for call, _ in self._waiting) and block.call_id not in self._results:
-            self._results[block.call_id] = block
+        elif self._is_awaited(block.call_id):
+            self._results.setdefault(block.call_id, []).append(block)
         else:
-            text = "".join(_texts(block.content))
-            self._after.append({"text": orphan(block.call_id, text)})
+            text, media = self._told(block)
+            self._after += [{"text": orphan(block.call_id, text)}, *media]
+
+    def _is_awaited(self, call_id: str) -> bool:
+        calls = sum(call.id == call_id for call, _ in self._waiting)
+        return calls > len(self._results.get(call_id, ()))
 
     def _settle(self) -> None:
         """Writes what stands between two turns of the model: results first, in the order of their calls."""
         responses: list[Part] = []
         media: list[Part] = []
         for call, sent_id in self._waiting:
-            result = self._results.get(call.id) or ToolResult(call.id, (Text(NO_RESULT),), error=True)
+            given = self._results.get(call.id)
+            result = given.pop(0) if given else ToolResult(call.id, (Text(NO_RESULT),), error=True)
             responses.append(self._response(call.name, sent_id, result, media))
         self._put("user", responses, answers=True)
         self._put("user", [*media, *self._after])
         self._waiting, self._results, self._after = [], {}, []
 
     def _response(self, name: str, sent_id: str, result: ToolResult, beside: list[Part]) -> Part:
-        text = "".join(_texts(result.content))
+        text, media = self._told(result)
         response: Part = {"id": sent_id, "name": name, "response": response_of(text, error=result.error)}
-        shown = [part for b in result.content if not isinstance(b, Text) for part in self._parts(b)]
-        if shown and self._traits.current:
-            response["parts"] = shown
-        elif shown:
-            # Older models take media in a content of its own only.
-            beside += [{"text": f"[media of the result of {name}]"}, *shown]
+        # A response holds inline media only, and that of older models none: the rest has a content of its own.
+        within = [part for part in media if self._traits.current and "inlineData" in part]
+        apart = [part for part in media if part not in within]
+        if within:
+            response["parts"] = within
+        if apart:
+            beside += [{"text": f"[media of the result of {name}]"}, *apart]
         return {"functionResponse": response}
+
+    def _told(self, result: ToolResult) -> tuple[str, list[Part]]:
+        """A result's text, with that of its text documents, and its media."""
+        texts, media = ["".join(_texts(result.content))], []
+        for block in result.content:
+            if isinstance(block, Text):
+                continue
+            document = self._document(block)
+            if document is not None:
+                texts.append(document)
+            else:
+                # Inline media may end up inside of a response, where a detail has no place.
+                by_part = self._traits.current and not isinstance(block.source, Inline)
+                media.append(part_of(block, self._losses.name("messages"), by_part=by_part))
+        return "\n\n".join(text for text in texts if text), media
 
     # --- the model ----------------------------------------------------------------------------------------------------
 
@@ -159,7 +189,7 @@ class _Contents:
         match block:
             case Text(text=text) | Refusal(text=text):
                 return [{"text": text}] if text else []
-            case File() if self._documents_as_text and (document := text_of_document(block)) is not None:
+            case File() if (document := self._document(block)) is not None:
                 return [{"text": document}] if document else []
             case Image() | Audio() | Video() | File():
                 return [part_of(block, self._losses.name("messages"), by_part=self._traits.current)]
@@ -173,6 +203,9 @@ class _Contents:
                 )
         # Reasoning that only another provider can read has no meaning here.
         return []
+
+    def _document(self, block: Image | File) -> str | None:
+        return text_of_document(block) if self._documents_as_text and isinstance(block, File) else None
 
     def _put(self, role: str, parts: list[Part], *, answers: bool = False) -> None:
         if not parts:

@@ -1,7 +1,7 @@
 """JSON Schema and Gemini's two subsets of it.
 
 Outbound, plain JSON Schema goes into `parametersJsonSchema` and `responseJsonSchema`, which know a fixed list of
-keywords: what is not on it is rewritten where it says the same (`const`, `definitions`, a lone `allOf`) and left out
+keywords: what is not on it is rewritten where it says the same (`const`, `definitions`, `allOf`) and left out
 otherwise. Inbound, clients also send the older OpenAPI `Schema` (`"type": "STRING"`, `nullable`), which becomes plain
 JSON Schema. Property names are never touched, whatever they are called.
 """
@@ -17,6 +17,7 @@ from llmgw_domain.errors import InvalidField
 from llmgw_protocols.gemini.fields import camel
 
 Node = dict[str, Any]
+Report = Callable[[], None]
 
 MAX_DEPTH = 100
 
@@ -52,11 +53,18 @@ _INTEGERS = frozenset(["minItems", "maxItems", "minProperties", "maxProperties",
 _MAPS = frozenset({"properties", "$defs"})
 _LISTS = frozenset({"anyOf", "oneOf", "prefixItems"})
 _SINGLE = frozenset({"items", "additionalProperties"})
+_NOTES = frozenset({"$id", "$anchor", "title", "description", "format", "propertyOrdering"})
+"""Keywords that don't bind: where two schemas differ in them, nothing is lost."""
+_SUBSTANCE = frozenset({"properties", "items", "prefixItems", "anyOf", "oneOf", "enum", "const"})
+"""Keywords that say more than a reference beside them can be worth."""
 
 
-def for_gemini(schema: msgspec.Raw, where: str) -> msgspec.Raw:
-    """JSON Schema reduced to the keywords that Gemini takes. Raises `InvalidField` on `where` if it is no schema."""
-    return msgspec.Raw(msgspec.json.encode(_narrow(_loaded(schema, where), where, 0)))
+def for_gemini(schema: msgspec.Raw, where: str, lost: Report) -> msgspec.Raw:
+    """JSON Schema reduced to the keywords that Gemini takes. Raises `InvalidField` on `where` if it is no schema.
+
+    `lost` is called for branches of an `allOf` that could not be told in full.
+    """
+    return msgspec.Raw(msgspec.json.encode(_narrow(_loaded(schema, where), where, 0, lost)))
 
 
 def from_openapi(schema: msgspec.Raw, where: str) -> msgspec.Raw:
@@ -105,35 +113,88 @@ def _each(node: Node, visit: Callable[[Any], Any]) -> Node:
 # --- outbound ---------------------------------------------------------------------------------------------------------
 
 
-def _narrow(node: Any, where: str, depth: int) -> Any:
+def _narrow(node: Any, where: str, depth: int, lost: Report) -> Any:
     if not isinstance(node, dict):
         # `true` and `false` are schemas too; Gemini has no form for them but "anything".
         return {}
     below = _checked_depth(where, depth)
+    if "allOf" in node:
+        node = _without_clash(_merged(node, where, depth, lost), lost)
     node = _rewritten(node)
     if "$ref" in node:
-        return _each({k: v for k, v in node.items() if k.startswith("$")}, lambda n: _narrow(n, where, below))
+        return _each({k: v for k, v in node.items() if k.startswith("$")}, lambda n: _narrow(n, where, below, lost))
     kept = {name: value for name, value in node.items() if name in SUPPORTED}
     if "enum" in kept:
         _narrow_enum(kept)
-    return _each(kept, lambda n: _narrow(n, where, below))
+    return _each(kept, lambda n: _narrow(n, where, below, lost))
 
 
 def _rewritten(node: Node) -> Node:
     """The same schema in the words that Gemini knows."""
     out = dict(node)
-    only = out.get("allOf")
-    if isinstance(only, list) and len(only) == 1 and isinstance(only[0], dict):
-        out = {**only[0], **{k: v for k, v in out.items() if k != "allOf"}}
     if "const" in out:
         out["enum"] = [out.pop("const")]
     if isinstance(out.get("definitions"), dict):
-        out["$defs"] = {**out.pop("definitions"), **out.get("$defs", {})}
+        newer = out.get("$defs")
+        out["$defs"] = {**out.pop("definitions"), **(newer if isinstance(newer, dict) else {})}
     if isinstance(out.get("$ref"), str):
         out["$ref"] = out["$ref"].replace("#/definitions/", "#/$defs/", 1)
     if isinstance(out.get("items"), list):
         out["prefixItems"] = out.pop("items")
     return out
+
+
+def _merged(node: Node, where: str, depth: int, lost: Report) -> Node:
+    """The node with the branches of its `allOf` written into it."""
+    below = _checked_depth(where, depth)
+    out = {name: value for name, value in node.items() if name != "allOf"}
+    branches = node.get("allOf")
+    for branch in branches if isinstance(branches, list) else []:
+        if isinstance(branch, dict):
+            _merge(_merged(branch, where, below, lost), out, lost)
+        elif branch is not True:
+            lost()
+    return out
+
+
+def _merge(branch: Node, out: Node, lost: Report) -> None:
+    """Writes what the branch says into `out`, which wins where both can't hold."""
+    for name, value in branch.items():
+        held = out.setdefault(name, value)
+        if held == value:
+            continue
+        if name == "required" and isinstance(held, list) and isinstance(value, list):
+            out[name] = [*held, *(item for item in value if item not in held)]
+        elif name == "properties" and isinstance(held, dict) and isinstance(value, dict):
+            out[name] = {**held, **{key: _both(held.get(key, below), below) for key, below in value.items()}}
+        elif name in ("$defs", "definitions") and isinstance(held, dict) and isinstance(value, dict):
+            out[name] = {**value, **held}
+        elif name == "items" and isinstance(held, dict) and isinstance(value, dict):
+            out[name] = _both(held, value)
+        elif name == "const" or (name in SUPPORTED and name not in _NOTES):
+            lost()
+
+
+def _both(one: Any, other: Any) -> Any:
+    """A schema that says what both say; it is merged when its own turn comes."""
+    if one == other:
+        return one
+    if isinstance(one, dict) and one.keys() == {"allOf"} and isinstance(one["allOf"], list):
+        # Kept flat, as each level counts against the depth that is allowed.
+        return {"allOf": [*one["allOf"], other]}
+    return {"allOf": [one, other]}
+
+
+def _without_clash(node: Node, lost: Report) -> Node:
+    """A merged node without its reference, if it says more itself: Gemini takes nothing beside a reference."""
+    if "$ref" not in node:
+        return node
+    if any(node.get(name) for name in _SUBSTANCE):
+        lost()
+        return {name: value for name, value in node.items() if name != "$ref"}
+    if any(name in SUPPORTED and name not in _NOTES and name != "type" and name[0] != "$" for name in node):
+        lost()
+    return node
 
 
 def _narrow_enum(node: Node) -> None:
