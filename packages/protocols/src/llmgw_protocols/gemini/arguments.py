@@ -58,18 +58,18 @@ def result_of(raw: msgspec.Raw | None) -> tuple[str, bool]:
 
     Raises `InvalidField` for text that is none, such as half of a surrogate pair.
     """
+    try:
+        return _result_of(raw)
+    except msgspec.DecodeError as error:
+        raise InvalidField(f"A function response is not valid text: {error}.", param="contents") from None
+
+
+def _result_of(raw: msgspec.Raw | None) -> tuple[str, bool]:
     fields = {} if raw is None else _OBJECT.decode(raw)
     for name in ("output", "result", "error"):
         if len(fields) == 1 and name in fields and bytes(fields[name])[:1] == b'"':
-            return _read_text(fields[name]), name == "error"
+            return _TEXT.decode(fields[name]), name == "error"
     return ("" if raw is None else text_of(raw)), set(fields) == {"error"}
-
-
-def _read_text(raw: msgspec.Raw) -> str:
-    try:
-        return _TEXT.decode(raw)
-    except msgspec.DecodeError as error:
-        raise InvalidField(f"A function response is not valid text: {error}.", param="contents") from None
 
 
 def _wrapped(name: str, text: str) -> msgspec.Raw:
