@@ -116,3 +116,15 @@ def test_wrong(block: object, param: str) -> None:
     with pytest.raises(InvalidField) as caught:
         _read(block)
     assert param == caught.value.param
+
+
+def test_broken_address() -> None:
+    """An address that can't be taken apart is refused by its place."""
+    with pytest.raises(InvalidField) as caught:
+        _read({"type": "image", "source": {"type": "url", "url": "https://[::1/a.png"}})
+    assert caught.value.param == "messages.0.content.0.source.url"
+
+
+def test_null_input() -> None:
+    """A call whose input is null has no arguments."""
+    assert (ToolCall("i", "f", "{}"),) == _read({"type": "tool_use", "id": "i", "name": "f", "input": None})

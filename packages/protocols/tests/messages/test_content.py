@@ -24,7 +24,7 @@ from llmgw_domain.chat import (
     ToolResult,
     Video,
 )
-from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.content import ContentWriter, Marks, call_input
 
@@ -162,3 +162,11 @@ def test_marks(marks: list[Any], expected: list[str | None]) -> None:
         kept.put(block, CacheMark(ttl))
     kept.settle()
     assert expected == [b["cache_control"].get("ttl") if "cache_control" in b else "-" for b in blocks]
+
+
+@pytest.mark.parametrize("kind", [Image, File])
+def test_broken_address(kind: Any) -> None:
+    """An address that can't be taken apart is the client's mistake, under the client's name for the field."""
+    with pytest.raises(InvalidField) as caught:
+        _written(kind(Remote("https://[::1/a.png")), "google")
+    assert caught.value.param == "contents"

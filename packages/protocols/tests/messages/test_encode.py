@@ -213,6 +213,7 @@ def test_missing_id() -> None:
     [
         ([DONE], "end_turn", None),
         ([Finished(FinishReason.STOP, stop_sequence="E")], "stop_sequence", "E"),
+        ([ToolOpened(0, "a", "f"), Finished(FinishReason.STOP, stop_sequence="E")], "tool_use", None),
         ([Finished(FinishReason.LENGTH)], "max_tokens", None),
         ([ToolOpened(0, "a", "f"), DONE], "tool_use", None),
         ([ToolOpened(0, "a", "f"), Finished(FinishReason.LENGTH)], "max_tokens", None),

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from llmgw_domain.chat import ChatRequest
-from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.extras import write
 
@@ -86,3 +86,18 @@ def test_own() -> None:
     """Anthropic's clients get all of their fields back, in their places."""
     extras = {"inference_geo": b'"us"', "output_config.task_budget": b"5", "citations": b"true"}
     assert _write("anthropic", **extras) == ({"inference_geo": "us", "output_config": {"task_budget": 5}}, ())
+
+
+def test_output_config() -> None:
+    """A chat client's own `output_config` wins by its members and leaves the others."""
+    body: dict[str, Any] = {"output_config": {"format": 1, "effort": "low"}}
+    extras = {"output_config": msgspec.Raw(b'{"effort":"high","task_budget":5}')}
+    write(ChatRequest(model="m", turns=(), family="openai", extras=extras), body, Losses("openai"))
+    merged = msgspec.json.decode(msgspec.json.encode(body))["output_config"]
+    assert merged == {"format": 1, "effort": "high", "task_budget": 5}
+
+
+def test_output_config_of_wrong_type() -> None:
+    """An `output_config` that is no object is refused by name."""
+    with pytest.raises(InvalidField, match="output_config"):
+        _write("openai", output_config=b"5")

@@ -183,3 +183,11 @@ def test_wrong(fields: dict[str, object], param: str) -> None:
     with pytest.raises(InvalidField) as caught:
         _parse(**fields)
     assert param == caught.value.param
+
+
+def test_image_of_system() -> None:
+    """A system message between the others holds text only."""
+    image = {"type": "image", "source": {"type": "url", "url": "https://x/a.png"}}
+    with pytest.raises(InvalidField) as caught:
+        _parse(messages=[{"role": "user", "content": "Hi"}, {"role": "system", "content": [image]}])
+    assert caught.value.param == "messages.1.content"

@@ -305,3 +305,12 @@ def test_depth(depth: int) -> None:
         request = MESSAGES.parse(MESSAGES.envelope(WireRequest(body=body)))
         sent = MESSAGES.render(request, TargetFacts(provider=Provider.ANTHROPIC, model=NEW)).body
     assert sent.count(b"[") in (0, depth + 3)
+
+
+def test_open_format() -> None:
+    """A schema that can't be closed is asked for in words, and the promise is named as lost."""
+    schema = msgspec.Raw(b'{"type":"object","additionalProperties":{"type":"string"}}')
+    rendered = _render(format=OutputFormat(kind="json_schema", name="o", schema=schema, strict=True))
+    body = msgspec.json.decode(rendered.body)
+    assert bytes(schema).decode() in body["system"][0]["text"]
+    assert ("output_config" in body, rendered.lossy) == (False, ("response_format",))

@@ -65,15 +65,38 @@ def test_object(schema: msgspec.Raw | None, expected: bytes) -> None:
             {"properties": {"minimum": {"type": "string"}}, "type": "object"},
             {"properties": {"minimum": {"type": "string"}}, "type": "object", "additionalProperties": False},
         ),
+        ({"anyOf": [{}], "oneOf": [{"a": 1}]}, {"anyOf": [{}], "description": '{"oneOf":[{"a":1}]}'}),
         ({"enum": ["a"], "const": "a"}, {"enum": ["a"], "const": "a"}),
     ],
 )
 def test_closed(schema: Any, expected: Any) -> None:
     """Objects are closed, and what is refused moves to the description."""
-    assert expected == msgspec.json.decode(closed(msgspec.Raw(msgspec.json.encode(schema)), "x"))
+    found = closed(msgspec.Raw(msgspec.json.encode(schema)), "x")
+    assert found is not None
+    assert expected == msgspec.json.decode(found)
 
 
 def test_too_deep() -> None:
     """A schema nested without end is refused by name."""
     with pytest.raises(InvalidField, match="response_format"):
         closed(_raw('{"items":' * 900 + "{}" + "}" * 900), "response_format")
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        '{"type":"object","additionalProperties":{"type":"string"}}',
+        '{"type":"object","additionalProperties":true}',
+        '{"properties":{"a":{"items":{"oneOf":[{"type":"object","additionalProperties":{}}]}}}}',
+        '{"$defs":{"A":{"type":"object","additionalProperties":true}}}',
+    ],
+)
+def test_open(schema: str) -> None:
+    """A schema with an object of unnamed properties can't be closed."""
+    assert closed(_raw(schema), "x") is None
+
+
+def test_number_out_of_range() -> None:
+    """A number that can't be read is refused by name."""
+    with pytest.raises(InvalidField, match="response_format"):
+        closed(_raw('{"maximum":1e400}'), "response_format")

@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from llmgw_domain.chat import CacheMark, ChatRequest, HostedTool, Tool, ToolCall, ToolChoice
-from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.content import Marks
 from llmgw_protocols.messages.models import capabilities
@@ -144,3 +144,17 @@ def test_stand_ins() -> None:
     """Tools are made up for the names of a history, each once."""
     calls = [ToolCall("1", "f", ""), ToolCall("2", "g", ""), ToolCall("3", "f", "")]
     assert [tool["name"] for tool in stand_ins(calls)] == ["f", "g"]
+
+
+def test_strict_but_open() -> None:
+    """A strict tool whose schema can't be closed keeps the schema and loses the promise."""
+    schema = msgspec.Raw(b'{"type":"object","additionalProperties":{"type":"string"}}')
+    expected = {"name": "f", "input_schema": msgspec.json.decode(schema)}
+    assert ([expected], ("tools",)) == _tools(Tool(name="f", schema=schema, strict=True))
+
+
+def test_allowed_unknown() -> None:
+    """A choice among tools that are not there is refused, rather than leaving the model without any."""
+    with pytest.raises(InvalidField) as caught:
+        _tools(Tool(name="a"), tool_choice=ToolChoice("allowed", ("b",)))
+    assert caught.value.param == "tool_choice"

@@ -12,6 +12,8 @@ from llmgw_domain.chat import (
     Block,
     CacheMark,
     ChatRequest,
+    Image,
+    Inline,
     Opaque,
     Origin,
     RedactedThinking,
@@ -104,6 +106,13 @@ def test_late_result() -> None:
 def test_orphan_result() -> None:
     """A result without a call is told as text."""
     assert [("user", [Text("Hi"), Text("[tool x] r")])] == _turns(user("Hi", result("x")))
+
+
+def test_orphan_picture() -> None:
+    """The picture of a result without a call stays, behind its text."""
+    picture = Image(Inline("image/png", "iVBORw0KGgo="))
+    orphaned = ToolResult("x", (Text("r"), picture))
+    assert [("user", [Text("[tool x] r"), picture])] == _turns(user(orphaned))
 
 
 def test_one_result_twice() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -30,7 +31,7 @@ from llmgw_domain.chat import (
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols import data_url
 from llmgw_protocols.messages import _wire as wire
-from llmgw_protocols.messages.reading import read
+from llmgw_protocols.messages.reading import is_null, read
 
 FAMILY = "anthropic"
 _ORIGIN = Origin(FAMILY)
@@ -98,10 +99,19 @@ def _source(source: wire.Source, path: str) -> Inline | Remote | Stored:
             text = _needed(source.data, f"{path}.data").encode()
             return Inline(source.media_type or "text/plain", base64.b64encode(text).decode())
         case "url":
-            return Remote(_needed(source.url, f"{path}.url"))
+            return Remote(_address(source.url, f"{path}.url"))
         case "file":
             return Stored(_needed(source.file_id, f"{path}.file_id"))
     raise InvalidField(f"{path}.type: {source.type!r} is not a source this gateway knows.", param=f"{path}.type")
+
+
+def _address(value: str | None, path: str) -> str:
+    url = _needed(value, path)
+    try:
+        urlsplit(url)
+    except ValueError:
+        raise InvalidField(f"{path}: not a valid address.", param=path) from None
+    return url
 
 
 def _needed(value: str | None, path: str) -> str:
@@ -130,7 +140,8 @@ def _redacted(raw: msgspec.Raw, path: str) -> list[Block]:
 
 def _tool_use(raw: msgspec.Raw, path: str) -> list[Block]:
     block: wire.ToolUse = read(raw, wire.ToolUse, path)
-    return [ToolCall(block.id, block.name, bytes(block.input).decode(), cache=mark(block.cache_control))]
+    arguments = "{}" if is_null(block.input) else bytes(block.input).decode()
+    return [ToolCall(block.id, block.name, arguments, cache=mark(block.cache_control))]
 
 
 def _tool_result(raw: msgspec.Raw, path: str) -> list[Block]:

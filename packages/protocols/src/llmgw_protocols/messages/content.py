@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import msgspec
 
@@ -31,6 +31,7 @@ from llmgw_domain.chat import (
     ToolResult,
     Video,
 )
+from llmgw_domain.errors import InvalidField
 from llmgw_protocols.losses import Losses
 
 MAX_MARKS = 4
@@ -150,7 +151,10 @@ class ContentWriter:
             case Inline(media_type=media_type, data=data):
                 return self._inline(media_type, data, pictured)
             case Remote(url=url):
-                if urlsplit(url).scheme not in ("http", "https"):
+                if (address := _split(url)) is None:
+                    param = self._losses.name("messages")
+                    raise InvalidField(f"{param}: the address of a medium is not valid.", param=param)
+                if address.scheme not in ("http", "https"):
                     raise self._losses.unsupported("messages", "Media must be inline or at an http(s) address.")
                 return {"type": "url", "url": url}
             case Stored(file_id=file_id):
@@ -199,5 +203,14 @@ def _is_pdf(source: Source) -> bool:
         case Inline(media_type=media_type):
             return media_type.startswith(_PDF)
         case Remote(url=url, media_type=media_type):
-            return media_type == _PDF or urlsplit(url).path.lower().endswith(".pdf")
+            address = _split(url)
+            return media_type == _PDF or (address is not None and address.path.lower().endswith(".pdf"))
     return False
+
+
+def _split(url: str) -> SplitResult | None:
+    """The parts of an address; None for one that is not valid, as one with an open bracket."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None

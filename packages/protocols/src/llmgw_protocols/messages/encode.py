@@ -264,10 +264,11 @@ class MessagesEncoder:
     def _ending(self) -> dict[str, Any]:
         finish = self._finish or Finished(FinishReason.STOP)
         reason = _REASONS[finish.reason]
-        if reason == "end_turn" and finish.stop_sequence is not None:
-            reason = "stop_sequence"
+        # Calls come first: a client that reads another reason would leave them unanswered.
         if reason == "end_turn" and self._calls:
             reason = "tool_use"
+        if reason == "end_turn" and finish.stop_sequence is not None:
+            reason = "stop_sequence"
         if reason == "end_turn" and self._refused:
             reason = "refusal"
         sequence = finish.stop_sequence if reason == "stop_sequence" else None

@@ -8,7 +8,7 @@ import msgspec
 
 from llmgw_domain.chat import ChatRequest
 from llmgw_protocols.losses import Losses, bare_name
-from llmgw_protocols.messages.reading import is_null
+from llmgw_protocols.messages.reading import is_null, read
 
 _PASSED = frozenset(("thinking", "output_config", "cache_control", "context_management", "mcp_servers", "speed"))
 """Anthropic's own fields, which OpenAI-style clients send as extra ones."""
@@ -42,6 +42,9 @@ def write(request: ChatRequest, body: dict[str, Any], losses: Losses) -> None:
             continue
         if request.family == "anthropic":
             _own(name, raw, body)
+        elif name == "output_config" and request.family == "openai":
+            # Other fields of the request may have filled a part of it: what is explicit wins, member by member.
+            body[name] = body.get(name, {}) | read(raw, dict[str, msgspec.Raw], name)
         elif name in _PASSED and request.family == "openai":
             body[name] = raw
         else:

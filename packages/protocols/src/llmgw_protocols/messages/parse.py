@@ -18,6 +18,7 @@ from llmgw_domain.chat import (
     HostedTool,
     OutputFormat,
     Reasoning,
+    Text,
     Tool,
     ToolChoice,
     ToolResult,
@@ -100,8 +101,15 @@ def _turns(get: Callable[[str, Any], Any]) -> tuple[Turn, ...]:
     for at, raw in enumerate(get("messages", list[msgspec.Raw]) or []):
         message: _wire.Message = read(raw, _wire.Message, f"messages.{at}")
         blocks = _blocks.content(message.content, f"messages.{at}.content")
+        if message.role == "system":
+            _check_texts(blocks, f"messages.{at}.content")
         turns.append(Turn(message.role, _without_results(blocks, at) if message.role != "user" else blocks))
     return tuple(turns)
+
+
+def _check_texts(blocks: tuple[Block, ...], path: str) -> None:
+    if not all(isinstance(block, Text) for block in blocks):
+        raise InvalidField(f"{path}: system messages hold text only.", param=path)
 
 
 def _without_results(blocks: tuple[Block, ...], at: int) -> tuple[Block, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from llmgw_domain.chat import ChatRequest, OutputFormat
+from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.losses import Losses
@@ -51,6 +51,7 @@ class _Rendering:
     def rendered(self) -> Rendered:
         request, body = self._request, self._body
         self._refuse()
+        self._closed_format = self._native_format()
         # Tools are written first, since they stand first in the prompt and marks count in its order.
         tools = ToolWriter(self._model, self._marks, self._losses)
         written_tools = tools.tools(request)
@@ -167,18 +168,21 @@ class _Rendering:
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     def _format(self) -> None:
-        wanted = self._request.format
-        if wanted is not None and wanted.schema is not None and self._is_native(wanted):
-            written = {"type": "json_schema", "schema": _schema.closed(wanted.schema, "response_format")}
+        if self._closed_format is not None:
+            written = {"type": "json_schema", "schema": self._closed_format}
             self._body.setdefault("output_config", {})["format"] = written
 
-    def _is_native(self, wanted: OutputFormat) -> bool:
-        return wanted.kind == "json_schema" and wanted.schema is not None and self._model.structured
+    def _native_format(self) -> msgspec.Raw | None:
+        """The schema of the format for models with a field for it; None if it has to be asked for in words."""
+        wanted = self._request.format
+        if wanted is None or wanted.kind != "json_schema" or wanted.schema is None or not self._model.structured:
+            return None
+        return _schema.closed(wanted.schema, "response_format")
 
     def _format_demand(self) -> str | None:
-        """What the system text has to ask for where the model has no field for the format."""
+        """What the system text has to ask for where the model has no field for the format, or it can't say this one."""
         wanted = self._request.format
-        if wanted is None or wanted.kind == "text" or self._is_native(wanted):
+        if wanted is None or wanted.kind == "text" or self._closed_format is not None:
             return None
         self._losses.add("response_format")
         if wanted.schema is None:

@@ -7,6 +7,7 @@ to the description, where the model still reads them.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -33,7 +34,7 @@ _KEPT = frozenset(
     )
 )
 _FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostname", "uri", "ipv4", "ipv6", "uuid"))
-_IGNORED = frozenset(("$schema", "$id", "$comment", "additionalProperties", "oneOf", "definitions"))
+_IGNORED = frozenset(("$schema", "$id", "$comment", "additionalProperties", "definitions"))
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _any = msgspec.json.Decoder()
@@ -52,12 +53,35 @@ def object_schema(schema: msgspec.Raw | None) -> msgspec.Raw:
     return msgspec.Raw(msgspec.json.encode({**fields, "type": "object"}))
 
 
-def closed(schema: msgspec.Raw, param: str) -> msgspec.Raw:
-    """The schema within the subset of structured output. Raises `InvalidField` on `param` for too deep a one."""
+def closed(schema: msgspec.Raw, param: str) -> msgspec.Raw | None:
+    """The schema within the subset of structured output; None if it has objects that must stay open.
+
+    Raises `InvalidField` on `param` for a schema that is too deep or can't be read.
+    """
     try:
-        return msgspec.Raw(msgspec.json.encode(_closed(_any.decode(schema))))
+        node = _any.decode(schema)
+        return None if _is_open(node) else msgspec.Raw(msgspec.json.encode(_closed(node)))
+    except msgspec.DecodeError as error:
+        raise InvalidField(f"{param}: the schema can't be read: {error}.", param=param) from None
     except RecursionError:
         raise InvalidField(f"{param}: the schema is nested too deeply.", param=param) from None
+
+
+def _is_open(node: Any) -> bool:
+    """Whether an object in the schema takes properties without naming them: closed, it would be another one."""
+    if not isinstance(node, dict):
+        return False
+    return node.get("additionalProperties", False) is not False or any(_is_open(inner) for inner in _inner(node))
+
+
+def _inner(node: dict[str, Any]) -> Iterator[Any]:
+    for key in ("properties", "$defs", "definitions"):
+        if isinstance(node.get(key), dict):
+            yield from node[key].values()
+    for key in ("anyOf", "allOf", "oneOf"):
+        if isinstance(node.get(key), list):
+            yield from node[key]
+    yield node.get("items")
 
 
 def _closed(node: Any) -> Any:
@@ -89,7 +113,7 @@ def _types(node: dict[str, Any]) -> list[Any]:
 def _with_notes(out: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
     notes = {}
     for key, value in node.items():
-        if key in _KEPT or key in _IGNORED:
+        if key in _KEPT or key in _IGNORED or (key == "oneOf" and "anyOf" not in node):
             continue
         # Two constraints of the subset: a known format, and a list of none or at least one.
         if (key == "format" and value in _FORMATS) or (key == "minItems" and value in (0, 1)):

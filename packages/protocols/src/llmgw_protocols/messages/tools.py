@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from llmgw_domain.chat import ChatRequest, HostedTool, Tool, ToolCall, ToolChoice
+from llmgw_domain.errors import InvalidField
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages import schema as _schema
 from llmgw_protocols.messages.content import Marks
@@ -46,7 +47,10 @@ class ToolWriter:
         self._losses = losses
 
     def tools(self, request: ChatRequest) -> list[Any]:
-        """The tools, in order. Raises `UnsupportedField` naming a tool that Anthropic can't have."""
+        """The tools, in order. Raises `UnsupportedField` naming a tool that Anthropic can't have.
+
+        Raises `InvalidField` for a choice that allows none of them: without tools the model would just talk.
+        """
         choice = request.tool_choice
         wanted = set(choice.names) if choice and choice.mode == "allowed" else None
         written = [
@@ -54,6 +58,9 @@ class ToolWriter:
             for at, tool in enumerate(request.tools)
             if wanted is None or isinstance(tool, HostedTool) or tool.name in wanted
         ]
+        if wanted is not None and not written:
+            param = self._losses.name("tool_choice")
+            raise InvalidField(f"{param}: names none of the tools.", param=param)
         if (options := request.extras.get("web_search_options")) is not None and request.family == "openai":
             written.append(self._web_search(options))
         return written
@@ -94,8 +101,12 @@ class ToolWriter:
         if not self._model.structured:
             self._losses.add("tools.strict")
             return schema
+        closed = _schema.closed(schema, param)
+        if closed is None:
+            self._losses.add("tools")
+            return schema
         written["strict"] = True
-        return _schema.closed(schema, param)
+        return closed
 
     def _web_search(self, options: msgspec.Raw) -> dict[str, Any]:
         written: dict[str, Any] = dict(_WEB_SEARCH)

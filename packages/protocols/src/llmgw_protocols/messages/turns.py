@@ -182,7 +182,7 @@ def _spoken(request: ChatRequest, lead: int, slots: list[_Slot], model: Capabili
             inline.system(_system_texts(turn.content, losses))
             continue
         placed = [((at, n), b) for n, b in enumerate(turn.content) if (at, n) not in matched]
-        inline.speak(turn.role, [_own(b, ids.get(place)) for place, b in placed if _sendable(b, losses)])
+        inline.speak(turn.role, [o for place, b in placed if _sendable(b, losses) for o in _own(b, ids.get(place))])
     return inline.turns()
 
 
@@ -229,13 +229,14 @@ def _wrapped(text: Text) -> Text:
     return Text(system_note(text.text), text.cache)
 
 
-def _own(block: Block, id: str | None) -> Block:
+def _own(block: Block, id: str | None) -> list[Block]:
     if isinstance(block, ToolCall):
-        return msgspec.structs.replace(block, id=id, name=_ILLEGAL_NAME.sub("_", block.name)[:128] or "_")
+        return [msgspec.structs.replace(block, id=id, name=_ILLEGAL_NAME.sub("_", block.name)[:128] or "_")]
     if isinstance(block, ToolResult):
         said = "".join(part.text for part in block.content if isinstance(part, Text))
-        return Text(orphan(block.call_id, said))
-    return block
+        # Pictures and files of the result have their own form outside of it too.
+        return [Text(orphan(block.call_id, said)), *(p for p in block.content if not isinstance(p, Text))]
+    return [block]
 
 
 def _sendable(block: Block, losses: Losses) -> bool:
