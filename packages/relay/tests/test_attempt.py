@@ -16,6 +16,7 @@ def attempt() -> Attempt:
     return Attempt(
         candidate=Candidate(ACCOUNT, "m", Target(pool="p", model="m")),
         lease=Slots().take("a"),
+        dialect=CHAT,
         rendered=Rendered(path="/p", body=b""),
         request=UpstreamRequest(account=ACCOUNT, path="/p", body=b""),
         transform=Passthrough(CHAT.decoder(), encoder, Meter()),

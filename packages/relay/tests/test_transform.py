@@ -145,3 +145,12 @@ def test_an_error_in_a_body_is_not_an_answer():
     """A body that came with a good status but holds an error is no success for a client that looks at the status."""
     assert gemini().whole(b'{"error":{"code":400,"message":"m"}}').error is not None
     assert passthrough().whole(b'{"error":{"code":400,"message":"m"}}').error is not None
+
+
+def test_a_tool_comes_back_under_the_name_that_the_client_gave_it():
+    """A name that the provider could not take was replaced on the way up, and is put back on the way down."""
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "a_b_1f", "arguments": "{}"}}
+    chat, messages = dialect_named("chat"), dialect_named("messages")
+    transform = Translation(chat.decoder(), messages.encoder(CONTEXT), Meter(), {"a_b_1f": "a.b"})
+    out = transform.feed(chunk(delta={"tool_calls": [call]})).out
+    assert (b'"a.b"' in out, b"a_b_1f" in out) == (True, False)

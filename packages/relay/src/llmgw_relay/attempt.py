@@ -8,13 +8,13 @@ from contextlib import AbstractAsyncContextManager
 from llmgw_balancer import Lease
 from llmgw_domain import Candidate
 from llmgw_domain.errors import GatewayError
-from llmgw_protocols import Dialect, Encoder, Rendered, dialect_of
+from llmgw_protocols import Encoder, ProviderDialect, Rendered
 from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
 
 _SHORTEST_SECRET = 8
-"""Bytes. A shorter placeholder key (`x`, `none`) would be found inside ordinary words."""
+"""Characters. A shorter placeholder key (`x`, `none`) would be found inside ordinary words."""
 
 
 class Attempt:
@@ -25,6 +25,7 @@ class Attempt:
         *,
         candidate: Candidate,
         lease: Lease,
+        dialect: ProviderDialect,
         rendered: Rendered,
         request: UpstreamRequest,
         transform: Transform,
@@ -32,6 +33,7 @@ class Attempt:
     ) -> None:
         self.candidate = candidate
         self.lease = lease
+        self.dialect = dialect
         self.rendered = rendered
         self.request = request
         self.transform = transform
@@ -67,14 +69,14 @@ class Attempt:
         Servers quote the key that they were given. The gateway knows which one that was, so it takes out that very
         text, whatever it looks like.
         """
-        secret = self.candidate.account.credential.reveal().encode()
-        if len(secret) >= _SHORTEST_SECRET:
-            body = body.replace(secret, b"[hidden]")
+        for secret in self.candidate.account.secrets():
+            if len(secret) >= _SHORTEST_SECRET:
+                body = body.replace(secret.encode(), b"[hidden]")
         error = self.dialect.fault(status, headers, body)
         self._fault = (error, body)
         return error
 
-    def own_words(self, error: GatewayError, client: Dialect) -> bytes | None:
+    def own_words(self, error: GatewayError, client: ProviderDialect) -> bytes | None:
         """The provider's own body, where it refused the client's request in the client's dialect.
 
         It says more than our copy of it would. What an account was refused for is not the client's affair.
@@ -82,11 +84,7 @@ class Attempt:
         if self._fault is None or self._fault[0] is not error or error.blame != "request":
             return None
         body = self._fault[1]
-        return body if client is self.dialect and client.owns_error(body) and not holds_secret(body) else None
-
-    @property
-    def dialect(self) -> Dialect:
-        return dialect_of(self.candidate.account.provider)
+        return body if client.name == self.dialect.name and client.owns_error(body) and not holds_secret(body) else None
 
     async def close(self) -> None:
         context, self._context = self._context, None

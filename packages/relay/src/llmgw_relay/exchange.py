@@ -8,11 +8,11 @@ from types import TracebackType
 import msgspec
 
 from llmgw_balancer import Exclusion, Pick, Slots, acquire
-from llmgw_domain import Account, Catalog, Route, StreamErrors, Usage
-from llmgw_domain.chat import ChatRequest
+from llmgw_domain import Account, Candidate, Catalog, Route, StreamErrors, Usage
 from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel, UpstreamTruncated
 from llmgw_domain.stream import UsageReported
-from llmgw_protocols import Dialect, EncodeContext, Encoder, Envelope, Rendered, TargetFacts, dialect_of
+from llmgw_protocols import EncodeContext, Encoder, Envelope, Rendered, TargetFacts
+from llmgw_relay.asking import Asked, Asking
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, common_headers, retry_headers
 from llmgw_relay.call import Admission, Call, Knock, Reply
@@ -108,7 +108,6 @@ class Exchange:
         self._attempt: Attempt | None = None
         self._tried: list[str] = []
         self._failures: list[GatewayError] = []
-        self._request: ChatRequest | None = None
         self._stream: AsyncGenerator[bytes, None] | None = None
         self._broken: GatewayError | None = None
 
@@ -151,8 +150,9 @@ class Exchange:
         route = self._admission.catalog.route(envelope.model, self._admission.policy)
         # The pattern, not what the client put for its star, or any client could fill the metrics with names.
         self._books.model = route.model.name
+        asking = Asking(self._call.dialect, envelope)
         while True:
-            attempt = self._begin(envelope, route)
+            attempt = self._begin(asking, route)
             try:
                 return await self._run(attempt, envelope)
             except GatewayError as error:
@@ -160,20 +160,14 @@ class Exchange:
                 if not may_retry(error, self._books.attempts, self._relay.config.max_attempts, self._remaining()):
                     raise
 
-    def _begin(self, envelope: Envelope, route: Route) -> Attempt:
+    def _begin(self, asking: Asking, route: Route) -> Attempt:
         """Chooses, leases and renders in one step without an await; records the attempt before anything is sent."""
         relay = self._relay
         pick = acquire(route.tiers, relay.slots, relay.rand, self._tried)
         if pick.candidate is None or pick.lease is None:
             raise self._nobody(pick)
-        account = pick.candidate.account
         try:
-            facts = TargetFacts(
-                provider=account.provider,
-                model=pick.candidate.model,
-                max_output_tokens=route.model.max_output_tokens,
-            )
-            rendered = self._render(envelope, facts)
+            asked = asking.of(_facts(pick.candidate, route), pick.candidate.target.api)
         except GatewayError as error:
             pick.lease.release()
             # What a fallback can't express must not hide why the first choice failed.
@@ -181,27 +175,21 @@ class Exchange:
         except BaseException:
             pick.lease.release()
             raise
+        account, envelope = pick.candidate.account, asking.envelope
         self._tried.append(account.id)
         self._meter = Meter()
-        transform, encoder = self._transform(envelope, dialect_of(account.provider))
+        transform, encoder = self._transform(envelope, asked, pick.candidate.model)
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
-            rendered=rendered,
-            request=self._upstream_request(account, rendered, envelope.stream),
+            dialect=asked.dialect,
+            rendered=asked.rendered,
+            request=self._upstream_request(account, asked.rendered, envelope.stream),
             transform=transform,
             encoder=encoder,
         )
         self._books.opened(attempt)
         return attempt
-
-    def _render(self, envelope: Envelope, facts: TargetFacts) -> Rendered:
-        client, upstream = self._call.dialect, dialect_of(facts.provider)
-        if client is upstream:
-            return client.passthrough(envelope, facts)
-        if self._request is None:
-            self._request = client.parse(envelope)
-        return upstream.render(self._request, facts)
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
         remaining = self._remaining()
@@ -219,8 +207,7 @@ class Exchange:
             stream=stream,
         )
 
-    def _transform(self, envelope: Envelope, upstream: Dialect) -> tuple[Transform, Encoder]:
-        client = self._call.dialect
+    def _transform(self, envelope: Envelope, asked: Asked, model: str) -> tuple[Transform, Encoder]:
         context = EncodeContext(
             model=envelope.model,
             request_id=self._call.request_id,
@@ -229,12 +216,15 @@ class Exchange:
             choices=envelope.choices,
             stream_errors=self._stream_errors(),
             form=envelope.form,
+            request=envelope,
         )
-        encoder = client.encoder(context)
-        if client is upstream:
-            decoder = upstream.decoder(form=envelope.form, hide_usage=not envelope.include_usage)
+        encoder = self._call.dialect.encoder(context)
+        if asked.native:
+            hide = not envelope.include_usage
+            decoder = asked.dialect.decoder(form=envelope.form, hide_usage=hide, model=model)
             return Passthrough(decoder, encoder, self._meter), encoder
-        return Translation(upstream.decoder(), encoder, self._meter), encoder
+        decoder = asked.dialect.decoder(model=model)
+        return Translation(decoder, encoder, self._meter, asked.rendered.aliases), encoder
 
     def _stream_errors(self) -> StreamErrors:
         return self._call.stream_errors or self._admission.policy.stream_errors or self._relay.config.stream_errors
@@ -358,3 +348,14 @@ class Exchange:
         if self._call.timeout is None:
             return None
         return self._call.timeout - (self._relay.clock() - self._call.started)
+
+
+def _facts(candidate: Candidate, route: Route) -> TargetFacts:
+    account = candidate.account
+    return TargetFacts(
+        provider=account.provider,
+        model=candidate.model,
+        max_output_tokens=route.model.max_output_tokens,
+        platform=account.platform,
+        server=account.server,
+    )

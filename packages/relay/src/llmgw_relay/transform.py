@@ -6,12 +6,13 @@ whether the answer broke; it never raises.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Protocol
 
 import msgspec
 
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
-from llmgw_domain.stream import Answer, Failed, StreamEvent
+from llmgw_domain.stream import Answer, Failed, StreamEvent, ToolOpened
 from llmgw_protocols import Decoder, Encoder, Frame
 from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.meter import Meter
@@ -92,10 +93,13 @@ class Passthrough:
 
 
 class Translation:
-    """Events decoded from one dialect and encoded in another."""
+    """Events decoded from one dialect, encoded in another. `aliases` are tools' names on the wire to the client's."""
 
-    def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
+    def __init__(
+        self, decoder: Decoder, encoder: Encoder, meter: Meter, aliases: Mapping[str, str] | None = None
+    ) -> None:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
+        self._aliases = aliases or {}
 
     def feed(self, data: bytes) -> Step:
         return self._emit(_read(self._decoder, data))
@@ -109,7 +113,7 @@ class Translation:
         return Step(step.out + self._encoder.end(), over=True)
 
     def whole(self, body: bytes) -> Step:
-        events = self._decoder.whole(body)
+        events = self._named(self._decoder.whole(body))
         self._meter.see(events)
         answer = Answer.fold(events)
         if answer.error is not None:
@@ -122,6 +126,7 @@ class Translation:
         events: list[StreamEvent] = []
         for frame in frames:
             events.extend(frame.events)
+        events = self._named(events)
         self._meter.see(events)
         failure = self._meter.failure
         if failure is not None:
@@ -131,6 +136,15 @@ class Translation:
         if self._decoder.closed:
             return Step(out + self._encoder.end(), over=True)
         return Step(out)
+
+    def _named(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """The events with tools by the client's names for them."""
+        if not self._aliases:
+            return events
+        return [
+            msgspec.structs.replace(e, name=self._aliases.get(e.name, e.name)) if isinstance(e, ToolOpened) else e
+            for e in events
+        ]
 
 
 def _read(decoder: Decoder, data: bytes) -> list[Frame]:
