@@ -7,18 +7,23 @@ came (`raw_path`), split at its last colon, since a model may hold colons too, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
 from starlette.types import Scope
 
+from llmgw_httpapi.headers import header_map
 from llmgw_protocols import Dialect
+from llmgw_relay.call import Verb
 
 _VERBS = {"generateContent": False, "streamGenerateContent": True}
 _VERSIONS = (("/v1beta/", "v1beta"), ("/v1/", "v1"), ("/models/", "v1beta"))
 _CHAT = ("/v1/chat/completions", "/chat/completions")
 _MESSAGES = ("/v1/messages",)
+_LISTING = re.compile(r"/(?P<version>v1beta|v1)/models(?:/(?P<model>.+))?").fullmatch
+_POST, _GET = ("POST",), ("GET",)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -28,10 +33,12 @@ class Endpoint(msgspec.Struct, frozen=True):
     model: str | None = None
     stream: bool = False
     version: str | None = None
+    verb: Verb = Verb.GENERATE
+    methods: tuple[str, ...] = _POST
 
 
 class Paths:
-    """The data plane's paths for three dialects."""
+    """The data plane's paths."""
 
     def __init__(self, *, chat: Dialect, messages: Dialect, gemini: Dialect) -> None:
         self._chat, self._messages, self._gemini = chat, messages, gemini
@@ -39,7 +46,7 @@ class Paths:
 
     def find(self, scope: Scope) -> Endpoint | None:
         """The endpoint at a request's path, or None; the method is not looked at."""
-        return self._fixed.get(scope["path"]) or self._in_path(scope)
+        return self._fixed.get(scope["path"]) or self._in_path(scope) or self._models(scope)
 
     def guess(self, path: str, headers: Mapping[str, str]) -> Dialect:
         """The dialect that the sender of a request to an unknown path most likely reads."""
@@ -58,6 +65,16 @@ class Paths:
                 model = _without_collection(model)
                 return Endpoint(self._gemini, model, stream, version) if model and stream is not None else None
         return None
+
+    def _models(self, scope: Scope) -> Endpoint | None:
+        """The list of models, or one of them: one path in three shapes, told apart by the client's headers."""
+        found = _LISTING(_raw_path(scope))
+        # What is posted to a model's own path has a verb that nobody knows.
+        if found is None or (found["model"] and scope.get("method") == "POST"):
+            return None
+        model = _without_collection(unquote(found["model"] or "")) or None
+        dialect = self.guess(scope["path"], header_map(scope))
+        return Endpoint(dialect, model, version=found["version"], verb=Verb.LIST, methods=_GET)
 
 
 def _raw_path(scope: Scope) -> str:

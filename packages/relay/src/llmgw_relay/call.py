@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from enum import StrEnum
 
 import msgspec
 
@@ -18,6 +19,13 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
 
 
+class Verb(StrEnum):
+    """What a call is about: a chat, or one of the smaller questions around it."""
+
+    GENERATE = "generate"
+    LIST = "list"
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a client, read whole. `started` is the monotonic time of its first byte."""
 
@@ -25,6 +33,7 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Dialect
     wire: WireRequest
     started: float
+    verb: Verb = Verb.GENERATE
     client: str = ""
     stream_errors: StreamErrors | None = None
     """What `x-gw-stream-errors` asked for."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 import msgspec
@@ -15,8 +16,9 @@ from llmgw_protocols import EncodeContext, Encoder, Envelope, Rendered, TargetFa
 from llmgw_relay.asking import Asked, Asking
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, common_headers, retry_headers
-from llmgw_relay.call import Admission, Call, Knock, Reply
+from llmgw_relay.call import Admission, Call, Knock, Reply, Verb
 from llmgw_relay.facts import CallSettled
+from llmgw_relay.listing import Listing
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
 from llmgw_relay.retry import may_retry, most_telling
@@ -91,9 +93,14 @@ class Relay:
         )
         return common_headers(knock.dialect, knock.request_id, self.current().version) + retry_headers(error)
 
-    def open(self, admission: Admission, call: Call) -> Exchange:
+    def open(self, admission: Admission, call: Call) -> AbstractAsyncContextManager[Reply]:
         """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
+        if call.verb is Verb.LIST:
+            return Listing(admission, call, self.books(admission, call))
         return Exchange(self, admission, call)
+
+    def books(self, admission: Admission, call: Call) -> Books:
+        return Books(admission, call, facts=self.facts, clock=self.clock, wall=self.wall)
 
 
 class Exchange:
@@ -103,7 +110,7 @@ class Exchange:
         self._relay = relay
         self._admission = admission
         self._call = call
-        self._books = Books(admission, call, facts=relay.facts, clock=relay.clock, wall=relay.wall)
+        self._books = relay.books(admission, call)
         self._meter = Meter()
         self._attempt: Attempt | None = None
         self._tried: list[str] = []
