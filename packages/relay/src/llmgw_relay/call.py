@@ -9,6 +9,7 @@ import msgspec
 
 from llmgw_domain import Catalog, ClientKey, Policy, StreamErrors
 from llmgw_protocols import Dialect, WireRequest
+from llmgw_protocols.enquiry import Enquiry
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +24,7 @@ class Verb(StrEnum):
     """What a call is about: a chat, or one of the smaller questions around it."""
 
     GENERATE = "generate"
+    ENQUIRE = "enquire"
     LIST = "list"
 
 
@@ -34,6 +36,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     wire: WireRequest
     started: float
     verb: Verb = Verb.GENERATE
+    enquiry: Enquiry | None = None
+    """The smaller question that is asked, where it is no chat."""
     client: str = ""
     stream_errors: StreamErrors | None = None
     """What `x-gw-stream-errors` asked for."""

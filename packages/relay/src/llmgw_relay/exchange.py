@@ -8,24 +8,34 @@ from types import TracebackType
 
 import msgspec
 
-from llmgw_balancer import Exclusion, Pick, Slots, acquire
-from llmgw_domain import Account, Candidate, Catalog, Route, StreamErrors, Usage
+from llmgw_balancer import Exclusion, Lease, Pick, Slots, acquire
+from llmgw_domain import Account, Candidate, Catalog, Route, StreamErrors
 from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel, UpstreamTruncated
-from llmgw_domain.stream import UsageReported
-from llmgw_protocols import EncodeContext, Encoder, Envelope, Rendered, TargetFacts
-from llmgw_relay.asking import Asked, Asking
+from llmgw_protocols import EncodeContext, Envelope, Rendered, TargetFacts
+from llmgw_protocols.enquiry import Told
+from llmgw_relay.asking import Asked, Asking, Chat, Smaller
 from llmgw_relay.attempt import Attempt
-from llmgw_relay.books import Books, common_headers, retry_headers
+from llmgw_relay.books import ESTIMATED, Books, common_headers, retry_headers
 from llmgw_relay.call import Admission, Call, Knock, Reply, Verb
 from llmgw_relay.facts import CallSettled
 from llmgw_relay.listing import Listing
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
 from llmgw_relay.retry import may_retry, most_telling
-from llmgw_relay.transform import Passthrough, Step, Transform, Translation
+from llmgw_relay.transform import Step
 
 _MAX_MODEL = 256
 """Characters of a model's name. A star route takes any name, and it is repeated in every chunk and log line."""
+
+
+_JSON = "application/json"
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """An account for the next attempt, and the lease on it."""
+
+    candidate: Candidate
+    lease: Lease
 
 
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -150,16 +160,21 @@ class Exchange:
     # --- the request path -------------------------------------------------------------------------------------------
 
     async def _answer(self) -> Reply:
-        envelope = self._call.dialect.envelope(self._call.wire)
+        envelope = self._envelope()
         self._books.model, self._books.stream = envelope.model[:_MAX_MODEL], envelope.stream
         if len(envelope.model) > _MAX_MODEL:
             raise UnknownModel(f"A model's name is at most {_MAX_MODEL} characters long.", param="model")
         route = self._admission.catalog.route(envelope.model, self._admission.policy)
         # The pattern, not what the client put for its star, or any client could fill the metrics with names.
         self._books.model = route.model.name
-        asking = Asking(self._call.dialect, envelope)
+        asking = self._asking(envelope)
         while True:
-            attempt = self._begin(asking, route)
+            # Chosen, leased and written in one step without an await; recorded before anything is sent.
+            pick = self._choose(route)
+            asked = self._ask(asking, pick, route)
+            if isinstance(asked, Told):
+                return self._tell(asked, pick)
+            attempt = self._begin(asked, pick, envelope)
             try:
                 return await self._run(attempt, envelope)
             except GatewayError as error:
@@ -167,14 +182,23 @@ class Exchange:
                 if not may_retry(error, self._books.attempts, self._relay.config.max_attempts, self._remaining()):
                     raise
 
-    def _begin(self, asking: Asking, route: Route) -> Attempt:
-        """Chooses, leases and renders in one step without an await; records the attempt before anything is sent."""
-        relay = self._relay
-        pick = acquire(route.tiers, relay.slots, relay.rand, self._tried)
+    def _envelope(self) -> Envelope:
+        call = self._call
+        return call.enquiry.envelope(call.wire) if call.enquiry else call.dialect.envelope(call.wire)
+
+    def _asking(self, envelope: Envelope) -> Asking:
+        call = self._call
+        return Smaller(call.enquiry, envelope) if call.enquiry else Chat(call.dialect, envelope)
+
+    def _choose(self, route: Route) -> Chosen:
+        pick = acquire(route.tiers, self._relay.slots, self._relay.rand, self._tried)
         if pick.candidate is None or pick.lease is None:
             raise self._nobody(pick)
+        return Chosen(pick.candidate, pick.lease)
+
+    def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Told:
         try:
-            asked = asking.of(_facts(pick.candidate, route), pick.candidate.target.api)
+            return asking.of(_facts(pick.candidate, route), pick.candidate.target.api)
         except GatewayError as error:
             pick.lease.release()
             # What a fallback can't express must not hide why the first choice failed.
@@ -182,21 +206,30 @@ class Exchange:
         except BaseException:
             pick.lease.release()
             raise
-        account, envelope = pick.candidate.account, asking.envelope
-        self._tried.append(account.id)
+
+    def _begin(self, asked: Asked, pick: Chosen, envelope: Envelope) -> Attempt:
+        self._tried.append(pick.candidate.account.id)
         self._meter = Meter()
-        transform, encoder = self._transform(envelope, asked, pick.candidate.model)
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
             dialect=asked.dialect,
-            rendered=asked.rendered,
-            request=self._upstream_request(account, asked.rendered, envelope.stream),
-            transform=transform,
-            encoder=encoder,
+            rendered=asked.requests[0],
+            requests=[self._upstream_request(pick.candidate.account, r, envelope.stream) for r in asked.requests],
+            transform=asked.transform(self._context(envelope), self._meter),
         )
         self._books.opened(attempt)
         return attempt
+
+    def _tell(self, told: Told, pick: Chosen) -> Reply:
+        """An answer that no provider had to be asked for."""
+        pick.lease.release()
+        headers = self._books.headers(None, _JSON)
+        if told.estimated:
+            headers.append(ESTIMATED)
+        self._books.sent = len(told.body)
+        self._books.settle(None, self._meter, "ok", status=200)
+        return Reply(200, headers, told.body)
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
         remaining = self._remaining()
@@ -214,8 +247,8 @@ class Exchange:
             stream=stream,
         )
 
-    def _transform(self, envelope: Envelope, asked: Asked, model: str) -> tuple[Transform, Encoder]:
-        context = EncodeContext(
+    def _context(self, envelope: Envelope) -> EncodeContext:
+        return EncodeContext(
             model=envelope.model,
             request_id=self._call.request_id,
             created=int(self._relay.wall()),
@@ -225,38 +258,42 @@ class Exchange:
             form=envelope.form,
             request=envelope,
         )
-        encoder = self._call.dialect.encoder(context)
-        if asked.native:
-            hide = not envelope.include_usage
-            decoder = asked.dialect.decoder(form=envelope.form, hide_usage=hide, model=model)
-            return Passthrough(decoder, encoder, self._meter), encoder
-        decoder = asked.dialect.decoder(model=model)
-        return Translation(decoder, encoder, self._meter, asked.rendered.aliases), encoder
 
     def _stream_errors(self) -> StreamErrors:
         return self._call.stream_errors or self._admission.policy.stream_errors or self._relay.config.stream_errors
 
     async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
         self._books.asked()
-        reply = await attempt.open(self._relay.upstream)
-        if reply.status >= 400:
-            body = await reply.read(self._relay.config.max_answer_bytes)
-            raise attempt.fault(reply.status, reply.headers, body)
+        await self._open(attempt)
         if envelope.stream:
             return await self._stream_reply(attempt, envelope)
         return await self._whole_reply(attempt)
 
+    async def _open(self, attempt: Attempt) -> None:
+        """Sends the attempt's next request. Raises what its refusal means."""
+        reply = await attempt.open(self._relay.upstream)
+        if reply.status >= 400:
+            body = await reply.read(self._relay.config.max_answer_bytes)
+            raise attempt.fault(reply.status, reply.headers, body)
+
     async def _whole_reply(self, attempt: Attempt) -> Reply:
-        body = await attempt.reply.read(self._relay.config.max_answer_bytes)
+        bodies = [await self._body(attempt)]
         self._books.first_byte()
-        attempt.received = len(body)
-        step = attempt.transform.whole(body)
+        while attempt.more:
+            await self._open(attempt)
+            bodies.append(await self._body(attempt))
+        step = attempt.transform.whole(bodies)
         if step.error is not None:
             raise step.error
         self._books.sent = len(step.out)
         headers = self._books.headers(attempt, self._call.dialect.content_type(stream=False))
         self._settle(attempt, attempt.reply.status)
         return Reply(attempt.reply.status, headers, step.out)
+
+    async def _body(self, attempt: Attempt) -> bytes:
+        body = await attempt.reply.read(self._relay.config.max_answer_bytes - attempt.received)
+        attempt.received += len(body)
+        return body
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
@@ -305,12 +342,8 @@ class Exchange:
         attempt.over = True
         self._broken = broken
         broken.bytes_received = attempt.received
-        # Most providers count at the end only, so what a broken stream is told to have used is an estimate.
-        attempt.encoder.observe((UsageReported(self._estimate()),))
-        return step.out + attempt.encoder.fail(broken)
-
-    def _estimate(self) -> Usage:
-        return self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
+        used = self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
+        return step.out + attempt.transform.fail(broken, used)
 
     async def _read(self, attempt: Attempt) -> Step:
         """One network read, turned into the client's bytes. Raises what the transport raises."""
