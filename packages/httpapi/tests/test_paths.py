@@ -106,3 +106,23 @@ def test_the_list_of_models_has_three_shapes_on_one_path(path, headers, dialect,
     found = PATHS.find(scope)
     assert found is not None
     assert (dialect, model, Verb.LIST, ("GET",)) == (found.dialect, found.model, found.verb, found.methods)
+
+
+@pytest.mark.parametrize(
+    ("path", "dialect", "model", "name"),
+    [
+        ("/v1/embeddings", CHAT, None, "embeddings"),
+        ("/embeddings", CHAT, None, "embeddings"),
+        ("/v1/moderations", CHAT, None, "moderations"),
+        ("/v1/messages/count_tokens", MESSAGES, None, "count_tokens"),
+        ("/v1beta/models/sim/gemini:countTokens", GEMINI, "sim/gemini", "count_tokens"),
+        ("/v1/models/gemini:embedContent", GEMINI, "gemini", "embeddings"),
+        ("/v1beta/models/gemini:batchEmbedContents", GEMINI, "gemini", "embeddings"),
+    ],
+)
+def test_the_smaller_questions_have_their_paths(path, dialect, model, name) -> None:
+    """Each is asked in the dialect of its SDK."""
+    found = find(path)
+    assert found is not None
+    assert found.enquiry is not None
+    assert (dialect, model, Verb.ENQUIRE, name) == (found.dialect, found.model, found.verb, found.enquiry.name)

@@ -101,6 +101,7 @@ class _Heads:
             wire=self._wire(body),
             started=self.started,
             verb=self.endpoint.verb,
+            enquiry=self.endpoint.enquiry,
             client=self.client,
             stream_errors=wishes.stream_errors,
             tags=wishes.tags,

@@ -24,15 +24,23 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     estimated: bool = False
 
 
+class Estimate(msgspec.Struct, frozen=True):
+    """An answer of the gateway's own. `work` may take as long as the request is large, so it is done off the loop."""
+
+    work: Callable[[], Told]
+
+
 class Question(msgspec.Struct, frozen=True, kw_only=True):
     """What a target is asked: requests that are sent one after the other, and how their bodies are read together.
 
-    `read` raises `UpstreamMalformed` for a body that is no answer. `dialect` reads the refusals.
+    `read` raises `UpstreamMalformed` for a body that is no answer. `dialect` reads the refusals. `otherwise` is the
+    answer where the target turns out not to have the endpoint, or not for this.
     """
 
     dialect: ProviderDialect
     requests: tuple[Rendered, ...]
     read: Callable[[Sequence[bytes]], Told]
+    otherwise: Estimate | None = None
 
 
 class Enquiry(Protocol):
@@ -45,8 +53,8 @@ class Enquiry(Protocol):
         """Splits and checks a client's request. Raises `BadRequest` and its kin with the field's name."""
         ...
 
-    def ask(self, envelope: Envelope, facts: TargetFacts) -> Question | Told:
-        """The question for a target, or its answer where nobody need be asked.
+    def ask(self, envelope: Envelope, facts: TargetFacts) -> Question | Estimate:
+        """The question for a target, or the gateway's own answer where the target can't be asked.
 
         Raises `UnsupportedField` for what the target can't be asked, `UpstreamNotFound` where it has nothing of the
         kind.

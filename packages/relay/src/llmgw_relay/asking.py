@@ -23,7 +23,7 @@ from llmgw_protocols import (
     dialect_for,
     place,
 )
-from llmgw_protocols.enquiry import Enquiry, Told
+from llmgw_protocols.enquiry import Enquiry, Estimate
 from llmgw_relay.meter import Meter
 from llmgw_relay.transform import Conversion, Passthrough, Transform, Translation
 
@@ -31,12 +31,14 @@ from llmgw_relay.transform import Conversion, Passthrough, Transform, Translatio
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """The request as one target gets it: mostly one, sent one after the other where the target takes less at once.
 
-    `dialect` reads the target's refusals, `transform` makes what turns its answer into the client's.
+    `dialect` reads the target's refusals, `transform` makes what turns its answer into the client's. `otherwise` is the
+    gateway's own answer where the target refuses the question as such.
     """
 
     dialect: ProviderDialect
     requests: tuple[Rendered, ...]
     transform: Callable[[EncodeContext, Meter], Transform]
+    otherwise: Estimate | None = None
 
 
 class Asking(Protocol):
@@ -44,8 +46,8 @@ class Asking(Protocol):
 
     envelope: Envelope
 
-    def of(self, facts: TargetFacts, api: Api) -> Asked | Told:
-        """The request for a target, or the answer where no provider need be asked.
+    def of(self, facts: TargetFacts, api: Api) -> Asked | Estimate:
+        """The request for a target, or the gateway's own answer where it can't be asked.
 
         Raises `UnsupportedField` for what that target can't express and matters.
         """
@@ -94,14 +96,15 @@ class Smaller:
         self._enquiry = enquiry
         self.envelope = envelope
 
-    def of(self, facts: TargetFacts, api: Api) -> Asked | Told:
+    def of(self, facts: TargetFacts, api: Api) -> Asked | Estimate:
         question = self._enquiry.ask(self.envelope, facts)
-        if isinstance(question, Told):
+        if isinstance(question, Estimate):
             return question
         return Asked(
             dialect=question.dialect,
             requests=question.requests,
             transform=lambda context, meter: Conversion(question.read, meter),
+            otherwise=question.otherwise,
         )
 
     def __repr__(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
 from types import TracebackType
@@ -12,7 +13,7 @@ from llmgw_balancer import Exclusion, Lease, Pick, Slots, acquire
 from llmgw_domain import Account, Candidate, Catalog, Route, StreamErrors
 from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel, UpstreamTruncated
 from llmgw_protocols import EncodeContext, Envelope, Rendered, TargetFacts
-from llmgw_protocols.enquiry import Told
+from llmgw_protocols.enquiry import Estimate
 from llmgw_relay.asking import Asked, Asking, Chat, Smaller
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED, Books, common_headers, retry_headers
@@ -21,7 +22,7 @@ from llmgw_relay.facts import CallSettled
 from llmgw_relay.listing import Listing
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
-from llmgw_relay.retry import may_retry, most_telling
+from llmgw_relay.retry import cannot_answer, may_retry, most_telling
 from llmgw_relay.transform import Step
 
 _MAX_MODEL = 256
@@ -172,13 +173,16 @@ class Exchange:
             # Chosen, leased and written in one step without an await; recorded before anything is sent.
             pick = self._choose(route)
             asked = self._ask(asking, pick, route)
-            if isinstance(asked, Told):
-                return self._tell(asked, pick)
+            if isinstance(asked, Estimate):
+                pick.lease.release()
+                return await self._tell(asked)
             attempt = self._begin(asked, pick, envelope)
             try:
                 return await self._run(attempt, envelope)
             except GatewayError as error:
                 await self._end_attempt(attempt, error)
+                if asked.otherwise is not None and cannot_answer(error):
+                    return await self._tell(asked.otherwise)
                 if not may_retry(error, self._books.attempts, self._relay.config.max_attempts, self._remaining()):
                     raise
 
@@ -196,7 +200,7 @@ class Exchange:
             raise self._nobody(pick)
         return Chosen(pick.candidate, pick.lease)
 
-    def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Told:
+    def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
             return asking.of(_facts(pick.candidate, route), pick.candidate.target.api)
         except GatewayError as error:
@@ -221,14 +225,12 @@ class Exchange:
         self._books.opened(attempt)
         return attempt
 
-    def _tell(self, told: Told, pick: Chosen) -> Reply:
-        """An answer that no provider had to be asked for."""
-        pick.lease.release()
-        headers = self._books.headers(None, _JSON)
-        if told.estimated:
-            headers.append(ESTIMATED)
+    async def _tell(self, estimate: Estimate) -> Reply:
+        """An answer of the gateway's own, marked as such."""
+        told = await asyncio.to_thread(estimate.work)
+        headers = [*self._books.headers(self._attempt, _JSON), ESTIMATED]
         self._books.sent = len(told.body)
-        self._books.settle(None, self._meter, "ok", status=200)
+        self._books.settle(None, Meter(), "ok", status=200)
         return Reply(200, headers, told.body)
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
