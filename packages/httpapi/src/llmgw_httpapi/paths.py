@@ -20,6 +20,7 @@ from llmgw_protocols.counting import GEMINI_COUNT, MESSAGES_COUNT
 from llmgw_protocols.embeddings import GEMINI_BATCH_EMBED, GEMINI_EMBED, OPENAI_EMBEDDINGS
 from llmgw_protocols.enquiry import Enquiry
 from llmgw_protocols.moderations import MODERATIONS
+from llmgw_protocols.resources import Resource, methods_at, resource_at
 from llmgw_relay.call import Verb
 
 _STREAMS = {"generateContent": False, "streamGenerateContent": True}
@@ -45,6 +46,7 @@ class Endpoint(msgspec.Struct, frozen=True):
     verb: Verb = Verb.GENERATE
     methods: tuple[str, ...] = _POST
     enquiry: Enquiry | None = None
+    resource: Resource | None = None
 
 
 class Paths:
@@ -65,7 +67,7 @@ class Paths:
 
     def find(self, scope: Scope) -> Endpoint | None:
         """The endpoint at a request's path, or None; the method is not looked at."""
-        return self._fixed.get(scope["path"]) or self._in_path(scope) or self._models(scope)
+        return self._fixed.get(scope["path"]) or self._in_path(scope) or self._models(scope) or self._forwarded(scope)
 
     def guess(self, path: str, headers: Mapping[str, str]) -> Dialect:
         """The dialect that the sender of a request to an unknown path most likely reads."""
@@ -102,6 +104,15 @@ class Paths:
         model = _without_collection(unquote(found["model"] or "")) or None
         dialect = self.guess(scope["path"], header_map(scope))
         return Endpoint(dialect, model, version=found["version"], verb=Verb.LIST, methods=_GET)
+
+    def _forwarded(self, scope: Scope) -> Endpoint | None:
+        """What of OpenAI's API is passed through."""
+        path = scope["path"].removeprefix("/v1")
+        methods = methods_at(path)
+        if not methods or path == scope["path"]:
+            return None
+        resource = resource_at(scope["method"], path)
+        return Endpoint(self._chat, verb=Verb.FORWARD, methods=methods, resource=resource)
 
 
 def _raw_path(scope: Scope) -> str:
