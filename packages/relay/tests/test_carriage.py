@@ -1,14 +1,15 @@
 import pytest
 
 from llmgw_balancer import Slots
-from llmgw_domain import Account, Candidate, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
+from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
 from llmgw_domain.accounts import Platform
 from llmgw_domain.errors import NoAccount, UnknownModel
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_relay.call import Admission, Call, Reply
-from llmgw_relay.carriage import Carriage, facts_of
+from llmgw_relay.carriage import Carriage
 from llmgw_relay.objects import MemoryObjects
 from llmgw_relay.parts import Parts, RelayConfig
+from llmgw_relay.stash import MemoryStash
 from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
 
 ACCOUNT = Account(
@@ -45,6 +46,7 @@ def carriage(said, **call):
         slots=Slots(),
         facts=facts,
         objects=MemoryObjects(lambda: 0.0),
+        stash=MemoryStash(lambda: 0.0),
         clock=lambda: 0.0,
         wall=lambda: 0.0,
         rand=lambda: 0.0,
@@ -103,15 +105,3 @@ async def test_a_full_account_can_t_be_chosen_again():
     with pytest.raises(NoAccount, match="1 full"):
         one._choose(route)
     lease.release()
-
-
-def test_a_renderer_learns_what_it_needs_of_the_account():
-    """The platform and the kind of server, not the credential."""
-    facts = facts_of(Candidate(ACCOUNT, "up", Target(pool="p", model="up")), 100)
-    assert (Provider.VERTEX, "up", 100, ACCOUNT.platform, "s") == (
-        facts.provider,
-        facts.model,
-        facts.max_output_tokens,
-        facts.platform,
-        facts.server,
-    )

@@ -8,6 +8,7 @@ from llmgw_protocols.resources import resource_at
 from llmgw_relay.lists import Lists
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.parts import Parts, RelayConfig
+from llmgw_relay.stash import MemoryStash
 from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
 
 FILES = resource_at("GET", "/files")
@@ -25,6 +26,7 @@ def lists(*pages, query=None, status=200):
         slots=Slots(),
         facts=MemoryFacts(),
         objects=MemoryObjects(lambda: 0.0),
+        stash=MemoryStash(lambda: 0.0),
         clock=lambda: 0.0,
         wall=lambda: 0.0,
         rand=lambda: 0.0,

@@ -11,7 +11,7 @@ import msgspec
 from llmgw_balancer import Exclusion, Lease, Pick, acquire
 from llmgw_domain import Account, Candidate, Route
 from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel
-from llmgw_protocols import Rendered, TargetFacts
+from llmgw_protocols import Rendered
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, retry_headers
 from llmgw_relay.call import Admission, Call, Reply
@@ -146,14 +146,3 @@ class Carriage:
 
 def books(parts: Parts, admission: Admission, call: Call) -> Books:
     return Books(admission, call, facts=parts.facts, clock=parts.clock, wall=parts.wall)
-
-
-def facts_of(candidate: Candidate, max_output_tokens: int | None = None) -> TargetFacts:
-    account = candidate.account
-    return TargetFacts(
-        provider=account.provider,
-        model=candidate.model,
-        max_output_tokens=max_output_tokens,
-        platform=account.platform,
-        server=account.server,
-    )

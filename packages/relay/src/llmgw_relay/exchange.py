@@ -9,11 +9,11 @@ from llmgw_domain import Route, StreamErrors
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
 from llmgw_protocols import EncodeContext, Envelope
 from llmgw_protocols.enquiry import Estimate
-from llmgw_relay.asking import Asked, Asking, Chat, Smaller
+from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Reply
-from llmgw_relay.carriage import Carriage, Chosen, facts_of
+from llmgw_relay.carriage import Carriage, Chosen
 from llmgw_relay.meter import Meter
 from llmgw_relay.retry import cannot_answer, may_retry
 from llmgw_relay.transform import Step
@@ -32,7 +32,7 @@ class Exchange(Carriage):
         envelope = self._envelope()
         self._books.stream = envelope.stream
         route = self._route(envelope.model)
-        asking = self._asking(envelope)
+        asking = await self._asking(envelope, route)
         while True:
             # Chosen, leased and written in one step without an await; recorded before anything is sent.
             pick = self._choose(route)
@@ -54,9 +54,13 @@ class Exchange(Carriage):
         call = self._call
         return call.enquiry.envelope(call.wire) if call.enquiry else call.dialect.envelope(call.wire)
 
-    def _asking(self, envelope: Envelope) -> Asking:
+    async def _asking(self, envelope: Envelope, route: Route) -> Asking:
         call = self._call
-        return Smaller(call.enquiry, envelope) if call.enquiry else Chat(call.dialect, envelope)
+        if call.enquiry:
+            return Smaller(call.enquiry, envelope)
+        chat = Chat(call.dialect, envelope)
+        await chat.recall(self._parts.stash, self._admission.key.tenant, route)
+        return chat
 
     def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
@@ -173,7 +177,16 @@ class Exchange(Carriage):
         """Settles an answer that was given, as a good one or a broken one."""
         in_band = self._meter.failure
         broken = self._broken or (in_band.error if in_band is not None else None)
+        if not broken:
+            self._keep(attempt)
         self._books.settle(attempt, self._meter, "failed" if broken else "ok", broken, status)
+
+    def _keep(self, attempt: Attempt) -> None:
+        """Keeps what the client may not bring back."""
+        keeper = attempt.transform.keeper
+        kept = keeper.kept(attempt.candidate.model, attempt.candidate.account.id) if keeper else None
+        if keeper is not None and kept is not None:
+            self._parts.stash.put(self._admission.key.tenant, keeper.keys, kept)
 
     async def _next(self, attempt: Attempt) -> bytes:
         try:

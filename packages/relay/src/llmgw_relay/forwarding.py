@@ -23,9 +23,10 @@ from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources
 from llmgw_protocols.embeddings.clients import model_of
 from llmgw_protocols.multipart import Form, boundary_of
 from llmgw_protocols.resources import ENDPOINTS, Resource
+from llmgw_relay.asking import facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Reply
-from llmgw_relay.carriage import Carriage, Chosen, facts_of
+from llmgw_relay.carriage import Carriage, Chosen
 from llmgw_relay.lists import Lists
 from llmgw_relay.meter import Meter
 from llmgw_relay.objects import Owned

@@ -17,7 +17,7 @@ from llmgw_domain.errors import InvalidField, UpstreamMalformed
 from llmgw_domain.models import Target
 from llmgw_protocols import Rendered, dialect_for, place
 from llmgw_protocols.resources import Resource
-from llmgw_relay.carriage import facts_of
+from llmgw_relay.asking import facts_of
 from llmgw_relay.objects import Owned
 from llmgw_relay.parts import Parts
 from llmgw_relay.ports import UpstreamRequest

@@ -10,6 +10,7 @@ from llmgw_balancer import Slots
 from llmgw_domain import Catalog, StreamErrors
 from llmgw_relay.objects import Objects
 from llmgw_relay.ports import Facts, Upstream
+from llmgw_relay.stash import Stash
 
 
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,7 +24,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """`current` is one attribute read; `clock` gives monotonic seconds, `wall` Unix seconds, `rand` a number in [0, 1).
 
-    `objects` knows whose the files, batches and stored responses at providers are.
+    `objects` knows whose the files, batches and stored responses at providers are, `stash` the reasoning that clients
+    leave out.
     """
 
     current: Callable[[], Catalog]
@@ -31,6 +33,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     slots: Slots
     facts: Facts
     objects: Objects
+    stash: Stash
     clock: Callable[[], float]
     wall: Callable[[], float]
     rand: Callable[[], float]

@@ -18,6 +18,7 @@ from llmgw_relay.listing import Listing
 from llmgw_relay.objects import MemoryObjects, Objects
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.ports import Facts, Upstream
+from llmgw_relay.stash import MemoryStash, Stash
 
 
 class Relay:
@@ -34,6 +35,7 @@ class Relay:
         wall: Callable[[], float],
         rand: Callable[[], float],
         objects: Objects | None = None,
+        stash: Stash | None = None,
         config: RelayConfig | None = None,
     ) -> None:
         self._parts = Parts(
@@ -42,6 +44,7 @@ class Relay:
             slots=slots,
             facts=facts,
             objects=objects or MemoryObjects(clock),
+            stash=stash or MemoryStash(clock),
             clock=clock,
             wall=wall,
             rand=rand,
