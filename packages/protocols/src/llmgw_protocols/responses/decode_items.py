@@ -279,8 +279,8 @@ class Output:
             return []
         opened.call = self.calls
         self.calls += 1
-        id = item.call_id or item.id or self._call_id(opened.call)
-        return [ToolOpened(opened.call, id, item.name, custom=item.type == "custom_tool_call")]
+        call_id = item.call_id or item.id or self._call_id(opened.call)
+        return [ToolOpened(opened.call, call_id, item.name, custom=item.type == "custom_tool_call")]
 
     def _call_id(self, call: int) -> str:
         # Chance is not at hand here; the answer's own id makes ids that differ from turn to turn.

@@ -92,7 +92,7 @@ class Incomplete(msgspec.Struct, frozen=True, gc=False):
 
 
 class Response(msgspec.Struct, frozen=True, gc=False):
-    """The whole object: a body, or what lifecycle events carry. Items stay raw, since a stream has told most of them."""
+    """The whole object: a body, or what lifecycle events carry. Items stay raw: a stream has told most of them."""
 
     id: str | None = None
     model: str | None = None
