@@ -237,9 +237,9 @@ class History:
         return [{"role": "user", "content": parts}] if parts else []
 
 
-def wire_id(call_id: str) -> str:
-    """A call's id as OpenAI takes it: at most 40 characters, so a longer one is hashed, the same way for its result."""
-    if len(call_id) <= _LONGEST_ID:
+def wire_id(call_id: str, longest: int = _LONGEST_ID) -> str:
+    """A call's id as OpenAI takes it: one over the longest length is hashed, the same way for its result."""
+    if len(call_id) <= longest:
         return call_id
     return "call_" + hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 

@@ -11,6 +11,7 @@ stands between them. What a provider's own tools did is opaque and never a call 
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
 
 from msgspec import Raw
@@ -82,8 +83,9 @@ class Output:
         self._thought = False
         self._open: dict[int | str, _Open] = {}
         self._last: _Open | None = None
-        self._done: set[int | str] = set()
         self._ended = 0
+        self._indexes: set[int] = set()
+        self._ids: Counter[str] = Counter()
 
     # --- an item from its beginning to its end ------------------------------------------------------------------------
 
@@ -99,8 +101,16 @@ class Output:
     def rest(self, items: Sequence[Raw]) -> Events:
         """What the final list of items says that no event before it did."""
         events: Events = []
+        # By id or by index: servers give one id to several items, another id in each event, or leave items out here.
+        ids, indexes = self._ids.copy(), self._indexes.copy()
         for index, raw in enumerate(items):
-            if index not in self._done and (wire.read_head(raw).id or index) not in self._done:
+            name = wire.read_head(raw).id
+            told = self._find(index, name)
+            if name and ids[name] > 0:
+                ids[name] -= 1
+            elif told is not None and told.thoughts:
+                continue  # Its text was told, and its proof would stand behind what it led to.
+            elif index not in indexes:
                 events += self._end(index, raw)
         return events
 
@@ -125,7 +135,9 @@ class Output:
         head = wire.read_head(raw)
         opened = self._find(index, head.id) or _Open()
         self._ended += 1
-        self._done |= {index, head.id or index}
+        self._indexes.add(index)
+        if head.id:
+            self._ids[head.id] += 1
         for key in (index, head.id, *opened.keys):
             self._open.pop(key, None)  # type: ignore[arg-type]
         if head.type not in _KNOWN:

@@ -33,6 +33,9 @@ from llmgw_protocols.placeholders import NO_RESULT, orphan
 from llmgw_protocols.responses import reasoning
 from llmgw_protocols.responses.render_content import ContentWriter, Part, answered
 
+_LONGEST_ID = 64
+"""Characters of a call's id; Chat Completions takes fewer."""
+
 Item = Any
 """An object, or raw JSON that is sent as it came."""
 
@@ -93,7 +96,7 @@ class History:
         return item if "encrypted_content" in item or not self._native else None
 
     def _call(self, call: ToolCall) -> Item:
-        sent = wire_id(self._unique(call.id))
+        sent = wire_id(self._unique(call.id), _LONGEST_ID)
         self._waiting.append((call, sent))
         if call.custom:
             return {"type": "custom_tool_call", "call_id": sent, "name": call.name, "input": call.arguments}
