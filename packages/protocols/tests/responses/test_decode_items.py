@@ -222,8 +222,10 @@ def test_a_call_without_an_id() -> None:
     one, other = Output(), Output()
     one.answer_id, other.answer_id = "resp_1", "resp_2"
     first, second = one.rest([item])[0], other.rest([item])[0]
-    assert isinstance(first, ToolOpened) and isinstance(second, ToolOpened)
-    assert first.id.startswith("call_") and first.id != second.id
+    assert isinstance(first, ToolOpened)
+    assert isinstance(second, ToolOpened)
+    assert first.id.startswith("call_")
+    assert first.id != second.id
 
 
 def test_pieces_without_an_index() -> None:

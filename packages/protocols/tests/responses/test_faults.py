@@ -17,7 +17,7 @@ from llmgw_protocols.responses import faults
 
 def test_a_refusal_is_read_as_in_chat() -> None:
     """The status and the code tell the class, the provider's words about the request reach the client."""
-    body = b'{"error":{"message":"too long","type":"invalid_request_error","param":"input","code":"context_length_exceeded"}}'
+    body = b'{"error":{"message":"too long","type":"t","param":"input","code":"context_length_exceeded"}}'
     error = faults.fault(400, {}, body)
     assert (type(error), error.message, error.param) == (ContextTooLong, "too long", "input")
     assert type(faults.fault(401, {}, b'{"error":{"message":"no","code":"invalid_api_key"}}')) is AccountRejected
