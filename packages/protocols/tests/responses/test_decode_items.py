@@ -280,3 +280,18 @@ def test_items_that_the_end_leaves_out() -> None:
     output.done(Event(output_index=0, item=thought("one")))
     output.done(Event(output_index=1, item=said("hey")))
     assert output.rest([said("hey")]) == []
+
+
+def test_a_shared_id_hides_nothing() -> None:
+    """An id that was told once stands for one item of the final list."""
+    output = Output()
+    output.done(Event(output_index=0, item=thought("one")))
+    assert output.rest([thought("one"), thought("two")]) == [ThinkingDelta("\n\ntwo")]
+
+
+def test_a_citation_before_its_text() -> None:
+    """It says nothing yet of what was told."""
+    output = Output()
+    event = msgspec.json.decode(b'{"output_index":0,"annotation":{"url":"u"}}', type=Event)
+    assert output.cited(event) == [Cited("u")]
+    assert output.text_done(Event(output_index=0, text="hey")) == [TextDelta("hey")]

@@ -195,6 +195,13 @@ def test_ids_that_are_used_again() -> None:
     assert [item["call_id"] for item in items(turn, answer, turn, answer)] == ["c1", "c1", "c1_2", "c1_2"]
 
 
+def test_ids_that_two_calls_share() -> None:
+    """Their results are told apart by their order."""
+    turn = model(ToolCall("c1", "f", "{}"), ToolCall("c1", "f", "{}"))
+    made = items(turn, user(result("c1", "one"), result("c1", "two")))
+    assert made[2:] == [output("c1", "one"), output("c1_2", "two")]
+
+
 def test_ids_that_are_too_long() -> None:
     """They are hashed, for call and output alike; 64 characters are taken."""
     made = items(model(ToolCall("x" * 65, "f", "{}")), user(result("x" * 65)))

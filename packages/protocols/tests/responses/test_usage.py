@@ -52,3 +52,12 @@ def test_a_total_above_its_parts_is_uncounted_reasoning() -> None:
 def test_nothing_is_negative() -> None:
     """Counts below zero are none."""
     assert usage('{"input_tokens":-5,"output_tokens":-1,"input_tokens_details":{"cached_tokens":-2}}') == Usage()
+
+
+def test_long_cache_writes_are_a_part_of_all() -> None:
+    """Counts that contradict each other are kept as far as they can be."""
+    said = usage(
+        '{"input_tokens":50,"output_tokens":1,"input_tokens_details":{"cache_write_tokens":40,'
+        '"cache_write_tokens_details":{"ttl_12h_tokens":99}}}'
+    )
+    assert (said.cache_write_5m, said.cache_write_1h) == (0, 40)

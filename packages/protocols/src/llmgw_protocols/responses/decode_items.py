@@ -160,7 +160,8 @@ class Output:
 
     def text_done(self, event: wire.Event) -> Events:
         opened, at = self._of(event), event.content_index or 0
-        return [] if at in opened.texts else self._say(opened, at, event.text)
+        told = opened.texts.get(at)
+        return [] if told and told.sent else self._say(opened, at, event.text)
 
     def refusal(self, event: wire.Event) -> Events:
         return self._refuse(self._of(event), event.content_index or 0, event.delta)
