@@ -25,20 +25,24 @@ def _with_headers(block: bytes) -> bytes:
     return message + struct.pack(">I", zlib.crc32(message))
 
 
+def _cut(stream: bytes) -> list[Message]:
+    return list(EventStreamCutter().feed(stream))
+
+
 def test_a_message() -> None:
     """A message is its headers, its payload, and the bytes that it came as."""
     headers = {":event-type": "messageStart", ":message-type": "event"}
-    assert [Message(dict(headers), b'{"role":"assistant"}', ONE)] == EventStreamCutter().feed(ONE)
+    assert [Message(dict(headers), b'{"role":"assistant"}', ONE)] == _cut(ONE)
 
 
 def test_every_split() -> None:
     """Where the reads were split makes no difference, and what is unfinished is kept."""
     stream = ONE + TWO + THREE
-    whole = EventStreamCutter().feed(stream)
+    whole = _cut(stream)
     assert 3 == len(whole)
     for at in range(len(stream) + 1):
         cutter = EventStreamCutter()
-        assert whole == cutter.feed(stream[:at]) + cutter.feed(stream[at:])
+        assert whole == [*cutter.feed(stream[:at]), *cutter.feed(stream[at:])]
         assert 0 == cutter.pending
     byte_by_byte = EventStreamCutter()
     assert whole == [m for i in range(len(stream)) for m in byte_by_byte.feed(stream[i : i + 1])]
@@ -47,7 +51,7 @@ def test_every_split() -> None:
 def test_a_cut_leaves_something_pending() -> None:
     """A stream that ends inside a message is told by what is pending."""
     cutter = EventStreamCutter()
-    assert [] == cutter.feed(ONE[:-1])
+    assert [] == list(cutter.feed(ONE[:-1]))
     assert len(ONE) - 1 == cutter.pending
 
 
@@ -58,7 +62,7 @@ def test_botocore_reads_what_is_packed(headers: dict[str, str], payload: bytes) 
     theirs = EventStreamBuffer()
     theirs.add_data(packed)
     event = next(theirs)
-    (ours,) = EventStreamCutter().feed(packed)
+    (ours,) = _cut(packed)
     assert (headers, payload) == (ours.headers, ours.payload) == (event.headers, event.payload)
 
 
@@ -79,7 +83,7 @@ def test_every_type_of_header() -> None:
     stream = _with_headers(b"".join(b"\x02h" + bytes((48 + n,)) + value for n, value in enumerate(values)))
     theirs = EventStreamBuffer()
     theirs.add_data(stream)
-    (message,) = EventStreamCutter().feed(stream)
+    (message,) = _cut(stream)
     assert next(theirs).headers == message.headers
     assert ("ab", "", "") == (message.text("h7"), message.text("h6"), message.text("absent"))
 
@@ -90,7 +94,15 @@ def test_every_wrong_byte_is_seen() -> None:
         broken = bytearray(ONE)
         broken[at] ^= 0x40
         with pytest.raises(CorruptStream):
-            EventStreamCutter().feed(bytes(broken))
+            _cut(bytes(broken))
+
+
+def test_what_stood_before_a_corruption_is_read() -> None:
+    """Messages in front of a corrupt one come out before the error, whatever the split."""
+    messages = EventStreamCutter().feed(ONE + b"no message at all")
+    assert ONE == next(messages).raw
+    with pytest.raises(CorruptStream):
+        next(messages)
 
 
 @pytest.mark.parametrize(
@@ -100,7 +112,7 @@ def test_every_wrong_byte_is_seen() -> None:
 def test_bounds(total: int, headers: int) -> None:
     """Lengths out of bounds are refused before anything of the message is kept."""
     with pytest.raises(CorruptStream, match="out of bounds"):
-        EventStreamCutter().feed(_lengths(total, headers))
+        _cut(_lengths(total, headers))
 
 
 @pytest.mark.parametrize(
@@ -118,4 +130,4 @@ def test_bounds(total: int, headers: int) -> None:
 def test_headers_that_can_not_be_read(block: bytes) -> None:
     """Headers that end too early, are of an unknown type or no UTF-8 make the message a corrupt one."""
     with pytest.raises(CorruptStream, match="header"):
-        EventStreamCutter().feed(_with_headers(block))
+        _cut(_with_headers(block))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -63,13 +63,14 @@ class EventStreamCutter:
         """Bytes of an unfinished message."""
         return len(self._rest)
 
-    def feed(self, data: bytes) -> list[Message]:
-        """The messages that are now complete. Raises `CorruptStream`, which is final."""
+    def feed(self, data: bytes) -> Iterator[Message]:
+        """The messages that are now complete; to be consumed to its end before the next call.
+
+        Raises `CorruptStream`, which is final, behind what stood before the corruption.
+        """
         self._rest += data
-        messages: list[Message] = []
         while (message := self._next()) is not None:
-            messages.append(message)
-        return messages
+            yield message
 
     def _next(self) -> Message | None:
         if self._checked is None:
