@@ -63,7 +63,8 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a provider. `path` follows the account's base URL and begins with a slash; no credential is in it.
 
-    `lossy` names the client's fields that the target can't express and that change the answer.
+    `lossy` names the client's fields that the target can't express and that change the answer. `aliases` maps the
+    names that were given to tools, where the target takes the client's own ones not, back to these.
     """
 
     path: str
@@ -71,6 +72,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     lossy: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Frame(msgspec.Struct, frozen=True):

@@ -41,7 +41,7 @@ _MALFORMED = (msgspec.DecodeError, RecursionError, UnicodeDecodeError, Malformed
 
 
 class ConverseDecoder:
-    """Reads one answer; see `Decoder`. `model` is the provider's name of the model, which tells whose signatures are."""
+    """Reads one answer; see `Decoder`. `model` is the provider's name, which tells whose the signatures are."""
 
     def __init__(self, model: str = "") -> None:
         self._cutter = EventStreamCutter()

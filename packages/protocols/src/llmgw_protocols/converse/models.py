@@ -37,6 +37,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """Where cache points may stand."""
     long_cache: bool = False
     """Cache points that live for an hour."""
+    video: bool = True
+    audio: bool = True
     media_in_results: bool = True
     """Images and documents inside of tool results."""
     status: bool = True
@@ -62,6 +64,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _NOVA = Traits(
+    audio=False,
     caches=frozenset(("system", "messages")),
     top_k="nova",
 )
@@ -69,6 +72,8 @@ _NOVA_2 = msgspec.structs.replace(
     _NOVA, thinking="nova", system_tools=frozenset(("nova_grounding", "nova_code_interpreter"))
 )
 _PLAIN = Traits(
+    video=False,
+    audio=False,
     choices=frozenset(),
     caches=frozenset(),
     media_in_results=False,
@@ -84,6 +89,7 @@ _FAMILIES: dict[str, Traits] = {
     "amazon.nova": _NOVA,
     "amazon.nova-premier": msgspec.structs.replace(_NOVA, system_tools=frozenset(("nova_grounding",))),
     "amazon.nova-2": _NOVA_2,
+    "amazon.nova-2-omni": msgspec.structs.replace(_NOVA_2, audio=True),
     "amazon.titan": _MUTE,
     "ai21.jamba": _PLAIN,
     "cohere.command": _MUTE,
@@ -96,6 +102,7 @@ _FAMILIES: dict[str, Traits] = {
     "mistral.mistral-7b": _MUTE,
     "mistral.mixtral-8x7b": _MUTE,
     "mistral.": _MISTRAL,
+    "mistral.voxtral": msgspec.structs.replace(_MISTRAL, audio=True),
     "moonshot": _STRUCTURED,
     "nvidia.": _STRUCTURED,
     "openai.gpt-oss": msgspec.structs.replace(_STRUCTURED, thinking="gpt-oss"),
@@ -107,7 +114,14 @@ _UNNAMED = Traits(named=False, any_schema=True)
 
 # Claude models by what Bedrock itself added with time; Anthropic's own record does not tell these.
 _BEFORE_4_5 = ("claude-3-", "sonnet-4-2", "opus-4-2", "opus-4-1", "claude-v", "claude-instant")
-_BEFORE_CACHES = ("claude-3-sonnet", "claude-3-opus", "claude-3-haiku", "3-5-sonnet-20240620", "claude-v", "claude-inst")
+_BEFORE_CACHES = (
+    "claude-3-sonnet",
+    "claude-3-opus",
+    "claude-3-haiku",
+    "3-5-sonnet-20240620",
+    "claude-v",
+    "claude-inst",
+)
 _BEFORE_3 = ("claude-v", "claude-instant")
 
 
@@ -124,6 +138,8 @@ def _claude_traits(name: str) -> Traits:
     current = not _is_any(name, _BEFORE_4_5)
     return Traits(
         claude=record,
+        video=False,
+        audio=False,
         choices=_BOTH if record.forced_tools else frozenset(),
         caches=frozenset() if _is_any(name, _BEFORE_CACHES) else _EVERYWHERE,
         long_cache=current,
