@@ -93,8 +93,8 @@ _body = msgspec.json.Decoder(_Body).decode
 def fault(status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
     """What an answer with a status of 400 or more means; header names are lower-case, any body is borne."""
     said = _read(body)
-    name = headers.get("x-amzn-errortype", "").partition(":")[0] or (said.type or "").rpartition("#")[2]
-    return _classed(name.strip(), status, said, retry_after(headers))
+    name = headers.get("x-amzn-errortype") or said.type or ""
+    return _classed(name.partition(":")[0].rpartition("#")[2].strip(), status, said, retry_after(headers))
 
 
 def stream_error(name: str, payload: bytes, message: str = "") -> GatewayError:

@@ -87,12 +87,12 @@ class MediaWriter:
         kind = kind_of(medium)
         if (kind == "video" and not self._traits.video) or (kind == "audio" and not self._traits.audio):
             raise self._refused(f"The model takes no {kind} input.")
-        written: dict[str, Any] = {"format": self._format(kind, medium)}
+        source = self._source(medium.source)
+        written: dict[str, Any] = {"format": self._format(kind, medium), "source": source}
         if kind == "document":
             # A neutral name: the model reads it, so the client's own could be an instruction.
             self._documents += 1
             written["name"] = f"Document {self._documents}"
-        written["source"] = self._source(medium.source)
         return {kind: written}
 
     def _format(self, kind: str, medium: Medium) -> str:

@@ -13,6 +13,8 @@ from llmgw_domain.errors import InvalidField
 
 _NAMES = frozenset(("$schema", "$id", "$comment", "$anchor", "$defs", "definitions", "$ref"))
 _ANY_OBJECT = {"type": "object"}
+_MOST = 20_000
+"""The most nodes of a schema that is written out: references of references double with every step."""
 _any = msgspec.json.Decoder()
 
 
@@ -25,7 +27,7 @@ def without_references(schema: msgspec.Raw, param: str) -> msgspec.Raw:
         return schema
     try:
         root = _any.decode(schema)
-        return msgspec.Raw(msgspec.json.encode(_Writer(root).written(root, ())))
+        return msgspec.Raw(msgspec.json.encode(_Writer(root, param).written(root, ())))
     except msgspec.DecodeError as error:
         raise InvalidField(f"{param}: the schema can't be read: {error}.", param=param) from None
     except RecursionError:
@@ -33,11 +35,17 @@ def without_references(schema: msgspec.Raw, param: str) -> msgspec.Raw:
 
 
 class _Writer:
-    def __init__(self, root: Any) -> None:
+    def __init__(self, root: Any, param: str) -> None:
         self._root = root
+        self._param = param
+        self._left = _MOST
 
     def written(self, node: Any, inside: tuple[str, ...]) -> Any:
         """The node written out; `inside` are the references that led to it."""
+        self._left -= 1
+        if self._left < 0:
+            why = f"{self._param}: the schema is too large once its references are written out, as this model needs it."
+            raise InvalidField(why, param=self._param)
         if isinstance(node, list):
             return [self.written(item, inside) for item in node]
         if not isinstance(node, dict):
