@@ -58,11 +58,6 @@ class EventStreamCutter:
         self._rest = bytearray()
         self._checked: tuple[int, int] | None = None
 
-    @property
-    def pending(self) -> int:
-        """Bytes of an unfinished message."""
-        return len(self._rest)
-
     def feed(self, data: bytes) -> Iterator[Message]:
         """The messages that are now complete; to be consumed to its end before the next call.
 

@@ -220,7 +220,7 @@ def test_an_end_with_calls() -> None:
     assert Finished(FinishReason.TOOL_CALLS) == events[-1]
 
 
-@pytest.mark.parametrize("content", [[], CALL])
+@pytest.mark.parametrize("content", [[], CALL, [TEXT, *CALL]])
 @pytest.mark.parametrize("reason", ["malformed_model_output", "malformed_tool_use"])
 def test_a_malformed_answer_is_a_failure(reason: str, content: list[bytes]) -> None:
     """Without text there is no answer, and a call in a malformed one can't be trusted."""

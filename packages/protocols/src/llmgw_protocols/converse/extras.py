@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from llmgw_domain.chat import ChatRequest
+from llmgw_protocols.converse.models import Traits
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.extras import foreign
 from llmgw_protocols.messages.reading import is_null, read
@@ -23,7 +24,7 @@ _PASSED = {
 }
 """Converse's own fields by the names that clients of other dialects have for them."""
 _ADDITIONAL = frozenset(("additionalModelRequestFields", "additional_model_request_fields"))
-_SILENT = frozenset(("metadata", "citations", "anthropic_version", "anthropic_beta", "betas", "stream"))
+_SILENT = frozenset(("metadata", "citations", "anthropic_version", "betas", "stream"))
 _REFUSED = {
     "mcp_servers": "Only Anthropic calls MCP servers itself; leave it out.",
     "thread": "Threads are kept by Anthropic alone; send the whole conversation.",
@@ -31,7 +32,9 @@ _REFUSED = {
 }
 
 
-def write(request: ChatRequest, body: dict[str, Any], additional: dict[str, Any], losses: Losses) -> None:
+def write(
+    request: ChatRequest, traits: Traits, body: dict[str, Any], additional: dict[str, Any], losses: Losses
+) -> None:
     """Puts what Bedrock knows into `body`, and what only the model knows into `additional`, where the client's wins.
 
     Raises `UnsupportedField` for what changes the kind of the answer.
@@ -43,10 +46,23 @@ def write(request: ChatRequest, body: dict[str, Any], additional: dict[str, Any]
             body[_PASSED[name]] = raw
         elif name in _ADDITIONAL:
             additional.update(read(raw, dict[str, msgspec.Raw], name))
+        elif traits.claude and name == "anthropic_beta":
+            additional[name] = raw
+        elif traits.claude and name == "output_config" and request.family == "openai":
+            _output_config(raw, body, losses)
         elif request.family == "anthropic":
             _anthropic(name, losses)
         else:
             foreign(name, raw, request.family, losses)
+
+
+def _output_config(raw: msgspec.Raw, body: dict[str, Any], losses: Losses) -> None:
+    """Anthropic's own field from a client of another dialect; of its members Converse has the effort."""
+    members = read(raw, dict[str, msgspec.Raw], "output_config")
+    if "effort" in members:
+        body.setdefault("outputConfig", {})["effort"] = members.pop("effort")
+    if members:
+        losses.add("output_config")
 
 
 def _anthropic(name: str, losses: Losses) -> None:

@@ -79,7 +79,7 @@ class _Rendering:
         self._prompt(talk)
         self._inference(plan)
         self._rest()
-        _extras.write(request, self._body, self._additional, self._losses)
+        _extras.write(request, self._traits, self._body, self._additional, self._losses)
         if self._additional:
             self._body["additionalModelRequestFields"] = self._additional
         verb = "converse-stream" if request.stream else "converse"
