@@ -78,7 +78,7 @@ def _validate(rendered: Rendered) -> None:
 
 def _render(model: str = SONNET, limit: int | None = None, **fields: Any) -> Rendered:
     request = ChatRequest(**{"model": "m", "turns": (ASK,), **fields})
-    rendered = CONVERSE.render(request, TargetFacts(provider=Provider.ANTHROPIC, model=model, max_output_tokens=limit))
+    rendered = CONVERSE.render(request, TargetFacts(provider=Provider.BEDROCK, model=model, max_output_tokens=limit))
     _validate(rendered)
     return rendered
 
