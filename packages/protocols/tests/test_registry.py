@@ -24,6 +24,7 @@ def test_an_unknown_name_is_a_key_error():
         ("azure", "gpt-4.1", "chat"),
         ("anthropic", "claude-sonnet-4-5", "messages"),
         ("google", "gemini-2.5-flash", "gemini"),
+        ("bedrock", "us.amazon.nova-pro-v1:0", "converse"),
         ("vertex", "gemini-2.5-flash", "gemini"),
         ("vertex", "claude-sonnet-4-5@20250929", "messages"),
     ],

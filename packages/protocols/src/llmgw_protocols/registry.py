@@ -8,6 +8,7 @@ from llmgw_domain import Provider
 from llmgw_domain.models import Api
 from llmgw_protocols.chat import CHAT
 from llmgw_protocols.completions import COMPLETIONS
+from llmgw_protocols.converse import CONVERSE
 from llmgw_protocols.dialect import Dialect, ProviderDialect, TargetFacts
 from llmgw_protocols.gemini import GEMINI
 from llmgw_protocols.messages import MESSAGES
@@ -20,6 +21,7 @@ _BY_PROVIDER: dict[Provider, ProviderDialect] = {
     Provider.ANTHROPIC: MESSAGES,
     Provider.GOOGLE: GEMINI,
     Provider.VERTEX: GEMINI,
+    Provider.BEDROCK: CONVERSE,
 }
 
 _LEGACY = re.compile(r"instruct|babbage|davinci")
