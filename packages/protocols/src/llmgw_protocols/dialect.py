@@ -126,6 +126,8 @@ class EncodeContext(msgspec.Struct, frozen=True, kw_only=True):
     choices: int = 1
     stream_errors: StreamErrors = StreamErrors.FINISH
     form: StreamForm = "sse"
+    request: Envelope | None = None
+    """The request as the client sent it. Only Responses needs it: its answers repeat what was asked for."""
 
 
 class Encoder(Protocol):

@@ -1,0 +1,83 @@
+"""Conversations that a client continues by the id of a response instead of sending them whole.
+
+OpenAI keeps responses for its clients; here the gateway does, so that a conversation can go on at any provider. What is
+kept of a call is its input and its output as items, in this dialect's own JSON; storing them is not this module's
+affair. All functions are pure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+from msgspec import Raw
+
+from llmgw_domain.errors import InvalidField
+from llmgw_protocols import toplevel
+from llmgw_protocols.dialect import Envelope
+from llmgw_protocols.responses.envelope import has
+from llmgw_protocols.responses.reading import read
+
+_PREVIOUS = "previous_response_id"
+
+
+class _Response(msgspec.Struct):
+    output: list[Raw] | None = None
+
+
+class _Answer(msgspec.Struct):
+    """A response, or an event that holds one."""
+
+    output: list[Raw] | None = None
+    response: _Response | None = None
+
+
+_answer = msgspec.json.Decoder(_Answer).decode
+
+
+def previous_response_id(envelope: Envelope) -> str | None:
+    """The response that a request continues. Raises `InvalidField`."""
+    if not has(envelope.fields, _PREVIOUS):
+        return None
+    id_: str = read(envelope.fields[_PREVIOUS], str, _PREVIOUS)
+    if has(envelope.fields, "conversation"):
+        text = f"Send either {_PREVIOUS!r} or 'conversation', not both."
+        raise InvalidField(text, param=_PREVIOUS)
+    return id_
+
+
+def wants_storage(envelope: Envelope) -> bool:
+    """Whether the client may come back to the response: only an explicit `store: false` says it will not."""
+    return bytes(envelope.fields.get("store", b"")) != b"false"
+
+
+def stored_items(envelope: Envelope) -> list[Raw]:
+    """The input of a request as items; of an expanded request, history and all."""
+    if not has(envelope.fields, "input"):
+        return []
+    value: str | list[Raw] = read(envelope.fields["input"], str | list[Raw], "input")
+    if isinstance(value, list):
+        return [item.copy() for item in value]
+    return [Raw(msgspec.json.encode({"type": "message", "role": "user", "content": value}))]
+
+
+def output_items(answer: bytes) -> list[Raw]:
+    """The output of a whole response, or of a stream's last event. Empty where there is none to read."""
+    try:
+        read_ = _answer(answer)
+    except (msgspec.DecodeError, RecursionError):
+        return []
+    output = read_.output if read_.output is not None else (read_.response.output if read_.response else None)
+    return [item.copy() for item in output or ()]
+
+
+def expand(envelope: Envelope, history_items: Sequence[Raw]) -> Envelope:
+    """The request with a previous response's input and output in front of its own, and without that one's id.
+
+    Instructions are not inherited; they never are items of the input.
+    """
+    fields = {name: bytes(raw) for name, raw in envelope.fields.items() if name != _PREVIOUS}
+    items = (*history_items, *stored_items(envelope))
+    fields["input"] = b"[" + b",".join(bytes(item) for item in items) + b"]"
+    wire = msgspec.structs.replace(envelope.wire, body=toplevel.join(fields))
+    return msgspec.structs.replace(envelope, wire=wire, fields={name: Raw(raw) for name, raw in fields.items()})
