@@ -49,7 +49,7 @@ _NAMES = {
 
 
 class Losses:
-    """Names of lost fields, in the order of their loss. `client` is the client's family, or its dialect if that has one."""
+    """Names of lost fields, in the order of their loss. `client` is the client's dialect, or else its family."""
 
     def __init__(self, client: str) -> None:
         self._names = _NAMES.get(client, {})

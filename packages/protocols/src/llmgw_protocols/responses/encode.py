@@ -46,7 +46,7 @@ from llmgw_protocols.responses.errors import failure
 from llmgw_protocols.responses.namespaces import offered
 from llmgw_protocols.responses.output import Call, Item, Message, Part, Picture, Reasoning, Status, Whole
 from llmgw_protocols.responses.replay import events_of
-from llmgw_protocols.responses.response import ResponseObject
+from llmgw_protocols.responses.response import ResponseObject, mint
 
 _FAMILY = "openai"
 _LARGEST = 64 * 1024 * 1024
@@ -68,7 +68,7 @@ class ResponsesEncoder:
     """Writes one answer; see `llmgw_protocols.dialect.Encoder`."""
 
     def __init__(self, context: EncodeContext) -> None:
-        self._mint = context.request_id.replace("-", "")
+        self._mint = mint(context.request_id)
         self._object = ResponseObject(context)
         self._offered = offered(context.request.fields if context.request else {})
         self._sequence = 0
@@ -196,9 +196,7 @@ class ResponsesEncoder:
             case Cited():
                 self._cite(event, out)
             case OpaqueMade(family=family, json=json) if family == _FAMILY:
-                self._close(out)
-                self._begin(Whole(len(self._items), json), out)
-                self._done(self._items[-1], out)
+                self._whole(json, out)
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
@@ -266,10 +264,10 @@ class ResponsesEncoder:
         item = self._reasoning(out)
         if not item.pieces:
             part = {"type": "summary_text", "text": ""}
-            self._write(out, "response.reasoning_summary_part.added", **_summary(item), part=part)
+            self._write(out, "response.reasoning_summary_part.added", **item.place, part=part)
         if self._fits(text) or not item.pieces:
             item.pieces.append(text)
-        self._write(out, "response.reasoning_summary_text.delta", **_summary(item), delta=text)
+        self._write(out, "response.reasoning_summary_text.delta", **item.place, delta=text)
 
     def _reasoning(self, out: _Out) -> Reasoning:
         if not isinstance(self._open, Reasoning):
@@ -292,7 +290,7 @@ class ResponsesEncoder:
 
     def _call(self, head: ToolOpened, out: _Out) -> None:
         self._close(out)
-        call_id = head.id or f"call_{self._mint}_{head.call}"
+        call_id = self._call_id(head)
         if head.signature:
             # A call has no member for it, while reasoning comes back with the next request.
             self._sign("call", head.signature, "google", out, of=call_id)
@@ -302,6 +300,11 @@ class ResponsesEncoder:
         index, id_ = self._next("ctc" if custom else "fc")
         call = self._calls[head.call] = Call(index, id_, call_id, place, custom=custom, wrapped=wrapped)
         self._begin(call, out)
+
+    def _call_id(self, head: ToolOpened) -> str:
+        """The provider's id, once: some give none or the same to several calls, which the SDK's helper refuses."""
+        taken = {call.call_id for call in self._calls.values()}
+        return head.id if head.id and head.id not in taken else f"call_{self._mint}_{head.call}"
 
     def _arguments(self, number: int, fragment: str, out: _Out) -> None:
         call = self._calls.get(number)
@@ -320,6 +323,12 @@ class ResponsesEncoder:
         self._begin(picture, out)
         self._write(out, "response.image_generation_call.completed", **picture.place)
         self._done(picture, out)
+
+    def _whole(self, json: msgspec.Raw, out: _Out) -> None:
+        self._close(out)
+        if self._fits(bytes(json).decode()):
+            self._begin(Whole(len(self._items), json.copy()), out)
+            self._done(self._items[-1], out)
 
     # --- beginnings and ends ------------------------------------------------------------------------------------------
 
@@ -342,8 +351,8 @@ class ResponsesEncoder:
                 self._close_part(item, out)
             case Reasoning(pieces=pieces) if pieces and out is not None:
                 part = {"type": "summary_text", "text": item.text}
-                self._write(out, "response.reasoning_summary_text.done", **_summary(item), text=item.text)
-                self._write(out, "response.reasoning_summary_part.done", **_summary(item), part=part)
+                self._write(out, "response.reasoning_summary_text.done", **item.place, text=item.text)
+                self._write(out, "response.reasoning_summary_part.done", **item.place, part=part)
             case Call() if out is not None:
                 if item.wrapped and item.text:
                     self._write(out, item.event("delta"), **item.place, delta=item.text)
@@ -387,7 +396,3 @@ def _written(item: Item, out: _Out) -> Any:
 
 def _at(message: Message, part: Part) -> dict[str, Any]:
     return {**message.place, "content_index": part.index}
-
-
-def _summary(item: Reasoning) -> dict[str, Any]:
-    return {**item.place, "summary_index": 0}

@@ -99,6 +99,10 @@ class Reasoning(Item):
         self.encrypted: str | None = None
 
     @property
+    def place(self) -> dict[str, Any]:
+        return {**super().place, "summary_index": 0}
+
+    @property
     def text(self) -> str:
         return "".join(self.pieces)
 

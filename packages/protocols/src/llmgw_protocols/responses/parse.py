@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from llmgw_domain.chat import ChatRequest, OutputFormat, Reasoning, Turn
-from llmgw_domain.errors import UnknownPrevious, UnsupportedField
+from llmgw_domain.errors import InvalidField, UnknownPrevious, UnsupportedField
 from llmgw_protocols.dialect import Envelope
 from llmgw_protocols.responses import _request as wire
 from llmgw_protocols.responses import parse_items, parse_tools
@@ -98,6 +98,8 @@ def _format(text: wire.TextConfig | None) -> OutputFormat | None:
     if text is None or text.format is None:
         return None
     wanted = text.format
+    if wanted.type == "json_schema" and wanted.schema is None:
+        raise InvalidField("The field 'text.format.schema' is missing: send a JSON Schema.", param="text.format.schema")
     schema = None if wanted.schema is None else Raw(msgspec.json.encode(wanted.schema))
     return OutputFormat(
         kind=wanted.type, name=wanted.name, description=wanted.description, schema=schema, strict=wanted.strict

@@ -6,6 +6,8 @@ bytes, with OpenAI's default where it said nothing and the default is known.
 
 from __future__ import annotations
 
+import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -41,14 +43,25 @@ _DEFAULTS: dict[str, Any] = {
     "user": None,
 }
 _ECHOED = {name: Raw(_encode(default)) for name, default in _DEFAULTS.items()}
+_PLAIN = re.compile(r"[A-Za-z0-9]{1,40}")
 _NULL = Raw(b"null")
+
+
+def mint(request_id: str) -> str:
+    """What the ids of a response and of its items have in common: short and of letters and digits, as OpenAI wants
+    them back, whatever a client chose for its request's id.
+    """
+    bare = request_id.replace("-", "")
+    if _PLAIN.fullmatch(bare):
+        return bare
+    return hashlib.sha256(request_id.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
 class ResponseObject:
     """Writes the response object of one answer at any moment of it."""
 
     def __init__(self, context: EncodeContext) -> None:
-        self.id = "resp_" + context.request_id.replace("-", "")
+        self.id = f"resp_{mint(context.request_id)}"
         self.created = context.created
         self.model = context.model
         self._echo = _echo(context.request.fields if context.request else {})

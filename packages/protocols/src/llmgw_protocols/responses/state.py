@@ -7,7 +7,8 @@ affair. All functions are pure.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +20,7 @@ from llmgw_protocols.responses.envelope import has
 from llmgw_protocols.responses.reading import read
 
 _PREVIOUS = "previous_response_id"
+_MINTED = re.compile(r"(?:msg|rs|fc|ctc|ig)_([A-Za-z0-9]+)_\d+")
 
 
 class _Response(msgspec.Struct):
@@ -32,6 +34,13 @@ class _Answer(msgspec.Struct):
     response: _Response | None = None
 
 
+class _Item(msgspec.Struct):
+    type: str | None = None
+    id: str | None = None
+    role: str | None = None
+
+
+_item = msgspec.json.Decoder(_Item)
 _answer = msgspec.json.Decoder(_Answer).decode
 
 
@@ -77,7 +86,46 @@ def expand(envelope: Envelope, history_items: Sequence[Raw]) -> Envelope:
     Instructions are not inherited; they never are items of the input.
     """
     fields = {name: bytes(raw) for name, raw in envelope.fields.items() if name != _PREVIOUS}
-    items = (*history_items, *stored_items(envelope))
-    fields["input"] = b"[" + b",".join(bytes(item) for item in items) + b"]"
-    wire = msgspec.structs.replace(envelope.wire, body=toplevel.join(fields))
-    return msgspec.structs.replace(envelope, wire=wire, fields={name: Raw(raw) for name, raw in fields.items()})
+    return _with_input(envelope, fields, (*history_items, *stored_items(envelope)))
+
+
+# --- references to single items ---------------------------------------------------------------------------------------
+
+
+def references(envelope: Envelope) -> tuple[str, ...]:
+    """The ids of items that the input names instead of repeating them (AI SDK does so for all that may be stored)."""
+    # The word is searched for, because nearly no request has a reference.
+    if b'"item_reference"' not in envelope.wire.body:
+        return ()
+    return tuple(id_ for item in stored_items(envelope) if (id_ := _referenced(item)) is not None)
+
+
+def response_of(item_id: str) -> str | None:
+    """The response that an item was made in, if its id is one that this gateway gave."""
+    match = _MINTED.fullmatch(item_id)
+    return f"resp_{match[1]}" if match else None
+
+
+def resolve(envelope: Envelope, stored: Sequence[Raw]) -> Envelope:
+    """The request with each reference replaced by the stored item of that id; those to others stay, to be refused."""
+    known = {item.id: raw for raw in stored if (item := _head(raw)).id and item.type != "item_reference"}
+    items = [known.get(_referenced(item) or "", item) for item in stored_items(envelope)]
+    return _with_input(envelope, {name: bytes(raw) for name, raw in envelope.fields.items()}, items)
+
+
+def _referenced(raw: Raw) -> str | None:
+    item = _head(raw)
+    return item.id if item.type == "item_reference" or (item.type is None and item.role is None) else None
+
+
+def _head(raw: Raw) -> _Item:
+    try:
+        return _item.decode(raw)
+    except msgspec.ValidationError:
+        return _Item()
+
+
+def _with_input(envelope: Envelope, fields: Mapping[str, bytes], items: Sequence[Raw]) -> Envelope:
+    changed = {**fields, "input": b"[" + b",".join(bytes(item) for item in items) + b"]"}
+    wire = msgspec.structs.replace(envelope.wire, body=toplevel.join(changed))
+    return msgspec.structs.replace(envelope, wire=wire, fields={name: Raw(raw) for name, raw in changed.items()})
