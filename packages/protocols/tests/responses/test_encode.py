@@ -129,7 +129,11 @@ def test_usage_counts_what_openai_counts() -> None:
     """Input holds cached and written tokens, output holds reasoning."""
     assert {
         "input_tokens": 12,
-        "input_tokens_details": {"cached_tokens": 4, "cache_write_tokens": 2},
+        "input_tokens_details": {
+            "cached_tokens": 4,
+            "cache_write_tokens": 2,
+            "cache_write_tokens_details": {"ttl_12h_tokens": 0, "ttl_30m_tokens": 2},
+        },
         "output_tokens": 5,
         "output_tokens_details": {"reasoning_tokens": 2},
         "total_tokens": 17,
@@ -399,7 +403,7 @@ def test_a_forwarded_streams_break_continues_it() -> None:
 
 def test_a_forwarded_stream_is_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the partial output does not grow."""
-    monkeypatch.setattr(encode, "_LARGEST_PARTIAL", 5)
+    monkeypatch.setattr(encode, "_LARGEST_PARTIAL", 70)
     made = encoder()
     for _ in range(9):
         made.observe([TextDelta("abc")])
@@ -412,7 +416,7 @@ def test_a_forwarded_stream_is_kept_within_bounds(monkeypatch: pytest.MonkeyPatc
 
 def test_an_answer_that_is_too_large_does_not_end_well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Its terminal event would have to repeat all of it."""
-    monkeypatch.setattr(encode, "_LARGEST", 5)
+    monkeypatch.setattr(encode, "_LARGEST", 70)
     made = encoder()
     assert "failed" == failed(made.emit([TextDelta("abc"), TextDelta("def"), STOP]) + made.end())["status"]
     assert made.response is None

@@ -3,14 +3,13 @@
 from msgspec import Raw
 
 from llmgw_domain.stream import Cited
-from llmgw_protocols.responses.output import Call, Message, Part, Picture, Reasoning, Whole
+from llmgw_protocols.responses.output import Call, Message, Picture, Reasoning, Whole
 
 
 def test_an_item_is_written_at_any_moment() -> None:
     """With what was said so far and its status."""
     message = Message(0, "msg_1")
-    part = Part("output_text", 0, start=0)
-    message.parts.append(part)
+    part = message.begin("output_text", start=0)
     part.pieces += ["a", "b"]
     content = [{"type": "output_text", "text": "ab", "annotations": [], "logprobs": []}]
     written = {"type": "message", "id": "msg_1", "role": "assistant", "content": content}
@@ -21,7 +20,7 @@ def test_an_item_is_written_at_any_moment() -> None:
 
 def test_a_part_begins_empty() -> None:
     """The event that adds it comes before its text."""
-    part = Part("refusal", 0, start=0)
+    part = Message(0, "msg_1").begin("refusal", start=0)
     part.pieces.append("No")
     assert [{"type": "refusal", "refusal": ""}, {"type": "refusal", "refusal": "No"}] == [
         part.write(empty=True),
@@ -31,10 +30,11 @@ def test_a_part_begins_empty() -> None:
 
 def test_a_citation_counts_from_its_part() -> None:
     """Bounds before the part are its start."""
-    part = Part("output_text", 0, start=5)
+    part = Message(2, "msg_1").begin("output_text", start=5)
     cited = part.cite(Cited("https://a", "A", 3, 9))
     assert (0, 4) == (cited["start_index"], cited["end_index"])
     assert [cited] == part.annotations
+    assert {"item_id": "msg_1", "output_index": 2, "content_index": 0} == part.place
 
 
 def test_reasoning_without_text_has_no_summary() -> None:

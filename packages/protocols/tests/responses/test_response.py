@@ -82,6 +82,11 @@ def test_odd_request_ids_are_hashed(request_id: str) -> None:
     assert mint(request_id).isalnum()
 
 
+def test_counts_without_writes_have_no_details_of_them() -> None:
+    """There is nothing to tell apart."""
+    assert {"cached_tokens": 1, "cache_write_tokens": 0} == usage_object(Usage(cache_read=1))["input_tokens_details"]
+
+
 def test_unknown_reasoning_counts_as_none() -> None:
     """The field has no null."""
     assert {"reasoning_tokens": 0} == usage_object(Usage(output=3))["output_tokens_details"]

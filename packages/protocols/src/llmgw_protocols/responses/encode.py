@@ -6,7 +6,7 @@ kept in memory, up to a bound. A message or reasoning ends where something else 
 providers may send the arguments of several in turns, and nothing tells that one is over.
 
 In a pass-through the same items are built from what is observed, without writing: a broken stream's ending has to hold
-what came so far. They have ids of ours, since events carry none, and stop growing at `_LARGEST_PARTIAL` characters.
+what came so far. They have ids of ours, since events carry none, and stop growing at `_LARGEST_PARTIAL` bytes.
 """
 
 from __future__ import annotations
@@ -44,14 +44,16 @@ from llmgw_protocols.dialect import EncodeContext
 from llmgw_protocols.responses import sealed
 from llmgw_protocols.responses.errors import failure
 from llmgw_protocols.responses.namespaces import offered
-from llmgw_protocols.responses.output import Call, Item, Message, Part, Picture, Reasoning, Status, Whole
+from llmgw_protocols.responses.output import Call, Item, Message, Part, PartKind, Picture, Reasoning, Status, Whole
 from llmgw_protocols.responses.replay import events_of
 from llmgw_protocols.responses.response import ResponseObject, mint
 
 _FAMILY = "openai"
 _LARGEST = 64 * 1024 * 1024
 _LARGEST_PARTIAL = 4 * 1024 * 1024
-"""Characters kept of an answer: of one that is written here, and of one that is only watched."""
+"""Bytes kept of an answer, about: of one that is written here, and of one that is only watched."""
+_PIECE = 64
+"""What each piece of text takes besides its characters: streams may consist of single letters."""
 _REASONS = {FinishReason.LENGTH: "max_output_tokens", FinishReason.CONTENT_FILTER: "content_filter"}
 _TEXT_DELTA = (
     b"event: response.output_text.delta\n"
@@ -76,7 +78,7 @@ class ResponsesEncoder:
         self._items: list[Item] = []
         self._open: Message | Reasoning | None = None
         self._calls: dict[int, Call] = {}
-        self._parts: list[tuple[Message, Part]] = []
+        self._parts: list[Part] = []
         """Text parts, which citations refer to."""
         self._said = 0
         """Characters of text so far."""
@@ -144,7 +146,11 @@ class ResponsesEncoder:
 
     def _take(self, event: StreamEvent, out: _Out) -> None:
         kind = event.__class__
-        if kind is UsageReported:
+        if kind is TextDelta:
+            self._start(out)
+            if event.choice == 0:  # type: ignore[union-attr]
+                self._speak("output_text", event.text, out)  # type: ignore[union-attr]
+        elif kind is UsageReported:
             self._usage = event.usage  # type: ignore[union-attr]
         elif kind is not Failed:
             self._start(out)
@@ -168,8 +174,6 @@ class ResponsesEncoder:
 
     def _add(self, event: StreamEvent, out: _Out) -> None:
         match event:
-            case TextDelta(text=text):
-                self._speak("output_text", text, out)
             case ToolDelta(call=number, fragment=fragment):
                 self._arguments(number, fragment, out)
             case ThinkingDelta(text=text):
@@ -200,10 +204,10 @@ class ResponsesEncoder:
 
     # --- messages -----------------------------------------------------------------------------------------------------
 
-    def _speak(self, kind: Any, text: str, out: _Out) -> None:
+    def _speak(self, kind: PartKind, text: str, out: _Out) -> None:
         if not text:
             return
-        message, part = self._part(kind, out)
+        part = self._part(kind, out)
         if kind == "output_text":
             self._said += len(text)
         if self._fits(text):
@@ -212,13 +216,13 @@ class ResponsesEncoder:
             return
         if kind == "output_text":
             # Written by hand, since it is every token's path: only the text needs a JSON encoder.
-            place = (self._sequence, message.id.encode(), message.index, part.index)
-            out.append(_TEXT_DELTA % (*place, _encode(text)))
+            item = part.item
+            out.append(_TEXT_DELTA % (self._sequence, item.id.encode(), item.index, part.index, _encode(text)))
             self._sequence += 1
         else:
-            self._write(out, "response.refusal.delta", **_at(message, part), delta=text)
+            self._write(out, "response.refusal.delta", **part.place, delta=text)
 
-    def _part(self, kind: Any, out: _Out) -> tuple[Message, Part]:
+    def _part(self, kind: PartKind, out: _Out) -> Part:
         """The open part of this kind; begins it, and its message, where there is none."""
         message = self._open if isinstance(self._open, Message) else None
         if message is None:
@@ -226,35 +230,34 @@ class ResponsesEncoder:
             message = self._open = Message(*self._next("msg"))
             self._begin(message, out)
         if message.parts and message.parts[-1].kind == kind:
-            return message, message.parts[-1]
+            return message.parts[-1]
         self._close_part(message, out)
-        part = Part(kind, len(message.parts), self._said)
-        message.parts.append(part)
+        part = message.begin(kind, self._said)
         if kind == "output_text":
-            self._parts.append((message, part))
-        self._write(out, "response.content_part.added", **_at(message, part), part=part.write(empty=True))
-        return message, part
+            self._parts.append(part)
+        self._write(out, "response.content_part.added", **part.place, part=part.write(empty=True))
+        return part
 
     def _close_part(self, message: Message, out: _Out) -> None:
         if not message.parts or out is None:
             return
         part = message.parts[-1]
         if part.kind == "refusal":
-            self._write(out, "response.refusal.done", **_at(message, part), refusal=part.text)
+            self._write(out, "response.refusal.done", **part.place, refusal=part.text)
         else:
-            self._write(out, "response.output_text.done", **_at(message, part), text=part.text, logprobs=[])
-        self._write(out, "response.content_part.done", **_at(message, part), part=part.write())
+            self._write(out, "response.output_text.done", **part.place, text=part.text, logprobs=[])
+        self._write(out, "response.content_part.done", **part.place, part=part.write())
 
     def _cite(self, cited: Cited, out: _Out) -> None:
         """Bounds are those of the whole text; a citation that comes late is told with the part it is about."""
-        about = [p for p in self._parts if cited.start is None or p[1].start <= cited.start]
+        about = [p for p in self._parts if cited.start is None or p.start <= cited.start]
         if not about:
             return
-        message, part = about[-1]
+        part = about[-1]
         number = len(part.annotations)
         annotation = part.cite(cited)
         kind = "response.output_text.annotation.added"
-        self._write(out, kind, **_at(message, part), annotation_index=number, annotation=annotation)
+        self._write(out, kind, **part.place, annotation_index=number, annotation=annotation)
 
     # --- reasoning ----------------------------------------------------------------------------------------------------
 
@@ -376,10 +379,10 @@ class ResponsesEncoder:
 
     def _fits(self, text: str) -> bool:
         """Counts what is kept. An answer that can't be told whole at its end must not end well."""
-        self._size += len(text)
+        self._size += len(text) + _PIECE
         if self._size <= self._most:
             return True
-        self._broken = UpstreamMalformed(detail=f"an answer of more than {self._most} characters")
+        self._broken = UpstreamMalformed(detail=f"an answer of more than {self._most} bytes")
         return False
 
     def _write(self, out: _Out, kind: str, **members: Any) -> None:
@@ -392,7 +395,3 @@ class ResponsesEncoder:
 
 def _written(item: Item, out: _Out) -> Any:
     return None if out is None else item.write()
-
-
-def _at(message: Message, part: Part) -> dict[str, Any]:
-    return {**message.place, "content_index": part.index}

@@ -10,44 +10,7 @@ from msgspec import Raw
 from llmgw_domain.stream import Cited
 
 Status = Literal["in_progress", "completed", "incomplete"]
-
-
-class Part:
-    """A content part of a message: text with its citations, or a refusal."""
-
-    __slots__ = ("annotations", "index", "kind", "pieces", "start")
-
-    def __init__(self, kind: Literal["output_text", "refusal"], index: int, start: int) -> None:
-        self.kind = kind
-        self.index = index
-        self.start = start
-        """Where the part begins in the text of the whole answer, in characters."""
-        self.pieces: list[str] = []
-        self.annotations: list[dict[str, Any]] = []
-
-    @property
-    def text(self) -> str:
-        return "".join(self.pieces)
-
-    def cite(self, cited: Cited) -> dict[str, Any]:
-        """Adds a citation, whose bounds count from the part's start here; unknown ones are those of an empty span."""
-        first, last = (0 if at is None else max(0, at - self.start) for at in (cited.start, cited.end))
-        annotation = {
-            "type": "url_citation",
-            "url": cited.url,
-            "title": cited.title,
-            "start_index": first,
-            "end_index": last,
-        }
-        self.annotations.append(annotation)
-        return annotation
-
-    def write(self, *, empty: bool = False) -> dict[str, Any]:
-        text = "" if empty else self.text
-        if self.kind == "refusal":
-            return {"type": "refusal", "refusal": text}
-        annotations = [] if empty else self.annotations
-        return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+PartKind = Literal["output_text", "refusal"]
 
 
 class Item:
@@ -76,12 +39,61 @@ class Item:
         return f"<{type(self).__name__} {self.index} {self.status}>"
 
 
+class Part:
+    """A content part of a message: text with its citations, or a refusal."""
+
+    __slots__ = ("annotations", "index", "item", "kind", "pieces", "start")
+
+    def __init__(self, item: Item, kind: PartKind, index: int, start: int) -> None:
+        self.item = item
+        self.kind = kind
+        self.index = index
+        self.start = start
+        """Where the part begins in the text of the whole answer, in characters."""
+        self.pieces: list[str] = []
+        self.annotations: list[dict[str, Any]] = []
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """What events say of where they belong."""
+        return {**self.item.place, "content_index": self.index}
+
+    @property
+    def text(self) -> str:
+        return "".join(self.pieces)
+
+    def cite(self, cited: Cited) -> dict[str, Any]:
+        """Adds a citation, whose bounds count from the part's start here; unknown ones are those of an empty span."""
+        first, last = (0 if at is None else max(0, at - self.start) for at in (cited.start, cited.end))
+        annotation = {
+            "type": "url_citation",
+            "url": cited.url,
+            "title": cited.title,
+            "start_index": first,
+            "end_index": last,
+        }
+        self.annotations.append(annotation)
+        return annotation
+
+    def write(self, *, empty: bool = False) -> dict[str, Any]:
+        text = "" if empty else self.text
+        if self.kind == "refusal":
+            return {"type": "refusal", "refusal": text}
+        annotations = [] if empty else self.annotations
+        return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+
+
 class Message(Item):
     __slots__ = ("parts",)
 
     def __init__(self, index: int, id: str) -> None:
         super().__init__(index, id)
         self.parts: list[Part] = []
+
+    def begin(self, kind: PartKind, start: int) -> Part:
+        """A new part; `start` is where it begins in the text of the whole answer."""
+        self.parts.append(Part(self, kind, len(self.parts), start))
+        return self.parts[-1]
 
     def write(self) -> dict[str, Any]:
         content = [part.write() for part in self.parts]

@@ -91,10 +91,17 @@ class ResponseObject:
 
 
 def usage_object(usage: Usage) -> dict[str, Any]:
-    """Token counts: `input_tokens` counts cached and cache-written ones too, `output_tokens` counts reasoning too."""
+    """Token counts: `input_tokens` counts cached and cache-written ones too, `output_tokens` counts reasoning too.
+
+    OpenAI keeps caches for half an hour or for twelve; the canonical kinds are the short and the long one.
+    """
+    read: dict[str, Any] = {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write}
+    if usage.cache_write:
+        kinds = {"ttl_12h_tokens": usage.cache_write_1h, "ttl_30m_tokens": usage.cache_write_5m}
+        read["cache_write_tokens_details"] = kinds
     return {
         "input_tokens": usage.input,
-        "input_tokens_details": {"cached_tokens": usage.cache_read, "cache_write_tokens": usage.cache_write},
+        "input_tokens_details": read,
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning or 0},
         "total_tokens": usage.total,
