@@ -1,8 +1,10 @@
 """The items of an answer while they grow."""
 
+import pytest
 from msgspec import Raw
 
 from llmgw_domain.stream import Cited
+from llmgw_protocols.responses import sealed
 from llmgw_protocols.responses.output import Call, Message, Picture, Reasoning, Whole
 
 
@@ -48,6 +50,18 @@ def test_reasoning_without_text_has_no_summary() -> None:
         "status": "in_progress",
         "encrypted_content": "x",
     } == item.write()
+
+
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [("openai", "s"), ("anthropic", sealed.write(sealed.Seal("anthropic", "signature", "s", sealed.digest("Hm."))))],
+)
+def test_reasoning_is_signed_as_its_maker_wants(family: str, expected: str) -> None:
+    """OpenAI's own needs no note."""
+    item = Reasoning(0, "rs_1")
+    item.pieces.append("Hm.")
+    item.sign("signature", "s", family)
+    assert expected == item.write()["encrypted_content"]
 
 
 def test_a_picture_has_its_result_when_it_is_done() -> None:

@@ -41,14 +41,24 @@ from llmgw_domain.stream import (
 )
 from llmgw_protocols import sse
 from llmgw_protocols.dialect import EncodeContext
-from llmgw_protocols.responses import sealed
 from llmgw_protocols.responses.errors import failure
 from llmgw_protocols.responses.namespaces import offered
-from llmgw_protocols.responses.output import Call, Item, Message, Part, PartKind, Picture, Reasoning, Status, Whole
+from llmgw_protocols.responses.output import (
+    FAMILY,
+    Call,
+    Item,
+    Message,
+    Part,
+    PartKind,
+    Picture,
+    Reasoning,
+    Status,
+    Whole,
+)
 from llmgw_protocols.responses.replay import events_of
 from llmgw_protocols.responses.response import ResponseObject, mint
+from llmgw_protocols.responses.sealed import Kind
 
-_FAMILY = "openai"
 _LARGEST = 64 * 1024 * 1024
 _LARGEST_PARTIAL = 4 * 1024 * 1024
 """Bytes kept of an answer, about: of one that is written here, and of one that is only watched."""
@@ -199,7 +209,7 @@ class ResponsesEncoder:
                 self._picture(data, out)
             case Cited():
                 self._cite(event, out)
-            case OpaqueMade(family=family, json=json) if family == _FAMILY:
+            case OpaqueMade(family=family, json=json) if family == FAMILY:
                 self._whole(json, out)
 
     # --- messages -----------------------------------------------------------------------------------------------------
@@ -279,14 +289,9 @@ class ResponsesEncoder:
             self._begin(self._open, out)
         return self._open
 
-    def _sign(self, kind: Any, value: str, family: str, out: _Out, of: str = "") -> None:
-        """Ends the reasoning with its opaque form: OpenAI's own as it is, others' sealed."""
-        item = self._reasoning(out)
-        if family == _FAMILY:
-            item.encrypted = value
-        else:
-            of = sealed.digest(item.text) if kind == "signature" else of
-            item.encrypted = sealed.write(sealed.Seal(family, kind, value, of))
+    def _sign(self, kind: Kind, value: str, family: str, out: _Out, of: str = "") -> None:
+        """Ends the reasoning with its opaque form."""
+        self._reasoning(out).sign(kind, value, family, of)
         self._close(out)
 
     # --- calls and other items ----------------------------------------------------------------------------------------

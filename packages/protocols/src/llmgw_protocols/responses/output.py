@@ -8,6 +8,9 @@ import msgspec
 from msgspec import Raw
 
 from llmgw_domain.stream import Cited
+from llmgw_protocols.responses import sealed
+
+FAMILY = "openai"
 
 Status = Literal["in_progress", "completed", "incomplete"]
 PartKind = Literal["output_text", "refusal"]
@@ -117,6 +120,14 @@ class Reasoning(Item):
     @property
     def text(self) -> str:
         return "".join(self.pieces)
+
+    def sign(self, kind: sealed.Kind, value: str, family: str, of: str = "") -> None:
+        """Takes the opaque form: OpenAI's own as it is, another family's sealed. `of` is the call of a call's."""
+        if family == FAMILY:
+            self.encrypted = value
+            return
+        of = sealed.digest(self.text) if kind == "signature" else of
+        self.encrypted = sealed.write(sealed.Seal(family, kind, value, of))
 
     def write(self) -> dict[str, Any]:
         summary = [{"type": "summary_text", "text": self.text}] if self.pieces else []

@@ -17,12 +17,14 @@ import msgspec
 
 PREFIX = "gw1."
 
+Kind = Literal["signature", "redacted", "call"]
+
 
 class Seal(msgspec.Struct, frozen=True, rename={"family": "f", "kind": "k", "value": "v", "of": "o"}):
     """`of` is the digest of the signed text, or the id of the call that a Google signature belongs to."""
 
     family: str
-    kind: Literal["signature", "redacted", "call"]
+    kind: Kind
     value: str
     of: str = ""
 
