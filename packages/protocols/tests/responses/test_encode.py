@@ -159,6 +159,12 @@ def test_the_finish_is_the_responses_status(reason: FinishReason, status: str, d
     )
 
 
+def test_only_the_last_item_is_cut() -> None:
+    """The limit was reached there."""
+    events = (ToolOpened(0, "c", "f"), ToolOpened(1, "d", "g"), Finished(FinishReason.LENGTH))
+    assert ["completed", "incomplete"] == [item["status"] for item in output(*events)]
+
+
 def test_an_answer_without_content_has_no_items() -> None:
     """Nothing is invented."""
     assert [] == output(Opened(), STOP)

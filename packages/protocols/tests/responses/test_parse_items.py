@@ -172,6 +172,7 @@ def test_an_answer_that_the_model_waits_for_is_refused(kind: str) -> None:
         read(USER, shown, USER)
     assert "input[1]" == refusal.value.param
     assert ["user", "assistant"] == [turn.role for turn in read(USER, shown, said("Done."))]
+    assert ["user", "assistant"] == [turn.role for turn in read(USER, shown, CALL)]
 
 
 def test_made_images_are_images() -> None:

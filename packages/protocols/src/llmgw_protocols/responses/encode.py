@@ -305,8 +305,8 @@ class ResponsesEncoder:
         wrapped = head.name in self._offered.custom and not head.custom
         custom = head.custom or wrapped
         place = self._offered.places.get(head.name, (None, head.name))
-        index, id_ = self._next("ctc" if custom else "fc")
-        call = self._calls[head.call] = Call(index, id_, call_id, place, custom=custom, wrapped=wrapped)
+        index_id = self._next("ctc" if custom else "fc")
+        self._calls[head.call] = call = Call(*index_id, call_id, place, custom=custom, wrapped=wrapped)
         self._begin(call, out)
 
     def _call_id(self, head: ToolOpened) -> str:
@@ -326,8 +326,7 @@ class ResponsesEncoder:
 
     def _picture(self, data: str, out: _Out) -> None:
         self._close(out)
-        index, id_ = self._next("ig")
-        picture = Picture(index, id_, data if self._fits(data) else "")
+        picture = Picture(*self._next("ig"), data if self._fits(data) else "")
         self._begin(picture, out)
         self._write(out, "response.image_generation_call.completed", **picture.place)
         self._done(picture, out)
@@ -373,7 +372,6 @@ class ResponsesEncoder:
         """Ends what is open; the response's status, and the response."""
         incomplete = _REASONS.get(self._finish.reason) if self._finish else None
         status: Status = "incomplete" if incomplete else "completed"
-        self._open = None
         for item in self._items:
             if item.is_open:
                 self._done(item, out, status if item is self._items[-1] else "completed")
@@ -393,8 +391,7 @@ class ResponsesEncoder:
     def _write(self, out: _Out, kind: str, **members: Any) -> None:
         if out is None:
             return
-        event = {"type": kind, "sequence_number": self._sequence, **members}
-        out.append(sse.write(_encode(event), kind.encode()))
+        out.append(sse.write(_encode({"type": kind, "sequence_number": self._sequence, **members}), kind.encode()))
         self._sequence += 1
 
 
