@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Raw
 
 from llmgw_domain.stream import Cited
-from llmgw_protocols.responses import sealed
+from llmgw_protocols.responses import reasoning, sealed
 
 FAMILY = "openai"
 
@@ -124,7 +124,8 @@ class Reasoning(Item):
     def sign(self, kind: sealed.Kind, value: str, family: str, of: str = "") -> None:
         """Takes the opaque form: OpenAI's own as it is, another family's sealed. `of` is the call of a call's."""
         if family == FAMILY:
-            self.encrypted = value
+            # The decoder of a forwarded stream has wrapped it, to keep what else the item holds.
+            self.encrypted = reasoning.item_of(self.text, value).get("encrypted_content")
             return
         of = sealed.digest(self.text) if kind == "signature" else of
         self.encrypted = sealed.write(sealed.Seal(family, kind, value, of))
