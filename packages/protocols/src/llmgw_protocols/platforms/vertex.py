@@ -3,7 +3,7 @@
 Gemini's own body is taken as it is. Claude's loses the `model`, which is in the path, and carries the version and the
 betas that Anthropic's own API takes from headers.
 
-Source: cloud.google.com/vertex-ai/generative-ai/docs (REST reference; "Claude: make a request"), Anthropic's Vertex SDK.
+Source: cloud.google.com/vertex-ai/generative-ai/docs (REST; "Request predictions with Claude"), Anthropic's Vertex SDK.
 """
 
 from __future__ import annotations
