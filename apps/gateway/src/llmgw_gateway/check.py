@@ -39,7 +39,6 @@ def summary(settings: Settings) -> str:
         lines.append(
             "note: no accounts are configured, so the built-in simulator will serve sim/gpt, sim/claude, sim/gemini"
         )
-    lines += [f"note: {note}" for note in settings.notes]
     if not models:
         lines.append("note: no models are configured, so no request can be served")
     if not catalog.keys:
