@@ -4,7 +4,7 @@ Bedrock is the service `bedrock`, whatever its host is called, and the path is e
 on the wire, as for every service but S3 (docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv.html). What is signed
 is what may not change on the way: method, address, body, type, and AWS's own headers.
 
-The library is imported when the first account needs it: it costs a quarter of a second and 20 MB.
+The library is imported when the first account needs it: it costs a third of a second and 9 MB.
 """
 
 from __future__ import annotations

@@ -9,16 +9,17 @@ from llmgw_domain.errors import InvalidField
 
 def segment(name: str) -> str:
     """A name as one segment of a path. Raises `InvalidField`."""
-    return _checked(quote(name, safe=":@"))
+    return "%2F".join(_steps(name))
 
 
 def segments(name: str) -> str:
     """A name whose slashes divide segments. Raises `InvalidField`."""
-    return "/".join(map(segment, name.split("/")))
+    return "/".join(_steps(name))
 
 
-def _checked(quoted: str) -> str:
-    # A dot needs no quoting, so servers would take these as steps through the path and not as names.
-    if quoted in ("", ".", ".."):
+def _steps(name: str) -> list[str]:
+    steps = name.split("/")
+    # A dot needs no quoting, and some servers read a quoted slash as a plain one: these would be steps in the path.
+    if any(step in ("", ".", "..") for step in steps):
         raise InvalidField("The model's name can't be a part of its provider's path.", param="model")
-    return quoted
+    return [quote(step, safe=":@") for step in steps]
