@@ -35,6 +35,22 @@ def test_the_example_is_valid() -> None:
     assert [f"the environment variable {name} is not set" for name in NAMES] == missing
 
 
+def test_what_the_example_leaves_commented_is_valid(tmp_path: Path) -> None:
+    """Accounts in clouds, once the '#' is taken off and a service account's file is there."""
+    lines = [line.removeprefix("# ") for line in _clouds()]
+    robot = '{"type": "service_account", "project_id": "p", "client_email": "e", "private_key": "-----BEGIN KEY-----"}'
+    (tmp_path / "service-account.json").write_text(robot)
+    text = "\n".join(lines)
+    environ = {"AZURE_OPENAI_API_KEY": "k", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert (3, []) == (text.count("[[accounts]]"), found(tmp_path, text, **environ))
+
+
+def _clouds() -> list[str]:
+    """The example's lines from its first commented table on, up to the models."""
+    text = EXAMPLE.read_text()
+    return text[text.index("# [[accounts]]") : text.index("# --- models")].splitlines()
+
+
 def test_refusals_have_their_lines(tmp_path: Path) -> None:
     """What only shows when records are put together is told by line as well."""
     text = '[[accounts]]\nid = "a"\nprovider = "openai"\ncredential = "env:A"\npool = "p"\nmax_concurrency = -1\n'

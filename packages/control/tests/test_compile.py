@@ -214,6 +214,7 @@ def test_a_compatible_server_may_need_no_credential() -> None:
         ({"weight": float("nan")}, "weight", "above 0"),
         ({"provider": "azure"}, "base_url", "has no address of its own"),
         ({"provider": "vertex", "project": "p"}, "location", "missing"),
+        ({"provider": "bedrock"}, "region", "missing"),
         ({"region": "us-east-1"}, "region", "only accounts of 'bedrock' have it"),
         ({"server": "vllm"}, "server", "only accounts of 'openai-compatible' have it"),
         ({"provider": "antropic"}, "provider", "did you mean 'anthropic'?"),

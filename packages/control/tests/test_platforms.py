@@ -166,7 +166,6 @@ def test_what_a_bedrock_account_lacks(credential: Any, given: Any) -> None:
         ("vertex", Platform(location="us-central1"), "https://us-central1-aiplatform.googleapis.com"),
         ("bedrock", Platform(region="us-east-1"), "https://bedrock-runtime.us-east-1.amazonaws.com"),
         ("bedrock", Platform(region="cn-north-1"), "https://bedrock-runtime.cn-north-1.amazonaws.com.cn"),
-        ("bedrock", Platform(), None),
     ],
 )
 def test_where_the_provider_s_own_sdk_goes(provider: str, place: Platform, expected: str | None) -> None:

@@ -55,9 +55,11 @@ def address(provider: Provider, place: Platform) -> str | None:
     match provider:
         case Provider.VERTEX:
             return f"https://{_vertex_host(place.location or 'global')}"
-        case Provider.BEDROCK if place.region:
-            ending = "amazonaws.com.cn" if place.region.startswith("cn-") else "amazonaws.com"
-            return f"https://bedrock-runtime.{place.region}.{ending}"
+        case Provider.BEDROCK:
+            # A missing region is told by itself; the address that hangs on it is not missed as well.
+            region = place.region or "region"
+            ending = "amazonaws.com.cn" if region.startswith("cn-") else "amazonaws.com"
+            return f"https://bedrock-runtime.{region}.{ending}"
     return _ADDRESSES.get(provider)
 
 
