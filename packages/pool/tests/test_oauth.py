@@ -203,6 +203,26 @@ async def test_an_issuer_that_can_t_be_reached_rejects_the_account(robot):
     )
 
 
+async def test_cancelled_at_each_await_nothing_is_left(cloud):
+    """Whatever step of fetching, sending and sending again a call is cancelled at, every lease comes back."""
+    cloud.answers = [(401, b"no"), (200, b"hello")] * 100
+    cancelled = 0
+    for steps in range(0, 60, 3):
+        task = asyncio.get_running_loop().create_task(cloud.ask())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        await asyncio.sleep(0.0005 * (steps % 5))
+        task.cancel()
+        try:
+            await task
+        except asyncio.CancelledError:
+            cancelled += 1
+        assert 0 == cloud.pool.counters().leased
+    cloud.answers = [(200, b"hello")]
+    assert (200, b"hello") == await cloud.ask()
+    assert cancelled
+
+
 async def test_a_total_deadline_counts_the_wait_for_a_token(robot):
     """A call whose time is up does not wait for its credential."""
 

@@ -163,7 +163,13 @@ async def test_nothing_secret_is_logged(caplog):
 @pytest.fixture
 def chain(monkeypatch, tmp_path):
     """An environment in which AWS's chain finds what a test puts there, and asks nobody."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+    for name in (
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+        "AWS_PROFILE",
+        "AWS_BEARER_TOKEN_BEDROCK",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
@@ -183,6 +189,15 @@ async def test_the_chain_finds_variables_and_profiles(chain, monkeypatch):
     headers = {"host": "h", **dict(signature.headers)}
     assert ("chain/token", ("chain/token",)) == (headers["x-amz-security-token"], signature.hidden)
     assert len(set(signature_of("POST", PATH, "", headers, b"{}"))) == 1
+
+
+async def test_the_chain_finds_an_api_key_first(chain, monkeypatch):
+    """As AWS's own SDK, which signs nothing then."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKENV")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", SECRET)
+    monkeypatch.setenv("AWS_BEARER_TOKEN_BEDROCK", "bedrock-api-key-x")
+    signature = await AwsSigner(account(Ambient(), region=None), 5.0).sign(request())
+    assert ((("authorization", "Bearer bedrock-api-key-x"),), ("bedrock-api-key-x",)) == signature
 
 
 async def test_a_chain_that_finds_nothing_rejects_the_account(chain):

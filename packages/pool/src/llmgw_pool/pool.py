@@ -39,7 +39,7 @@ _UNAUTHORIZED = 401
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """The pool's numbers now. Totals are by account id and never go down."""
+    """The pool's numbers now. Totals are by account id and never go down; requests for tokens are under `ID/token`."""
 
     leased: int
     """Calls that hold the pool: opened and not yet left."""

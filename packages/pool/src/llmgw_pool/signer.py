@@ -6,8 +6,13 @@ token may have been renewed since.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
+
+from llmgw_domain.errors import AccountRejected
+
+_VISIBLE = re.compile(r"[!-~]+")
 
 
 class Unsigned(NamedTuple):
@@ -39,3 +44,13 @@ class Signer(Protocol):
     def refused(self, signature: Signature) -> bool:
         """The provider answered 401 to this signature: whether the request is worth sending with another one."""
         ...
+
+
+def bearer(token: str, *more: tuple[str, str]) -> Signature:
+    """A token that was made or found, as OAuth has it (RFC 6750, 2.1), with headers beside it.
+
+    Raises `AccountRejected` for one that would break out of its header line.
+    """
+    if not _VISIBLE.fullmatch(token):
+        raise AccountRejected(detail="the access token holds characters that can't be sent in a header")
+    return Signature((("authorization", f"Bearer {token}"), *more), (token,))

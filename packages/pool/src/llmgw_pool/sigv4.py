@@ -17,7 +17,7 @@ from typing import Any
 from llmgw_domain import Account, Secret
 from llmgw_domain.accounts import AwsKeys
 from llmgw_domain.errors import AccountRejected
-from llmgw_pool.signer import Signature, Unsigned
+from llmgw_pool.signer import Signature, Unsigned, bearer
 
 _SERVICE = "bedrock"
 _ADDED = ("authorization", "x-amz-date", "x-amz-security-token")
@@ -34,10 +34,12 @@ class AwsSigner:
         self._loaded = False
 
     async def sign(self, request: Unsigned) -> Signature:
+        keys = await self._keys()
+        if isinstance(keys, Secret):
+            return bearer(keys.reveal())
         region = self._account.platform.region
         if region is None:
             raise AccountRejected(detail=f"account {self._account.id}: it has no region, which a signature must name")
-        keys = await self._keys()
         if self._loaded and len(request.body) <= _INLINE:
             return signed(request, keys, region)
         signature = await asyncio.to_thread(signed, request, keys, region)
@@ -47,7 +49,7 @@ class AwsSigner:
     def refused(self, signature: Signature) -> bool:
         return False
 
-    async def _keys(self) -> AwsKeys:
+    async def _keys(self) -> AwsKeys | Secret:
         if self._chain is not None:
             return await self._chain.keys()
         assert isinstance(self._account.credential, AwsKeys)
@@ -58,7 +60,10 @@ class AwsSigner:
 
 
 class _Chain:
-    """AWS's own chain. It blocks, and renews what it found when that is about to expire; one call asks at a time."""
+    """AWS's own chain. It blocks, and renews what it found when that is about to expire; one call asks at a time.
+
+    Before any access key it finds an API key of the service's, in `AWS_BEARER_TOKEN_BEDROCK`.
+    """
 
     def __init__(self, account_id: str, patience: float) -> None:
         self._id = account_id
@@ -66,7 +71,7 @@ class _Chain:
         self._lock = asyncio.Lock()
         self._found: Any = None
 
-    async def keys(self) -> AwsKeys:
+    async def keys(self) -> AwsKeys | Secret:
         """Raises `AccountRejected`."""
         try:
             async with asyncio.timeout(self._patience), self._lock:
@@ -74,7 +79,7 @@ class _Chain:
         except TimeoutError:
             raise self._rejected(f"no answer within {self._patience:g} s") from None
 
-    def _ask(self) -> AwsKeys:
+    def _ask(self) -> AwsKeys | Secret:
         try:
             return self._frozen()
         except AccountRejected:
@@ -83,7 +88,10 @@ class _Chain:
             # Plugins of the chain may raise anything, with words that may quote what they found.
             raise self._rejected(type(error).__name__) from None
 
-    def _frozen(self) -> AwsKeys:
+    def _frozen(self) -> AwsKeys | Secret:
+        api_key = _api_key()
+        if api_key:
+            return Secret(api_key)
         if self._found is None:
             self._found = _default_credentials()
         if self._found is None:
@@ -118,6 +126,13 @@ def signed(request: Unsigned, keys: AwsKeys, region: str) -> Signature:
 
 def _is_covered(name: str) -> bool:
     return name == "content-type" or name.startswith("x-amz-")
+
+
+def _api_key() -> str | None:
+    from botocore.utils import get_token_from_environment
+
+    found: str | None = get_token_from_environment(_SERVICE)
+    return found
 
 
 def _default_credentials() -> Any:

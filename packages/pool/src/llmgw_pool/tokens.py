@@ -8,12 +8,11 @@ is not renewed.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
 from llmgw_domain.errors import AccountRejected
-from llmgw_pool.signer import Signature, Unsigned
+from llmgw_pool.signer import Signature, Unsigned, bearer
 
 EARLY = 300.0
 """How many seconds before its end a token is renewed; at most half of its life."""
@@ -23,8 +22,6 @@ _RETRY = 30.0
 """How long a failed renewal is not tried again while the old token is good."""
 _REFUSALS = 60.0
 """Of several refused tokens within this time only the first is renewed: another would be refused as well."""
-
-_VISIBLE = re.compile(r"[!-~]+")
 
 
 class Token(NamedTuple):
@@ -119,16 +116,14 @@ class Tokens:
 
 
 class TokenSigner:
-    """Sends a token as OAuth has it (RFC 6750, 2.1)."""
+    """Sends the token that is good now."""
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
 
     async def sign(self, request: Unsigned) -> Signature:
         token = await self._tokens.current()
-        if not _VISIBLE.fullmatch(token.text):
-            raise AccountRejected(detail="the access token holds characters that can't be sent in a header")
-        return Signature((("authorization", f"Bearer {token.text}"), *token.headers), (token.text,))
+        return bearer(token.text, *token.headers)
 
     def refused(self, signature: Signature) -> bool:
         return self._tokens.refused(signature.hidden[0])
