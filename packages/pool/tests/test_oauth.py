@@ -16,7 +16,7 @@ from llmgw_domain import Account, Deadlines, Provider, Secret
 from llmgw_domain.accounts import Ambient, ServiceAccount
 from llmgw_domain.errors import AccountRejected, UpstreamTimeout
 from llmgw_pool import ConnectionPool, PoolConfig
-from llmgw_pool.oauth import AmbientTokens, ServiceAccountTokens, assertion
+from llmgw_pool.oauth import AmbientTokens, ServiceAccountTokens, assertion_of
 from llmgw_pool.testing import RawServer
 from llmgw_relay.ports import UpstreamRequest
 
@@ -102,7 +102,7 @@ async def cloud(robot):
 
 def test_an_assertion_says_who_and_for_how_long(robot, verify):
     """The claims of Google's description, signed with the key whose id is in the header."""
-    made = assertion(robot("https://t.example/token"), time.time())
+    made = assertion_of(robot("https://t.example/token"), time.time())
     claims = verify(made, "https://t.example/token")
     assert ("gw@p.example", "https://www.googleapis.com/auth/cloud-platform") == (claims["iss"], claims["scope"])
     assert 3600 == claims["exp"] - claims["iat"]
@@ -111,7 +111,7 @@ def test_an_assertion_says_who_and_for_how_long(robot, verify):
 
 def test_a_key_without_an_id(robot):
     """A file that leaves the id out is served as well."""
-    assert "kid" not in jwt.decode_header(assertion(robot(private_key_id=""), time.time()))
+    assert "kid" not in jwt.decode_header(assertion_of(robot(private_key_id=""), time.time()))
 
 
 async def test_a_call_goes_out_with_a_token(cloud, verify):

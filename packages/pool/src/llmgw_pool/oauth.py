@@ -85,7 +85,7 @@ class ServiceAccountTokens:
 
     def _assertion(self) -> str:
         try:
-            return assertion(self._key, time.time())
+            return assertion_of(self._key, time.time())
         except Exception as error:
             # Of several kinds, and with words that may quote the key.
             said = f"account {self._id}: its private key can't sign: {type(error).__name__}"
@@ -129,7 +129,7 @@ class AmbientTokens:
             raise AccountRejected(detail=said) from None
 
 
-def assertion(key: ServiceAccount, now: float) -> str:
+def assertion_of(key: ServiceAccount, now: float) -> str:
     """The JWT of a service account at the Unix time `now`. Raises what Google's library raises for a broken key."""
     from google.auth import crypt, jwt
 
