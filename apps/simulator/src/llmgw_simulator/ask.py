@@ -114,11 +114,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """All choices of one request. `id` is a hexadecimal digest of request and seed."""
+    """All choices of one request. `id` is a hexadecimal digest of request and seed.
+
+    `cached_tokens` are those of the prompt that a prompt cache held.
+    """
 
     id: str
     prompt_tokens: int
     choices: tuple[Answer, ...]
+    cached_tokens: int = 0
 
     @property
     def tokens(self) -> int:

@@ -58,9 +58,16 @@ class Close(msgspec.Struct, frozen=True, gc=False):
 Step = Open | Send | Close
 
 
-def script(frames: Iterable[Frame], pace: Pace, fault: Fault, broken: dict[str, bytes]) -> Iterator[Step]:
-    """The script of a stream. `broken` holds the dialect's frames for the faults `malformed` and `error`."""
-    yield Open(pace.ttft + (pace.think if pace.late_headers else 0.0))
+def script(
+    frames: Iterable[Frame], pace: Pace, fault: Fault, broken: dict[str, bytes], length: int | None = None
+) -> Iterator[Step]:
+    """The script of a stream. `broken` holds the dialect's frames for the faults `malformed` and `error`.
+
+    `length` is that of all frames together, for a body whose length is declared.
+    """
+    changed = fault.cut_kind == "eof" or fault.malformed_events is not None or fault.error_events is not None
+    at = pace.ttft + (pace.think if pace.late_headers else 0.0)
+    yield Open(at, None if changed else length)
     yield from _cut(_timed(_spoilt(frames, fault, broken), pace), fault)
 
 

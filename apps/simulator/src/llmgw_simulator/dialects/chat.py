@@ -81,7 +81,7 @@ class Chat:
     def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
         """The headers of a 200."""
         kind = "text/event-stream; charset=utf-8" if parsed.stream else "application/json"
-        return {"content-type": kind, **_common(incoming), **_limits(499)}
+        return {"content-type": kind, **common_headers(incoming), **_limits(499)}
 
     def whole(self, parsed: Parsed, answers: Answers) -> bytes:
         """A `chat.completion`."""
@@ -104,7 +104,7 @@ class Chat:
         """OpenAI's error envelope."""
         kind = refusal.kind or _TYPES.get(refusal.status, "invalid_request_error")
         error = {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}
-        headers = {"content-type": "application/json; charset=utf-8", **_common(incoming)}
+        headers = {"content-type": "application/json; charset=utf-8", **common_headers(incoming)}
         if refusal.status == 429:
             headers |= _limits(0, refusal.retry_after or 0.0)
         if refusal.retry_after is not None:
@@ -139,7 +139,8 @@ def _check(credential: str | None) -> None:
         raise Refusal(401, message, code="invalid_api_key")
 
 
-def _common(incoming: Incoming) -> dict[str, str]:
+def common_headers(incoming: Incoming) -> dict[str, str]:
+    """The headers of every answer of OpenAI."""
     return {
         "x-request-id": f"req_{incoming.serial:032x}",
         "openai-organization": "simulated",
