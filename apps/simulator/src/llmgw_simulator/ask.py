@@ -70,6 +70,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     n: int = 1
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the user's text asks for a refusal, by the word REFUSE."""
+        return "REFUSE" in self.last_user().text.split()
+
     def last_user(self) -> Turn:
         """Everything that the user said since the last answer, as one turn.
 

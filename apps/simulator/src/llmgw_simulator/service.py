@@ -9,18 +9,21 @@ from collections.abc import Callable, Iterator
 
 import msgspec
 
-from llmgw_simulator.ask import Ask
+from llmgw_simulator.ask import Answers, Ask
 from llmgw_simulator.calllog import CallLog, Entry
 from llmgw_simulator.config import SimulatorConfig
 from llmgw_simulator.engine import decide
 from llmgw_simulator.faults import HEADER, Fault, FaultBook, parse_fault
 from llmgw_simulator.models import anthropic_models, gemini_models, openai_models
 from llmgw_simulator.openai.api import OpenAI
+from llmgw_simulator.promptcache import PromptCache
 from llmgw_simulator.routes import CHAT, GEMINI, Route, find
 from llmgw_simulator.script import Close, Open, Send, Step, script, whole_script
 from llmgw_simulator.wire import Dialect, Incoming, Parsed, Product, Refusal, Reply
 
 _NO_FAULT = Fault()
+_CACHING = ("chat", "responses")
+"""The dialects whose providers cache prompts unasked."""
 _NOTHING = Parsed(ask=Ask(model="", turns=()), stream=True)
 
 
@@ -47,6 +50,7 @@ class Service:
         self.log = CallLog(config.log_entries, config.log_bytes)
         self.faults = FaultBook()
         self._openai = OpenAI(config.seed, self._carry_out)
+        self._cache = PromptCache(config.time_scale)
 
     def receive(self, incoming: Incoming) -> tuple[Entry, Performance]:
         """The log's entry for the request, and the answer."""
@@ -121,7 +125,7 @@ class Service:
 
     def _answer(self, dialect: Dialect, incoming: Incoming, parsed: Parsed, fault: Fault) -> Performance:
         pace = self.config.pace.under(fault)
-        answers = decide(parsed.ask, self.config.seed, pace.tokens)
+        answers = self._cached(decide(parsed.ask, self.config.seed, pace.tokens), dialect, incoming, parsed)
         headers = dialect.headers(incoming, parsed)
         if parsed.stream:
             broken = _Broken(lambda kind: dialect.broken_frame(parsed, kind))
@@ -129,6 +133,13 @@ class Service:
             return Performance(200, headers, steps, True)
         body = _spoilt(dialect.whole(parsed, answers), dialect, incoming, fault)
         return Performance(200, headers, whole_script(body, answers.tokens, pace, fault))
+
+    def _cached(self, answers: Answers, dialect: Dialect, incoming: Incoming, parsed: Parsed) -> Answers:
+        """The same with what the prompt cache held."""
+        if dialect.name not in _CACHING:
+            return answers
+        found = self._cache.use(incoming.owner, parsed.ask, answers.prompt_tokens, incoming.now)
+        return msgspec.structs.replace(answers, cached_tokens=found) if found else answers
 
     def _produced(self, dialect: Dialect, incoming: Incoming, product: Product, fault: Fault) -> Performance:
         """The answer of an endpoint, with its timing and its fault."""

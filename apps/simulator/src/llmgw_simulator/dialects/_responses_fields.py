@@ -17,7 +17,7 @@ INCLUDES = (
 )
 
 REQUEST: dict[str, Rule] = {
-    "model": NEEDED_TEXT,
+    "model": TEXT,
     "access_programs": LIST,
     "background": FLAG,
     "background_options": OBJECT,

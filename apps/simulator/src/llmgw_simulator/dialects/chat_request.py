@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from llmgw_simulator.ask import Ask, Choice, Tool, Turn
-from llmgw_simulator.dialects._checks import is_integer, is_object, is_objects, is_texts
+from llmgw_simulator.dialects._checks import FREE_TEXT, is_integer, is_object, is_objects, is_texts
 from llmgw_simulator.dialects._families import check_chat_tools, check_effort, check_sampling
 from llmgw_simulator.dialects._fields import CHAT_FIELDS, COMPATIBLE_FIELDS
 from llmgw_simulator.dialects.chat_messages import called, invalid, parse_turns, shows_reasoning
@@ -41,7 +41,8 @@ def parse_chat(body: dict[str, Any]) -> Parsed:
         n=count_of(body),
         **_format(body, turns),
     )
-    return Parsed(ask=ask, stream=_flag(body, "stream"), options=_options(body, model))
+    options = _options(body, model) | ({"refusal"} if ask.refuses else set())
+    return Parsed(ask=ask, stream=_flag(body, "stream"), options=options)
 
 
 def _check_fields(body: dict[str, Any], model: str) -> None:
@@ -90,6 +91,7 @@ def _options(body: dict[str, Any], model: str) -> frozenset[str]:
         options.add("reasoning")
     if body.get("functions") and not body.get("tools"):
         options.add("function_call")
+    options |= {f"custom:{tool['custom']['name']}" for tool in body.get("tools") or [] if tool["type"] == "custom"}
     return frozenset(options)
 
 
@@ -221,7 +223,8 @@ def _tools(body: dict[str, Any]) -> tuple[Tool, ...]:
         if kind not in ("function", "custom"):
             message = f"Invalid value: '{kind}'. Supported values are: 'function' and 'custom'."
             invalid(message, f"tools[{index}].type", "invalid_value")
-        found.append(_tool(tool.get(kind), f"tools[{index}].{kind}"))
+        made = _tool(tool.get(kind), f"tools[{index}].{kind}")
+        found.append(Tool(made.name, FREE_TEXT) if kind == "custom" else made)
     return tuple(found)
 
 

@@ -78,16 +78,22 @@ def check_items(items: list[dict[str, Any]], owner: Owner) -> None:
 def check_together(items: list[dict[str, Any]]) -> None:
     """Calls and outputs go together, and reasoning goes before what it led to. Raises `Refusal`."""
     asked: dict[str, str] = {}
+    hosted: set[str] = set()
     for item in items:
         kind = item["type"]
         if kind in _CALLS:
             asked[item["call_id"]] = kind
-        elif kind.removesuffix("_output") in _CALLS and asked.pop(item["call_id"], None) is None:
+        elif kind.endswith("_call"):
+            hosted.add(item.get("call_id") or "")
+        elif kind.removesuffix("_output") in _CALLS:
+            if asked.pop(item["call_id"], None) or item["call_id"] in hosted:
+                continue
             what = _CALLS[kind.removesuffix("_output")]
             invalid(f"No tool call found for {what} output with call_id {item['call_id']}.", "input")
     for call_id, kind in asked.items():
         invalid(f"No tool output found for {_CALLS[kind]} {call_id}.", "input")
-    for item, following in zip(items, [*items[1:], None], strict=True):
+    for index, item in enumerate(items):
+        following = items[index + 1] if index + 1 < len(items) else None
         if item["type"] == "reasoning" and item.get("id") and not _follows_reasoning(following):
             message = f"Item '{item['id']}' of type 'reasoning' was provided without its required following item."
             invalid(message, "input")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-import msgspec
-
 from llmgw_simulator.ask import Answer, Answers, Part
+from llmgw_simulator.dialects._checks import free_text
 from llmgw_simulator.dialects._families import version
 from llmgw_simulator.dialects.responses_request import Draft
 from llmgw_simulator.dialects.responses_tools import echoed
@@ -52,6 +51,7 @@ def response_object(
         "error": error,
         "incomplete_details": {"reason": "max_output_tokens"} if cut else None,
         **{name: body.get(name) for name in _REPEATED},
+        "model": draft.owner.model,
         "frequency_penalty": 0.0,
         "metadata": body.get("metadata") or {},
         "output": output,
@@ -75,7 +75,6 @@ _REPEATED = (
     "instructions",
     "max_output_tokens",
     "max_tool_calls",
-    "model",
     "moderation",
     "previous_response_id",
     "prompt_cache_key",
@@ -140,12 +139,7 @@ def logprobs(draft: Draft, text: str) -> list[dict[str, Any]]:
 
 def call_text(draft: Draft, part: Part) -> str:
     """What a call's deltas add up to: arguments as JSON, or a custom tool's free text."""
-    if draft.offered[part.name].kind != "custom":
-        return part.text
-    try:
-        return str(msgspec.json.decode(part.text).get("input", ""))
-    except (msgspec.DecodeError, AttributeError):
-        return part.text
+    return free_text(part.text) if draft.offered[part.name].kind == "custom" else part.text
 
 
 def usage_of(answers: Answers) -> dict[str, Any]:

@@ -28,8 +28,8 @@ from llmgw_simulator.dialects.responses_items import Owner, as_items, check_item
 from llmgw_simulator.dialects.responses_tools import Callable, callables, choice_of, tools_of
 from llmgw_simulator.kept import Kept
 
-REFUSE = "REFUSE"
-"""The word in the user's text that makes the model refuse."""
+_MODEL_OF_PROMPTS = "gpt-4.1"
+"""A stored prompt names its model; the simulator has no prompts, so they all name this one."""
 
 
 class Draft(msgspec.Struct, frozen=True):
@@ -65,7 +65,9 @@ class Draft(msgspec.Struct, frozen=True):
 def parse_responses(body: dict[str, Any], credential: str, kept: Kept) -> tuple[Ask, Draft]:
     """The request. Raises `Refusal`."""
     check(body, REQUEST)
-    model: str = body["model"]
+    if body.get("model") is None and body.get("prompt") is None:
+        missing("model")
+    model: str = body.get("model") or _MODEL_OF_PROMPTS
     if model == "missing-model":
         message = f"The requested model '{model}' does not exist."
         invalid(message, "model", "model_not_found")
@@ -82,10 +84,7 @@ def parse_responses(body: dict[str, Any], credential: str, kept: Kept) -> tuple[
         limit=body.get("max_output_tokens"),
         **_format(body, draft.history + draft.items),
     )
-    if REFUSE not in ask.last_user().text.split():
-        return ask, draft
-    plain = msgspec.structs.replace(ask, tools=(), schema=None, json_mode=False)
-    return plain, msgspec.structs.replace(draft, refuses=True)
+    return ask, msgspec.structs.replace(draft, refuses=ask.refuses)
 
 
 def parse_count(body: dict[str, Any], credential: str, kept: Kept) -> Ask:

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from llmgw_simulator.ask import Choice, Tool
-from llmgw_simulator.dialects._checks import is_object
+from llmgw_simulator.dialects._checks import FREE_TEXT, is_object
 from llmgw_simulator.dialects._responses_fields import TOOLS
 from llmgw_simulator.dialects._rules import check, check_value, missing, one_of
 from llmgw_simulator.dialects.chat_messages import called, invalid
@@ -17,7 +17,6 @@ from llmgw_simulator.dialects.chat_request import check_strict
 
 _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,128}$")
 _MODES: dict[str, Any] = {"auto": "auto", "none": "none", "required": "any"}
-_FREE_TEXT = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
 
 
 class Callable(msgspec.Struct, frozen=True):
@@ -47,7 +46,7 @@ def callables(tools: list[Any], param: str = "tools") -> dict[str, Callable]:
 
 def tools_of(offered: Mapping[str, Callable]) -> tuple[Tool, ...]:
     """The same for the engine."""
-    return tuple(Tool(key, _FREE_TEXT if tool.kind == "custom" else tool.schema) for key, tool in offered.items())
+    return tuple(Tool(key, FREE_TEXT if tool.kind == "custom" else tool.schema) for key, tool in offered.items())
 
 
 def choice_of(body: Mapping[str, Any], offered: Mapping[str, Callable]) -> Choice:

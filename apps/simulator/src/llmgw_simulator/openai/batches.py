@@ -91,6 +91,13 @@ class Batches:
             "expires_at": now + _DAY,
             **dict.fromkeys(_TIMES),
             "request_counts": {"total": 0, "completed": 0, "failed": 0},
+            "usage": {
+                "input_tokens": 0,
+                "output_tokens": 0,
+                "total_tokens": 0,
+                "input_tokens_details": {"cached_tokens": 0},
+                "output_tokens_details": {"reasoning_tokens": 0},
+            },
             "metadata": body.get("metadata"),
         }
         polls, end = _wishes((body.get("metadata") or {}).get("simulate"))
@@ -167,6 +174,7 @@ class Batches:
             served = reply.status < 400
             (good if served else bad).append(_outcome(batch, request, reply, counts) + b"\n")
             counts["completed" if served else "failed"] += 1
+            _add_usage(batch.shown["usage"], reply.body)
         for blob, name in ((good, "output"), (bad, "error")):
             if blob.size:
                 filename = f"{batch.shown['id']}_{name}.jsonl"
@@ -204,6 +212,18 @@ def _wrong(request: dict[str, Any] | None, endpoint: str, seen: set[Any]) -> tup
         return "duplicate_custom_id", "The custom_id for this request is a duplicate of another request."
     seen.add(request["custom_id"])
     return None
+
+
+def _add_usage(total: dict[str, Any], body: bytes) -> None:
+    """Count what an answer cost, whichever names its endpoint has for it."""
+    usage = (json_object(body) or {}).get("usage") or {}
+    asked = usage.get("input_tokens", usage.get("prompt_tokens", 0))
+    said = usage.get("output_tokens", usage.get("completion_tokens", 0))
+    details = usage.get("output_tokens_details", usage.get("completion_tokens_details")) or {}
+    total["input_tokens"] += asked
+    total["output_tokens"] += said
+    total["total_tokens"] += asked + said
+    total["output_tokens_details"]["reasoning_tokens"] += details.get("reasoning_tokens", 0)
 
 
 def _outcome(batch: _Batch, request: dict[str, Any], reply: Reply, counts: dict[str, int]) -> bytes:
