@@ -66,7 +66,7 @@ class Simulator:
             return self._control.answer(request.method, request.path, request.query, await request.read())
         boundary = boundary_of(request.headers.get("content-type", ""))
         form = None if boundary is None else await self._form(request, boundary)
-        body = await self._body(request) if boundary is None else b"" if form is None else form.summary()
+        body = await self._body(request) if boundary is None else None if form is None else form.summary()
         incoming = Incoming(
             method=request.method,
             path=request.path,
@@ -82,7 +82,7 @@ class Simulator:
         return await perform(request, performance, entry, self._service.log, self._config.time_scale)
 
     async def _form(self, request: web.BaseRequest, boundary: str) -> Form | None:
-        """The form, its files on disk; None if it is none. A body that is too long counts as none, too."""
+        """The form, its files on disk, or None if it is too long. One that cannot be read has no fields."""
         reader, size = FormReader(boundary), 0
         try:
             async for chunk in request.content.iter_any():
@@ -92,7 +92,7 @@ class Simulator:
                 reader.feed(chunk)
             return reader.finish()
         except BadForm:
-            return None
+            return Form({})
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
         """The body, or None if it is over the limit."""
