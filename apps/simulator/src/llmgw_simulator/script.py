@@ -6,6 +6,7 @@ the request was read, before the time scale; they never go back.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -88,12 +89,17 @@ def _timed(frames: Iterable[Frame], pace: Pace) -> Iterator[Send]:
 
 def _spoilt(frames: Iterable[Frame], fault: Fault, broken: dict[str, bytes]) -> Iterator[Frame]:
     """The frames with the malformed one put in, or ended by the error event."""
-    for count, frame in enumerate(frames):
+    stream = iter(frames)
+    for count in itertools.count():
+        # Looked at before the next frame is made, for the broken one to have its number.
         if count == fault.error_events:
             yield Frame(broken["error"])
             return
         if count == fault.malformed_events:
             yield Frame(broken["malformed"])
+        frame = next(stream, None)
+        if frame is None:
+            return
         yield frame
 
 

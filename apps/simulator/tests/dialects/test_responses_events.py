@@ -64,7 +64,7 @@ def test_a_refusal_has_events_of_its_own():
 
 def test_deltas_add_up_to_what_is_done():
     """And every token is charged once."""
-    found, draft, answers = made(reasoning={"summary": "detailed"}, include=["message.output_text.logprobs"])
+    found, _, answers = made(reasoning={"summary": "detailed"}, include=["message.output_text.logprobs"])
     for kind in ("output_text", "reasoning_summary_text"):
         deltas = [event for event, _ in found if event["type"] == f"response.{kind}.delta"]
         done = [event["text"] for event, _ in found if event["type"] == f"response.{kind}.done"]

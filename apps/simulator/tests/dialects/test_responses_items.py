@@ -109,13 +109,17 @@ def test_what_agents_send_back_is_taken():
         ([THOUGHT], "Item 'rs_1' of type 'reasoning' was provided without its required following item."),
         (
             [{**THOUGHT, "encrypted_content": "gAAAAABx"}, CALL, OUTPUT],
-            "The encrypted content for item rs_1 could not be verified. "
-            "Reason: Encrypted content could not be decrypted or parsed.",
+            (
+                "The encrypted content for item rs_1 could not be verified. "
+                "Reason: Encrypted content could not be decrypted or parsed."
+            ),
         ),
         (
             [{"type": "reasoning", "summary": [], "encrypted_content": seal("key-2", "gpt-5.5", "hm")}, CALL, OUTPUT],
-            f"The encrypted content gAAA...{seal('key-2', 'gpt-5.5', 'hm')[-4:]} could not be verified. "
-            "Reason: Encrypted content organization_id did not match the target organization.",
+            (
+                f"The encrypted content gAAA...{seal('key-2', 'gpt-5.5', 'hm')[-4:]} could not be verified. "
+                "Reason: Encrypted content organization_id did not match the target organization."
+            ),
         ),
         (
             [{"role": "user", "content": [{"type": "input_image"}]}],
