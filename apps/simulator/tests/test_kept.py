@@ -57,3 +57,14 @@ def test_one_that_waits_shows_nothing_yet():
     assert ("queued", [], None) == tuple(waiting.shown()[name] for name in ("status", "output", "usage"))
     waiting.status = "completed"
     assert waiting.response is waiting.shown()
+
+
+def test_the_oldest_are_forgotten():
+    """When there are too many."""
+    kept = Kept()
+    for number in range(2001):
+        kept.put("key-1", stored(f"resp_{number}"))
+    assert "<Kept 2000 responses>" == repr(kept)
+    with pytest.raises(Refusal):
+        kept.get("key-1", "resp_0")
+    kept.get("key-1", "resp_1")

@@ -13,7 +13,8 @@ import msgspec
 from llmgw_simulator.ask import Answers
 from llmgw_simulator.wire import Parsed, Refusal
 
-_MOST = 10_000
+_MOST_RESPONSES = 2_000
+_MOST_ITEMS = 50_000
 """Responses are kept for 30 days by the provider; by the simulator until so many newer ones have come."""
 
 
@@ -53,9 +54,10 @@ class Kept:
         for item in stored.items + stored.response["output"]:
             if item.get("id"):
                 self._items[credential, item["id"]] = item
-        for shelf in (self._responses, self._items):
-            while len(shelf) > _MOST:
-                shelf.popitem(last=False)
+        while len(self._responses) > _MOST_RESPONSES:
+            self._responses.popitem(last=False)
+        while len(self._items) > _MOST_ITEMS:
+            self._items.popitem(last=False)
 
     def get(self, credential: str, response_id: str) -> Stored:
         """A response. Raises `Refusal` with 404."""

@@ -68,6 +68,12 @@ def test_what_agents_send_back_is_taken():
     taken(USER, bare, CALL, OUTPUT, hosted, search, output, {"type": "compaction_trigger"})
 
 
+def test_reasoning_may_stand_alone():
+    """At the end, as a client sends it whose stream broke off; and anywhere if nothing is kept."""
+    assert (Turn("user", "Hi"),) == taken(USER, THOUGHT)
+    check_together([THOUGHT, *as_items([USER])], stored=False)
+
+
 @pytest.mark.parametrize(
     ("items", "expected"),
     [
@@ -106,7 +112,7 @@ def test_what_agents_send_back_is_taken():
             [THOUGHT, {"role": "assistant", "content": "bare"}],
             "Item 'rs_1' of type 'reasoning' was provided without its required following item.",
         ),
-        ([THOUGHT], "Item 'rs_1' of type 'reasoning' was provided without its required following item."),
+        ([THOUGHT, USER], "Item 'rs_1' of type 'reasoning' was provided without its required following item."),
         (
             [{**THOUGHT, "encrypted_content": "gAAAAABx"}, CALL, OUTPUT],
             (

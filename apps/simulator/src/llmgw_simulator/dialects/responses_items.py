@@ -75,8 +75,12 @@ def check_items(items: list[dict[str, Any]], owner: Owner) -> None:
             _check_reasoning(item, owner)
 
 
-def check_together(items: list[dict[str, Any]]) -> None:
-    """Calls and outputs go together, and reasoning goes before what it led to. Raises `Refusal`."""
+def check_together(items: list[dict[str, Any]], *, stored: bool = True) -> None:
+    """Calls and outputs go together, and reasoning goes before what it led to. Raises `Refusal`.
+
+    The latter is asked of requests whose answer is to be kept: those are known to be refused. Agents that keep nothing
+    with the provider send the reasoning of broken answers back, and go on.
+    """
     asked: dict[str, str] = {}
     hosted: set[str] = set()
     for item in items:
@@ -94,7 +98,7 @@ def check_together(items: list[dict[str, Any]]) -> None:
         invalid(f"No tool output found for {_CALLS[kind]} {call_id}.", "input")
     for index, item in enumerate(items):
         following = items[index + 1] if index + 1 < len(items) else None
-        if item["type"] == "reasoning" and item.get("id") and not _follows_reasoning(following):
+        if stored and item["type"] == "reasoning" and item.get("id") and not _follows_reasoning(following):
             message = f"Item '{item['id']}' of type 'reasoning' was provided without its required following item."
             invalid(message, "input")
 
@@ -174,9 +178,12 @@ def _check_reasoning(item: dict[str, Any], owner: Owner) -> None:
 
 
 def _follows_reasoning(item: dict[str, Any] | None) -> bool:
-    """What reasoning leads to: a call, more reasoning, or a message that has an id; not a bare assistant text."""
+    """What reasoning leads to: a call, more reasoning, or a message that has an id; not a bare assistant text.
+
+    At the end it may stand alone: clients whose stream broke off send what they got of it, and go on from there.
+    """
     if item is None:
-        return False
+        return True
     if item["type"] == "message":
         return item.get("role") == "assistant" and bool(item.get("id"))
     return not item["type"].endswith(("_output", "_response", "_tools"))

@@ -104,7 +104,7 @@ def _draft(body: dict[str, Any], owner: Owner, kept: Kept, effort: str | None, *
     check_items(items, owner)
     items = [_resolved(item, owner, kept) for item in items]
     if needs_input:
-        check_together(history + items)
+        check_together(history + items, stored=body.get("store") is not False)
     more = [tool for item in items if item["type"] in _MORE_TOOLS for tool in item.get("tools") or []]
     offered = callables((body.get("tools") or []) + more)
     return Draft(body, owner, items, history, offered, effort)
