@@ -19,6 +19,7 @@ from llmgw_simulator.dialects.responses_object import (
 from llmgw_simulator.dialects.responses_request import parse_responses
 from llmgw_simulator.engine import decide
 from llmgw_simulator.kept import Kept
+from llmgw_simulator.sealed import examine
 
 PATCH = {"type": "custom", "name": "patch"}
 SPACE = {"type": "namespace", "name": "mcp", "description": "d", "tools": [{"type": "function", "name": "look"}]}
@@ -83,10 +84,13 @@ def test_calls_say_what_they_are_of():
 
 
 def test_an_item_begins_empty():
-    """Without content and without what only its end knows."""
+    """Without content; what is encrypted is not yet what is good to send back."""
     draft, answers = made()
     reasoning, message = output_items(draft, answers)
-    assert {"type", "id", "content", "summary"} == set(begun(reasoning))
+    opened = begun(reasoning)
+    assert set(reasoning) == set(opened)
+    seals = [examine(item["encrypted_content"], "key-1", "gpt-5.5") for item in (opened, reasoning)]
+    assert ["unreadable", "good"] == seals
     assert ("in_progress", []) == (begun(message)["status"], begun(message)["content"])
 
 

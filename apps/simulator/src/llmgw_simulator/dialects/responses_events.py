@@ -92,7 +92,7 @@ def _summary(draft: Draft, part: Part) -> Iterator[Event]:
         empty, full = {"type": "summary_text", "text": ""}, {"type": "summary_text", "text": text}
         yield {"type": "response.reasoning_summary_part.added", **where, "part": empty}, 0
         for piece in pieces(text):
-            yield {"type": "response.reasoning_summary_text.delta", **where, **_delta(draft, piece)}, 1
+            yield {"type": "response.reasoning_summary_text.delta", **where, "delta": piece}, 1
         yield {"type": "response.reasoning_summary_text.done", **where, "text": text}, 0
         yield {"type": "response.reasoning_summary_part.done", **where, "part": full}, 0
 

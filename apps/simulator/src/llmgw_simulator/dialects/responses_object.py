@@ -15,6 +15,7 @@ from llmgw_simulator.sealed import seal
 from llmgw_simulator.tokens import pieces
 
 _EPOCH = 1_790_000_000
+_BEGUN_SEAL = 64
 _LOGPROB = -0.105
 """Every token has a chance of nine in ten."""
 
@@ -107,9 +108,15 @@ def item_of(draft: Draft, digest: str, index: int, part: Part) -> dict[str, Any]
 
 
 def begun(item: dict[str, Any]) -> dict[str, Any]:
-    """An item as it is when it begins: without its content."""
+    """An item as it is when it begins: without its content.
+
+    Reasoning has encrypted content already, as the provider's has, which is another than at the end; sent back it is
+    refused, so that it shows who takes the wrong one.
+    """
     empty: dict[str, Any] = {"content": [], "summary": [], "arguments": "", "input": ""}
-    opened = {name: empty.get(name, value) for name, value in item.items() if name != "encrypted_content"}
+    opened = {name: empty.get(name, value) for name, value in item.items()}
+    if "encrypted_content" in item:
+        opened["encrypted_content"] = item["encrypted_content"][:_BEGUN_SEAL]
     return opened | ({"status": "in_progress"} if "status" in item else {})
 
 
