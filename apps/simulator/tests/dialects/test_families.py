@@ -32,6 +32,7 @@ def refused(check, *arguments, **more):
         ("gpt-6.1-sol", (6, 1), "medium", False),
         ("gpt-5-chat-latest", (0, 0), None, True),
         ("gpt-4o", (4, 0), None, True),
+        ("gpt-35-turbo", (0, 0), None, True),
         ("sim/gpt", (0, 0), None, False),
     ],
 )

@@ -11,14 +11,14 @@ from typing import Any
 from llmgw_simulator.dialects.chat_messages import invalid
 
 _SERIES = re.compile(r"^o\d")
-_VERSION = re.compile(r"^gpt-(\d+)(?:\.(\d+))?(?!.*chat)")
+_VERSION = re.compile(r"^gpt-(?!35)(\d+)(?:\.(\d+))?(?!.*chat)")
 _WITHOUT = re.compile(r"^(gpt-3|gpt-4|chatgpt-|.*-chat)")
 _SAMPLING: dict[str, float] = {"temperature": 1, "top_p": 1, "presence_penalty": 0, "frequency_penalty": 0}
 _NEVER = ("logprobs", "top_logprobs", "logit_bias", "stop")
 
 
 def version(model: str) -> tuple[int, int]:
-    """(5, 4) for gpt-5.4-mini, (0, 0) for other names and for chat variants."""
+    """(5, 4) for gpt-5.4-mini, (0, 0) for other names, chat variants and Azure's gpt-35, which is 3.5."""
     found = _VERSION.match(model)
     return (int(found.group(1)), int(found.group(2) or 0)) if found else (0, 0)
 

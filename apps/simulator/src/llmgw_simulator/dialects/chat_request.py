@@ -51,6 +51,7 @@ def _check_fields(body: dict[str, Any], model: str) -> None:
     if unknown:
         plural = "s" if len(unknown) > 1 else ""
         invalid(f"Unrecognized request argument{plural} supplied: {', '.join(sorted(unknown))}")
+    limit_of(body, model)  # what is wrong with it is said before what is wrong with numbers
     check_numbers(body)
 
 

@@ -28,6 +28,7 @@ def embed(incoming: Incoming) -> Product:
     """The vectors of all inputs, in order. Raises `Refusal`."""
     body = json_body(incoming.body)
     model = _checked_model(body)
+    dimensions = _dimensions(body, model)
     inputs = _inputs(body.get("input"))
     sizes = [len(one) if isinstance(one, list) else count(one) for one in inputs]
     if max(sizes) > _MOST_TOKENS:
@@ -36,8 +37,10 @@ def embed(incoming: Incoming) -> Product:
             f"({max(sizes)} in your prompt; 0 for the completion). Please reduce your prompt; or completion length."
         )
         invalid(message)
-    dimensions = _dimensions(body, model)
-    as_text = body.get("encoding_format") == "base64"
+    encoding = body.get("encoding_format")
+    if encoding not in (None, "float", "base64"):
+        invalid(f"'{encoding}' is not one of ['float', 'base64'] - 'encoding_format'")
+    as_text = encoding == "base64"
     data = [
         {"object": "embedding", "index": index, "embedding": _written(vector(model, one, dimensions), as_text)}
         for index, one in enumerate(inputs)
@@ -71,9 +74,6 @@ def _checked_model(body: dict[str, Any]) -> str:
     if model == "missing-model":
         message = f"The model `{model}` does not exist or you do not have access to it."
         raise Refusal(404, message, code="model_not_found")
-    encoding = body.get("encoding_format")
-    if encoding not in (None, "float", "base64"):
-        invalid(f"'{encoding}' is not one of ['float', 'base64'] - 'encoding_format'")
     return model
 
 
