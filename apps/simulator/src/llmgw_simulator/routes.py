@@ -7,19 +7,31 @@ from typing import Literal
 
 import msgspec
 
+from llmgw_simulator.dialects.bedrock import Bedrock
 from llmgw_simulator.dialects.chat import Chat
 from llmgw_simulator.dialects.gemini import Gemini
 from llmgw_simulator.dialects.messages import Messages
+from llmgw_simulator.dialects.oauth import OAuth
+from llmgw_simulator.dialects.vertex import Vertex, VertexClaude
 from llmgw_simulator.wire import Dialect, Refusal
 
 CHAT, MESSAGES, GEMINI = Chat(), Messages(), Gemini()
+BEDROCK = Bedrock()
+_PUBLISHERS: dict[str, Dialect] = {"google": Vertex(), "anthropic": VertexClaude()}
 
-_GEMINI_CALL = re.compile(r"^/(?:v1|v1beta)/(?:models/)?(.+):(generateContent|streamGenerateContent)$")
+_GEMINI_METHODS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
+_GEMINI_CALL = re.compile(rf"^/(?:v1|v1beta)/(?:models/)?(.+):({'|'.join(_GEMINI_METHODS)})$")
+_BEDROCK_CALL = re.compile(r"^/model/(.+)/(converse|converse-stream|count-tokens|invoke)$")
+_VERTEX_CALL = re.compile(
+    r"^/(?:v1|v1beta1)/(?:projects/[^/]+/locations/[^/]+/)?publishers/(google|anthropic)/models/(.+):(\w+)$"
+)
+_VERTEX_METHODS = {"google": (*_GEMINI_METHODS, "predict"), "anthropic": ("rawPredict", "streamRawPredict")}
 _MODELS = re.compile(r"^(?:/(v1|v1beta))?/models(?:/(.+))?$")
 _FIXED: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
     "/chat/completions": CHAT,
     "/v1/messages": MESSAGES,
+    "/token": OAuth(),
 }
 
 
@@ -37,6 +49,12 @@ def find(method: str, path: str, headers: dict[str, str], query: dict[str, str])
     wants = "POST"
     if (dialect := _FIXED.get(path)) is not None:
         found = Route(dialect, "generate")
+    elif path == "/v1/messages/count_tokens":
+        found = Route(MESSAGES, "generate", action="count_tokens")
+    elif call := _BEDROCK_CALL.match(path):
+        found = Route(BEDROCK, "generate", call.group(1), call.group(2))
+    elif (call := _VERTEX_CALL.match(path)) and call.group(3) in _VERTEX_METHODS[call.group(1)]:
+        found = Route(_PUBLISHERS[call.group(1)], "generate", call.group(2), call.group(3))
     elif call := _GEMINI_CALL.match(path):
         found = Route(GEMINI, "generate", call.group(1), call.group(2))
     elif models := _MODELS.match(path):

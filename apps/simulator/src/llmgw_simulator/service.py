@@ -5,7 +5,9 @@ Transports call `receive` with the bytes of a request and perform what comes bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -51,7 +53,9 @@ class Service:
         except Refusal as refusal:
             entry = self.log.open("", incoming, CHAT.credential(incoming), "", False)
             return entry, self._whole(CHAT.refuse(refusal, incoming))
-        incoming = msgspec.structs.replace(incoming, model=route.model or "", action=route.action)
+        incoming = msgspec.structs.replace(
+            incoming, model=route.model or "", action=route.action, keyring=self.config.keyring
+        )
         return self._routed(route, incoming)
 
     def too_large(self, incoming: Incoming) -> tuple[Entry, Performance]:
@@ -83,6 +87,8 @@ class Service:
         except Exception:
             self.log.settle(entry, "crashed", 0.0)
             raise
+        if isinstance(parsed, Reply):
+            return entry, self._ready(dialect, incoming, parsed, fault)
         entry.stream = parsed.stream
         return entry, self._answer(dialect, incoming, parsed, fault)
 
@@ -98,7 +104,11 @@ class Service:
             raise Refusal(400, f"{HEADER}: {error}") from None
 
     def _models(self, route: Route, incoming: Incoming) -> Performance:
-        shapes = {"chat": openai_models, "messages": anthropic_models, "gemini": gemini_models}
+        shapes: dict[str, Callable[[tuple[str, ...], str | None], dict[str, Any]]] = {
+            "chat": openai_models,
+            "messages": partial(anthropic_models, query=incoming.query),
+            "gemini": partial(gemini_models, query=incoming.query),
+        }
         route.dialect.authenticate(incoming)
         listed = shapes[route.dialect.name](self.config.models, route.model)
         kind = "application/json; charset=UTF-8" if route.dialect is GEMINI else "application/json"
@@ -112,12 +122,17 @@ class Service:
             broken = {kind: dialect.broken_frame(parsed, kind) for kind in ("malformed", "error")}
             steps = script(dialect.frames(parsed, answers), pace, fault, broken)
             return Performance(200, headers, steps, True)
-        body = dialect.whole(parsed, answers)
+        reply = Reply(200, headers, dialect.whole(parsed, answers))
+        return self._ready(dialect, incoming, reply, fault, answers.tokens)
+
+    def _ready(self, dialect: Dialect, incoming: Incoming, reply: Reply, fault: Fault, tokens: int = 0) -> Performance:
+        """An answer that is not streamed, with its timing and its fault; `tokens` is what takes time."""
+        pace, body = self.config.pace.under(fault), reply.body
         if fault.malformed_events == 0:
             body = body[: len(body) // 2]
         elif fault.error_events == 0:
             body = dialect.refuse(dialect.canned(500), incoming).body
-        return Performance(200, headers, whole_script(body, answers.tokens, pace, fault))
+        return Performance(reply.status, reply.headers, whole_script(body, tokens, pace, fault))
 
     def _whole(self, reply: Reply) -> Performance:
         steps: list[Step] = [Open(0.0, len(reply.body)), Send(0.0, reply.body), Close(0.0)]

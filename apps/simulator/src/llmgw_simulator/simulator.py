@@ -72,6 +72,7 @@ class Simulator:
             body=body or b"",
             serial=self._service.log.next_serial(),
             now=time.time(),
+            target=request.raw_path,
         )
         receive = self._service.too_large if body is None else self._service.receive
         entry, performance = receive(incoming)

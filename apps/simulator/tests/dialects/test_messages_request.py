@@ -64,7 +64,7 @@ def test_blocks_become_texts_attachments_and_results():
 
 def test_signed_thinking_and_inline_system_messages_pass():
     """The signature must be that of the text."""
-    thinking = {"type": "thinking", "thinking": "hm", "signature": sign("hm", "n")}
+    thinking = {"type": "thinking", "thinking": "hm", "signature": sign("hm", "n", "claude")}
     messages = [USER, {"role": "assistant", "content": [thinking, *CALL["content"]]}, user(result("a"))]
     assert 3 == len(asked(messages=messages).turns)
     assert 2 == len(asked(messages=[USER, {"role": "system", "content": "rule"}]).turns)
