@@ -108,9 +108,9 @@ def _base64(media_type: str, source: dict[str, Any]) -> dict[str, Any]:
 def _document(value: dict[str, Any]) -> dict[str, Any]:
     """PDFs go on as they are; of everything else Bedrock sends the text."""
     source = value["source"]
-    if value.get("format") == "pdf":
+    if value.get("format") == "pdf" and source.get("bytes") is not None:
         return {"type": "document", "title": value["name"], "source": _base64("application/pdf", source)}
-    if "bytes" in source:
+    if source.get("bytes") is not None:
         text = base64.b64decode(source["bytes"]).decode("utf-8", "replace")
     else:
         text = source.get("text") or "".join(part.get("text", "") for part in source.get("content") or [])

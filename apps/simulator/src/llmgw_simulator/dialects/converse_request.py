@@ -28,6 +28,7 @@ def parse_converse(body: dict[str, Any], model: str, *, stream: bool) -> Parsed:
         _check_extra(body.get("additionalModelRequestFields"), kind)
     turns = (*_system(body.get("system"), kind), *converse_turns(body, kind, model))
     tools = _tools(body.get("toolConfig"), kind)
+    schema = _schema(body.get("outputConfig"), kind)
     claude = parse_claude(body, model) if kind.name == "claude" else None
     inference = body.get("inferenceConfig") or {}
     ask = Ask(
@@ -35,7 +36,7 @@ def parse_converse(body: dict[str, Any], model: str, *, stream: bool) -> Parsed:
         turns=turns,
         tools=tools,
         choice=_choice(body.get("toolConfig") or {}, kind),
-        schema=_schema(body.get("outputConfig"), kind),
+        schema=schema,
         thinking=claude.ask.thinking if claude else _thinks(body, kind),
         limit=inference.get("maxTokens"),
         stop=tuple(inference.get("stopSequences") or ()),
