@@ -20,7 +20,7 @@ BEDROCK = Bedrock()
 _PUBLISHERS: dict[str, Dialect] = {"google": Vertex(), "anthropic": VertexClaude()}
 
 _GEMINI_METHODS = ("generateContent", "streamGenerateContent", "countTokens", "embedContent", "batchEmbedContents")
-_GEMINI_CALL = re.compile(rf"^/(?:v1|v1beta)/(?:models/)?(.+):({'|'.join(_GEMINI_METHODS)})$")
+_GEMINI_CALL = re.compile(rf"^/(?:v1|v1beta)/(?!projects/|publishers/)(?:models/)?(.+):({'|'.join(_GEMINI_METHODS)})$")
 _BEDROCK_CALL = re.compile(r"^/model/(.+)/(converse|converse-stream|count-tokens|invoke)$")
 _VERTEX_CALL = re.compile(
     r"^/(?:v1|v1beta1)/(?:projects/[^/]+/locations/[^/]+/)?publishers/(google|anthropic)/models/(.+):(\w+)$"
@@ -49,12 +49,8 @@ def find(method: str, path: str, headers: dict[str, str], query: dict[str, str])
     wants = "POST"
     if (dialect := _FIXED.get(path)) is not None:
         found = Route(dialect, "generate")
-    elif path == "/v1/messages/count_tokens":
-        found = Route(MESSAGES, "generate", action="count_tokens")
-    elif call := _BEDROCK_CALL.match(path):
-        found = Route(BEDROCK, "generate", call.group(1), call.group(2))
-    elif (call := _VERTEX_CALL.match(path)) and call.group(3) in _VERTEX_METHODS[call.group(1)]:
-        found = Route(_PUBLISHERS[call.group(1)], "generate", call.group(2), call.group(3))
+    elif (cloud := _cloud(path)) is not None:
+        found = cloud
     elif call := _GEMINI_CALL.match(path):
         found = Route(GEMINI, "generate", call.group(1), call.group(2))
     elif models := _MODELS.match(path):
@@ -67,6 +63,17 @@ def find(method: str, path: str, headers: dict[str, str], query: dict[str, str])
             405, f"Not allowed to {method} on {path} (HINT: Perhaps you meant to use a different HTTP method?)"
         )
     return found
+
+
+def _cloud(path: str) -> Route | None:
+    """The route of a path that belongs to Bedrock, to Vertex or beside Anthropic's messages."""
+    if path == "/v1/messages/count_tokens":
+        return Route(MESSAGES, "generate", action="count_tokens")
+    if call := _BEDROCK_CALL.match(path):
+        return Route(BEDROCK, "generate", call.group(1), call.group(2))
+    if (call := _VERTEX_CALL.match(path)) and call.group(3) in _VERTEX_METHODS[call.group(1)]:
+        return Route(_PUBLISHERS[call.group(1)], "generate", call.group(2), call.group(3))
+    return None
 
 
 def _models(version: str | None, wanted: str | None, headers: dict[str, str], query: dict[str, str]) -> Route:

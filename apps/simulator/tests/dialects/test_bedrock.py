@@ -1,5 +1,5 @@
 import asyncio
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 
 import msgspec
 import pytest
@@ -201,7 +201,8 @@ async def test_the_official_sdk_reads_streams(running, client):
     request = {"modelId": CLAUDE, "messages": [user("Hello")]}
 
     def events():
-        return [next(iter(event)) for event in client(running).converse_stream(**request)["stream"]]
+        with closing(client(running).converse_stream(**request)["stream"]) as stream:
+            return [next(iter(event)) for event in stream]
 
     kinds = await asyncio.to_thread(events)
     assert ("messageStart", "metadata") == (kinds[0], kinds[-1])
@@ -219,7 +220,8 @@ async def test_the_official_sdk_gets_the_exceptions(running, client):
     )
 
     def events():
-        return list(aws.converse_stream(**request)["stream"])
+        with closing(aws.converse_stream(**request)["stream"]) as stream:
+            return list(stream)
 
     with pytest.raises(EventStreamError, match="serviceUnavailableException"):
         await asyncio.to_thread(events)
