@@ -82,6 +82,11 @@ def test_results_may_come_in_contents_of_their_own():
     assert 4 == len(parsed(contents=[USER, both, answer("g"), answer("f")]).ask.turns)
 
 
+def test_calls_may_be_in_several_contents():
+    """And be answered together."""
+    assert 4 == len(parsed(contents=[USER, CALL, CALL, {"role": "user", "parts": answer()["parts"] * 2}]).ask.turns)
+
+
 def test_newer_models_want_their_signatures_back():
     """On the first call of each step since the last prompt: their own, or the documented dummy."""
     assert [False, True, True] == [must_sign(m) for m in ("gemini-2.5-pro", "gemini-3-pro", "google/gemini-4")]

@@ -335,12 +335,12 @@ def _quoted(value: dict[str, Any]) -> str:
 
 
 def _check_results(contents: list[dict[str, Any]]) -> None:
-    """The contents behind one with calls answer all of them, by the same names."""
+    """The contents behind those with calls answer all of them, by the same names."""
     waiting: list[str] = []
     for content in contents:
         parts = content["parts"]
         answers = [_name(part["functionResponse"]) for part in parts if "functionResponse" in part]
-        if waiting and not answers:
+        if waiting and not answers and content["role"] != "model":
             _refuse_count()
         for name in answers:
             if name not in waiting:

@@ -332,7 +332,8 @@ def _result_content(block: dict[str, Any], at: str) -> tuple[str, list[Media]]:
         return content or "", []
     if not is_objects(content):
         invalid(f"{at}.tool_result.content", "Input should be a valid list")
-    turn = _blocks("user", content, f"{at}.tool_result")
+    told = [block for block in content if block.get("type") != "tool_reference"]
+    turn = _blocks("user", told, f"{at}.tool_result")
     return turn.text, list(turn.media)
 
 
