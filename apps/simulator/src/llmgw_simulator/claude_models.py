@@ -30,7 +30,7 @@ def capabilities(model: str) -> dict[str, Any]:
     thinks = at >= (3, 7)
     adaptive = at >= (4, 6)
     manual = thinks and not (known and at >= _first_without_budget(model))
-    efforts = at >= (4, 5)
+    efforts = at >= ((4, 5) if line(model) == "opus" else (4, 6))
     return {
         "batch": _is(True),
         "citations": _is(True),

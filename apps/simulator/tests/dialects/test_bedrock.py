@@ -95,7 +95,7 @@ def test_whole_and_streamed_answers_agree(more):
 
 def test_only_calls_have_a_start():
     """Texts and reasoning begin with their first delta."""
-    _, events = both("weather", toolConfig=TOOLS, additionalModelRequestFields={"thinking": {"type": "adaptive"}})
+    _, events = both("weather", toolConfig=TOOLS, additionalModelRequestFields=THINK)
     started = [event["contentBlockIndex"] for kind, event in events if kind == "contentBlockStart"]
     stopped = [event["contentBlockIndex"] for kind, event in events if kind == "contentBlockStop"]
     assert ([1], [0, 1]) == (started, stopped)

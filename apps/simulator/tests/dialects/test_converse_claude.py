@@ -88,4 +88,6 @@ def test_output_settings_are_translated():
     """A schema that Claude does not take is refused by Claude."""
     schema = '{"type":"object"}'
     config = {"textFormat": {"type": "json_schema", "structure": {"jsonSchema": {"schema": schema}}}, "effort": "low"}
-    assert "'additionalProperties' must be explicitly set to false" in refused(outputConfig=config)
+    assert "'additionalProperties' must be explicitly set to false" in refused(
+        outputConfig=config, model="anthropic.claude-opus-4-5"
+    )

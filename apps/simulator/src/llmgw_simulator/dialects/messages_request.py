@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from llmgw_simulator.ask import Ask, Choice, Media, Tool, ToolResult, Turn
 from llmgw_simulator.dialects._checks import inline, is_integer, is_object, is_objects, is_texts
 from llmgw_simulator.dialects._fields import BETA_FIELDS, MESSAGES_FIELDS
+from llmgw_simulator.dialects.messages_models import check_abilities
 from llmgw_simulator.dialects.messages_thinking import MAGIC, check_thinking
 from llmgw_simulator.wire import Parsed, Refusal
 
@@ -41,6 +42,7 @@ def parse_messages(body: dict[str, Any], version: str, betas: str) -> Parsed:
     thinking, options = _thinking(body)
     turns = (*_system(body.get("system")), *_turns(body["messages"]))
     check_thinking(body)
+    check_abilities(body)
     if any(MAGIC in turn.text for turn in turns):
         options |= {"sealed"}
     ask = Ask(
