@@ -4,6 +4,7 @@ import anthropic
 import msgspec
 import pytest
 from google import genai
+from google.auth.transport.requests import Request
 from google.genai import errors, types
 from google.oauth2 import service_account as google_accounts
 
@@ -38,6 +39,17 @@ def test_tokens_are_wanted(dialect, headers, reason):
     assert (401, "UNAUTHENTICATED") == (performance.status, body["error"]["status"])
     assert reason == body["error"]["details"][0]["reason"]
     assert performance.headers["www-authenticate"].startswith('Bearer realm="https://accounts.google.com/"')
+
+
+async def test_an_access_token_ends(known):
+    """Google's library keeps it as long as it is told; the next call is refused."""
+    running, credentials = known
+    await asyncio.to_thread(credentials.refresh, Request())
+    path, body = request_of("vertex", "x")
+    for later, status in ((0, 200), (3700, 401)):
+        incoming = incoming_of(path, body, {"authorization": f"Bearer {credentials.token}"})
+        incoming = msgspec.structs.replace(incoming, now=running.log.entries[0].started + later)
+        assert status == Service(SimulatorConfig()).receive(incoming)[1].status
 
 
 def test_express_mode_takes_keys():
