@@ -288,10 +288,10 @@ async def test_nobody_else_s_and_nobody_s_look_the_same(two):
     for verb, ask in VERBS.items():
         kind = verb.partition(".")[0]
         told = []
-        for id in (ids[kind], UNKNOWN[kind]):
+        for named in (ids[kind], UNKNOWN[kind]):
             with pytest.raises(openai.NotFoundError) as caught:
-                await ask(two.mine.sdk, id)
-            told.append(caught.value.body["message"].replace(id, "ID"))  # type: ignore[index]
+                await ask(two.mine.sdk, named)
+            told.append(caught.value.body["message"].replace(named, "ID"))  # type: ignore[index]
         assert told[0] == told[1], verb
     assert [] == await two.stack.upstream_saw()
     for verb, ask in VERBS.items():
@@ -341,9 +341,9 @@ async def test_another_s_object_in_a_body(two, write):
     theirs = {"file": await two.theirs.file(), "previous": await two.theirs.response()}
     await two.stack.sim("DELETE", "log")
     headers = {"authorization": f"Bearer {two.stack.key}", "content-type": "application/json"}
-    for id in (theirs, dict.fromkeys(theirs, "file-neverwasone")):
+    for ids in (theirs, dict.fromkeys(theirs, "file-neverwasone")):
         for name in bodies(""):
-            named = id["previous" if "previous" in name else "file"]
+            named = ids["previous" if "previous" in name else "file"]
             path, body = bodies(named)[name]
             raw = write(msgspec.json.encode(body), named)
             async with two.stack.http.post(two.stack.base + path, data=raw, headers=headers) as response:
@@ -355,7 +355,7 @@ async def test_another_s_object_in_a_body(two, write):
 async def test_objects_of_two_accounts_don_t_go_together(two):
     """What no account could answer is a 400 that says so."""
     ids = [await two.mine.file(purpose="user_data"), await two.at_b(lambda: two.mine.file(purpose="user_data"))]
-    parts: Any = [{"type": "input_file", "file_id": id} for id in ids]
+    parts: Any = [{"type": "input_file", "file_id": one} for one in ids]
     with pytest.raises(openai.BadRequestError, match="different accounts"):
         await two.mine.sdk.responses.create(model="sim/gpt", input=[{"role": "user", "content": parts}])
 

@@ -166,11 +166,11 @@ async def test_a_list_shows_what_the_tenant_owns():
 
 
 async def test_a_form_s_model_is_found_and_replaced():
-    """Only what stands before it is held, and the announced length stays true."""
+    """Of a large form only what stands before it is held, and the announced length stays true."""
     head = b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nsim/img\r\n--b\r\n'
-    upload = MemoryUpload(head, b"x" * 5000)
+    upload = MemoryUpload(head, b"x" * 1_500_000)
     bench = Bench(script({"created": 1, "data": [], "usage": {"input_tokens": 3, "output_tokens": 9}}))
-    declared = {**FORM, "content-length": str(len(head) + 5000)}
+    declared = {**FORM, "content-length": str(len(head) + 1_500_000)}
     status, headers, _ = await bench.ask("POST", "/images/edits", upload=upload, headers=declared)
     assert (200, b"img-1", len(head)) == (status, headers[b"x-gw-model"], upload.held)
     sent = bench.upstream.uploaded[0]
@@ -265,3 +265,28 @@ async def test_a_json_body_is_bounded():
     bench = Bench(script(FILE))
     upload = MemoryUpload(*[b"x" * (1 << 20)] * 5)
     assert 413 == (await bench.ask("POST", "/images/generations", upload=upload))[0]
+
+
+async def test_a_small_form_may_be_sent_twice():
+    """It is held, so the account that refused for its own sake is not the last one."""
+    head = b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b--\r\n'
+    bench = Bench(script({"error": {}}, status=429), script(FILE))
+    declared = {**FORM, "content-length": str(len(head))}
+    status, headers, _ = await bench.ask("POST", "/files", upload=MemoryUpload(head), headers=declared)
+    assert (200, b"2") == (status, headers[b"x-gw-attempts"])
+    assert [head, head] == [request.body for request in bench.upstream.asked]
+
+
+async def test_a_cut_answer_is_none():
+    """JSON that ends too early is a 502, however well its body was framed."""
+    bench = Bench(Script([b'{"id":"file-1","obj'], headers=JSON), tenants=("t",))
+    status, _, body = await bench.ask("GET", "/files/file-1")
+    assert (502, "upstream_malformed") == (status, msgspec.json.decode(body)["error"]["code"])
+
+
+async def test_what_makes_something_is_marked_for_the_transport():
+    """It sends other requests once more by itself, where a kept connection died of old age."""
+    bench = Bench(script({"data": []}), script(FILE), tenants=("t",))
+    await bench.ask("POST", "/images/generations", upload=MemoryUpload(b'{"model":"sim/img"}'))
+    await bench.ask("GET", "/files/file-1")
+    assert [True, False] == [request.once for request in bench.upstream.asked]

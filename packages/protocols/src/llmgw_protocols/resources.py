@@ -73,15 +73,33 @@ def methods_at(path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(method for method, match, *_ in _COMPILED if match.fullmatch(path)))
 
 
-_REFERENCE = re.compile(rb'"(?:file_id|input_file_id|previous_response_id)"\s*:\s*"([A-Za-z0-9_.-]{1,256})"')
+_ID_TEXT = rb'"([A-Za-z0-9_.-]{1,256})"'
+_REFERENCE = re.compile(rb'"(?:file_id|input_file_id|previous_response_id)"\s*:\s*' + _ID_TEXT)
+_REFERENCES = re.compile(rb'"file_ids"\s*:\s*\[([^\]]*)\]')
+_NEEDLESS = re.compile(rb"\\u00(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IGNORECASE)
+"""An escape of a letter, a digit, or of what else ids and names are made of. Nobody writes them but to hide something."""
 
 
 def references(body: bytes) -> tuple[str, ...]:
-    """The ids of objects that a JSON body names, each once.
+    """The ids of objects that a JSON body names, each once, however its names are written.
 
-    A text that holds such a name has its quotes escaped, so it is not taken for one.
+    A text that holds such a name has its quotes escaped, so it is not taken for one. Of a name that stands twice both
+    values count, since nobody knows which one the provider takes.
     """
-    return tuple(dict.fromkeys(found.decode() for found in _REFERENCE.findall(body)))
+    plain = _NEEDLESS.sub(lambda found: bytes((int(found[1], 16),)), body)
+    found = _REFERENCE.findall(plain)
+    for several in _REFERENCES.findall(plain):
+        found += re.findall(_ID_TEXT, several)
+    return tuple(dict.fromkeys(one.decode() for one in found))
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a body is one JSON value from its first byte to its last."""
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True
 
 
 class _Object(msgspec.Struct):
