@@ -294,7 +294,7 @@ def test_c17_usage(claude):
 
 
 def test_c18_frames_are_read_across_reads(claude):
-    """Cut at every byte."""
+    """Cut at every byte, they say the same."""
     whole = BEGIN + delta({"text": "Grüße"}) + stop() + end() + METADATA
     expected = claude.streamed(whole)
     assert ("Grüße", expected) == (

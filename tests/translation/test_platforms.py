@@ -33,9 +33,10 @@ def test_a01_claude_at_vertex(crossing, stream, verb):
 
 
 def test_a02_the_body_at_vertex(crossing):
-    """The version stands in it, the model does not."""
-    body = vertex(crossing, CLAUDE).sent()
-    assert ("vertex-2023-10-16", False) == (body["anthropic_version"], "model" in body)
+    """The version stands in it, the older one where the request needs that; the model does not."""
+    for fields, version in (({}, "2026-10-21"), ({"temperature": 0.5}, "vertex-2023-10-16")):
+        body = vertex(crossing, CLAUDE).sent(**fields)
+        assert (version, False) == (body["anthropic_version"], "model" in body)
 
 
 def test_a03_a_stream_at_vertex(crossing):
