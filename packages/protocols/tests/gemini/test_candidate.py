@@ -69,6 +69,19 @@ def test_parts(part: Any, expected: list[StreamEvent]) -> None:
     assert expected == read(parts(part))
 
 
+def test_a_frame_is_read_again_once() -> None:
+    """However many of its parts go on as they came."""
+    raws = [{"somethingNew": n} for n in range(3)]
+    asked: list[int] = []
+
+    def raw() -> list[Raw]:
+        asked.append(1)
+        return [Raw(msgspec.json.encode(part)) for part in raws]
+
+    CandidateReader(0, "r").read(msgspec.convert(parts(*raws), Candidate), raw, [])
+    assert [1] == asked
+
+
 def test_calls_are_counted_over_frames() -> None:
     """Calls are numbered in order of appearance, whichever frame they came in."""
     events = read(parts({"functionCall": {"id": "a", "name": "f"}}), parts({"functionCall": {"id": "b", "name": "f"}}))

@@ -352,3 +352,14 @@ def test_a_refusal_has_words(details: dict[str, object] | None, words: str, deta
     assert expected == streamed[-2:]
     body = msgspec.json.encode({"content": [], "stop_reason": "refusal", "stop_details": details})
     assert expected == MESSAGES.decoder().whole(body)[-2:]
+
+
+def test_a_frame_that_is_too_large_is_one_failure() -> None:
+    """However many reads follow; behind the end of an answer it is none."""
+    large = b"data: " + b"x" * (33 * 1024 * 1024)
+    for before, expected in (((HEAD,), [Failed]), (ENDING, [])):
+        decoder = MESSAGES.decoder()
+        decoder.feed(sse(*before))
+        frames = [*decoder.feed(large), *decoder.feed(large), *decoder.finish()]
+        assert expected == [type(e) for f in frames for e in f.events]
+        assert decoder.complete == (not expected)

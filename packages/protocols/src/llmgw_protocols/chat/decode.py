@@ -91,7 +91,8 @@ class ChatDecoder:
         try:
             return self._frames(self._cutter.feed(data))
         except FrameTooLarge as error:
-            return [Frame(b"", self._fail(UpstreamMalformed(detail=str(error))))]
+            told = self._failed or self._done
+            return [] if told else [Frame(b"", self._fail(UpstreamMalformed(detail=str(error))))]
 
     def finish(self) -> list[Frame]:
         if self._failed and not self._told:
@@ -204,7 +205,7 @@ class _Call:
         self.id = ""
         self.name: str | None = None
         self.custom = False
-        self.waiting = ""
+        self.waiting: list[str] = []
 
 
 class _Choice:
@@ -332,7 +333,7 @@ class _Choice:
         call.custom = call.custom or wire.is_custom
         fragment = function.fragment
         if call.name is None and not function.name:
-            call.waiting += fragment
+            call.waiting.append(fragment)
             return
         if call.name is None:
             self._open_call(call, function.name or "", wire.signature, events)
@@ -343,9 +344,9 @@ class _Choice:
         call.name = name
         call.id = call.id or self._ids(self.index, call.index)
         events.append(ToolOpened(call.index, call.id, name, signature, self.index, call.custom))
-        if call.waiting:
-            events.append(ToolDelta(call.index, call.waiting, self.index))
-            call.waiting = ""
+        if waiting := "".join(call.waiting):
+            events.append(ToolDelta(call.index, waiting, self.index))
+            call.waiting.clear()
 
     def _call_of(self, wire: chunks.Call) -> _Call:
         """The call that a piece belongs to: by index, else by id, else the last one.

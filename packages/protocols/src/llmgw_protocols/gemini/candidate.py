@@ -58,11 +58,14 @@ class CandidateReader:
     def read(self, candidate: Candidate, raw: Callable[[], list[msgspec.Raw]], out: list[StreamEvent]) -> None:
         """Appends the events of one frame's piece; `raw` gives its parts as they came, for those that stay so."""
         starts: list[int] = []
+        raws: list[msgspec.Raw] | None = None
         parts = candidate.content.parts if candidate.content is not None else None
         for number, part in enumerate(parts or ()):
             starts.append(self._offsets.bytes)
             if not self._read_part(part, out):
-                self._read_other(raw()[number], out)
+                # The frame is read a second time for these, and no more often than that.
+                raws = raw() if raws is None else raws
+                self._read_other(raws[number], out)
         if candidate.grounding_metadata is not None:
             self._read_grounding(candidate.grounding_metadata, starts, out)
         if candidate.citation_metadata is not None:

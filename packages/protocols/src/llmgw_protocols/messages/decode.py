@@ -96,7 +96,8 @@ class MessagesDecoder:
         try:
             return [self._frame(f) for f in self._cutter.feed(data)]
         except FrameTooLarge as error:
-            return [Frame(b"", (self._fail(UpstreamMalformed(detail=str(error))),))]
+            told = self._failed or self._complete
+            return [] if told else [Frame(b"", (self._fail(UpstreamMalformed(detail=str(error))),))]
 
     def finish(self) -> list[Frame]:
         return [self._frame(f) for f in self._cutter.finish()]
