@@ -492,6 +492,25 @@ def test_b38_sources_are_annotations(gemini):
     assert ("assistant", [("https://x.test", 3)]) == (got["role"], spans)
 
 
+SCORES = {
+    "chosenCandidates": [{"token": "Hé", "logProbability": -0.1}, {"token": "!", "logProbability": -0.2}],
+    "topCandidates": [{"candidates": [{"token": "Hi", "logProbability": -1.5}]}, None],
+}
+
+
+def test_b39_logprobs(gemini):
+    """Each token with its own likeliest ones, which may be missing; in a stream beside its text."""
+    candidate = {"content": {"parts": [{"text": "Hé!"}]}, "finishReason": "STOP", "logprobsResult": SCORES}
+    top = [{"token": "Hi", "logprob": -1.5, "bytes": [72, 105]}]
+    expected = [
+        {"token": "Hé", "logprob": -0.1, "bytes": [72, 195, 169], "top_logprobs": top},
+        {"token": "!", "logprob": -0.2, "bytes": [33], "top_logprobs": []},
+    ]
+    assert expected == gemini.answered({"candidates": [candidate]})["choices"][0]["logprobs"]["content"]
+    choices = [c["choices"][0] for c in gemini.streamed({"candidates": [candidate]})[:-2]]
+    assert [expected] == [c["logprobs"]["content"] for c in choices if c.get("logprobs")]
+
+
 # --- the stream -------------------------------------------------------------------------------------------------------
 
 

@@ -16,6 +16,8 @@ from llmgw_domain.stream import (
     TextDelta,
     ThinkingDelta,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
 )
@@ -99,6 +101,17 @@ def test_synthetic_ids() -> None:
 def test_ids_differ_between_answers() -> None:
     """The same call in another answer has another id."""
     assert synthetic_id("r1", 0, 0, "f", "{}") != synthetic_id("r2", 0, 0, "f", "{}")
+
+
+def test_logprobs() -> None:
+    """Each token with the likeliest ones in its place, which Google may leave out."""
+    result = {
+        "chosenCandidates": [{"token": "a", "logProbability": -0.5}, {"token": "b", "logProbability": -1.0}, {}],
+        "topCandidates": [{"candidates": [{"token": "x", "logProbability": -2.0}]}, None],
+    }
+    scores = (TokenScore("a", -0.5, (("x", -2.0),)), TokenScore("b", -1.0), TokenScore("", 0.0))
+    assert [TextDelta("ab"), TokensScored(scores)] == read(parts({"text": "ab"}, logprobsResult=result))
+    assert [] == read(parts(logprobsResult={}))
 
 
 def test_grounding_offsets_are_characters() -> None:

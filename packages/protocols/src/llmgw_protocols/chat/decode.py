@@ -33,11 +33,11 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
 )
-from llmgw_protocols import data_url
 from llmgw_protocols.chat import chunks, errors, formats, usage
 from llmgw_protocols.dialect import Frame
 from llmgw_protocols.sse import FrameTooLarge, SseCutter, SseFrame
@@ -228,6 +228,8 @@ class _Choice:
         """Appends the events of a piece; an error ends the answer."""
         if delta is not None:
             self._read_delta(delta, events)
+        if wire.logprobs and wire.logprobs.content:
+            events.append(TokensScored(tuple(token.score for token in wire.logprobs.content), self.index))
         reason = wire.finish_reason
         if bytes(wire.error) not in _NO_ERROR:
             return errors.in_band(b'{"error":' + bytes(wire.error) + b"}")
@@ -279,9 +281,8 @@ class _Choice:
 
     def _read_rest(self, delta: chunks.Delta, events: list[StreamEvent]) -> None:
         for image in delta.images or ():
-            url = image.image_url.url if image.image_url else ""
-            if data_url.is_data_url(url):
-                events.append(MediaMade(*_inline(url), self.index))
+            if inline := image.inline:
+                events.append(MediaMade(*inline, self.index))
         for call in delta.tool_calls or ():
             self._read_call(call, events)
         if delta.function_call and not delta.function_call.is_blank:
@@ -393,8 +394,3 @@ def _is_whole(frame: SseFrame) -> bool:
 def _delimited(frame: SseFrame) -> SseFrame:
     # What is written behind a frame that came without its blank line would otherwise become a part of it.
     return msgspec.structs.replace(frame, raw=frame.raw.rstrip(b"\r\n") + b"\n\n")
-
-
-def _inline(url: str) -> tuple[str, str]:
-    head, _, data = url.partition(",")
-    return head[5:].partition(";")[0] or "image/png", data
