@@ -4,7 +4,7 @@ from llmgw_domain import Provider
 from llmgw_protocols import TargetFacts, dialect_for, dialect_named, dialects
 
 
-@pytest.mark.parametrize("name", ["chat", "messages", "gemini"])
+@pytest.mark.parametrize("name", ["chat", "completions", "messages", "gemini"])
 def test_dialects_are_found_by_their_name(name):
     """Each dialect is registered under the name that it calls itself."""
     assert dialect_named(name).name == name
@@ -24,6 +24,7 @@ def test_an_unknown_name_is_a_key_error():
         ("azure", "gpt-4.1", "chat"),
         ("anthropic", "claude-sonnet-4-5", "messages"),
         ("google", "gemini-2.5-flash", "gemini"),
+        ("bedrock", "us.amazon.nova-pro-v1:0", "converse"),
         ("vertex", "gemini-2.5-flash", "gemini"),
         ("vertex", "claude-sonnet-4-5@20250929", "messages"),
     ],

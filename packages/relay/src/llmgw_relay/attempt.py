@@ -1,14 +1,17 @@
-"""One try of a call at one account: the lease, the open response, and what was received."""
+"""One try of a call at one account: the lease, the open response, and what was received.
+
+Mostly one request; a question that a provider takes only in parts is several, sent one after the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from llmgw_balancer import Lease
 from llmgw_domain import Candidate
 from llmgw_domain.errors import GatewayError
-from llmgw_protocols import Encoder, ProviderDialect, Rendered
+from llmgw_protocols import ProviderDialect, Rendered
 from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
@@ -18,7 +21,7 @@ _SHORTEST_SECRET = 8
 
 
 class Attempt:
-    """`open` at most once; `close` as often as you like, it works once."""
+    """`open` sends the next request while there are `more`; `close` as often as you like, it works once."""
 
     def __init__(
         self,
@@ -27,17 +30,15 @@ class Attempt:
         lease: Lease,
         dialect: ProviderDialect,
         rendered: Rendered,
-        request: UpstreamRequest,
-        transform: Transform,
-        encoder: Encoder,
+        requests: Sequence[UpstreamRequest],
+        transform: Transform | None = None,
     ) -> None:
         self.candidate = candidate
         self.lease = lease
         self.dialect = dialect
         self.rendered = rendered
-        self.request = request
-        self.transform = transform
-        self.encoder = encoder
+        self._transform = transform
+        self._requests = list(requests)
         self.received = 0
         self.over = False
         self._fault: tuple[GatewayError, bytes] | None = None
@@ -46,11 +47,23 @@ class Attempt:
         self._chunks: AsyncIterator[bytes] | None = None
 
     async def open(self, upstream: Upstream) -> UpstreamReply:
-        context = upstream.open(self.request)
+        await self.close()
+        context = upstream.open(self._requests.pop(0))
         self._reply = await context.__aenter__()
         # Only an entered context is left again; one that failed to enter has cleaned up after itself.
         self._context = context
         return self._reply
+
+    @property
+    def transform(self) -> Transform:
+        """What turns the answer into the client's, where it is not passed on as it comes."""
+        assert self._transform is not None
+        return self._transform
+
+    @property
+    def more(self) -> bool:
+        """Whether requests are left to send."""
+        return bool(self._requests)
 
     @property
     def reply(self) -> UpstreamReply:

@@ -1,173 +1,70 @@
-"""One call, from the request read to the last byte settled."""
+"""One chat, or one of the smaller questions, from the request read to the last byte settled."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from types import TracebackType
+import asyncio
+from collections.abc import AsyncGenerator
 
-import msgspec
-
-from llmgw_balancer import Exclusion, Pick, Slots, acquire
-from llmgw_domain import Account, Candidate, Catalog, Route, StreamErrors, Usage
-from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel, UpstreamTruncated
-from llmgw_domain.stream import UsageReported
-from llmgw_protocols import EncodeContext, Encoder, Envelope, Rendered, TargetFacts
-from llmgw_relay.asking import Asked, Asking
+from llmgw_domain import Route, StreamErrors
+from llmgw_domain.errors import GatewayError, UpstreamTruncated
+from llmgw_protocols import EncodeContext, Envelope
+from llmgw_protocols.enquiry import Estimate
+from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
 from llmgw_relay.attempt import Attempt
-from llmgw_relay.books import Books, common_headers, retry_headers
-from llmgw_relay.call import Admission, Call, Knock, Reply
-from llmgw_relay.facts import CallSettled
+from llmgw_relay.books import ESTIMATED
+from llmgw_relay.call import Reply
+from llmgw_relay.carriage import Carriage, Chosen
 from llmgw_relay.meter import Meter
-from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
-from llmgw_relay.retry import may_retry, most_telling
-from llmgw_relay.transform import Passthrough, Step, Transform, Translation
+from llmgw_relay.retry import cannot_answer, may_retry
+from llmgw_relay.transform import Step
 
-_MAX_MODEL = 256
-"""Characters of a model's name. A star route takes any name, and it is repeated in every chunk and log line."""
+_JSON = "application/json"
 
 
-class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """`max_answer_bytes` bounds an answer that is not a stream: it is held whole until it is known to be complete."""
+class Exchange(Carriage):
+    """A call whose answer is decoded as it passes."""
 
-    max_attempts: int = 3
-    max_answer_bytes: int = 64 * 1024 * 1024
-    stream_errors: StreamErrors = StreamErrors.FINISH
-
-
-class Relay:
-    """Serves calls from the current catalog.
-
-    `current` is one attribute read; `clock` gives monotonic seconds, `wall` Unix seconds, `rand` a number in [0, 1).
-    """
-
-    def __init__(
-        self,
-        *,
-        current: Callable[[], Catalog],
-        upstream: Upstream,
-        slots: Slots,
-        facts: Facts,
-        clock: Callable[[], float],
-        wall: Callable[[], float],
-        rand: Callable[[], float],
-        config: RelayConfig | None = None,
-    ) -> None:
-        self.current = current
-        self.upstream = upstream
-        self.slots = slots
-        self.facts = facts
-        self.clock = clock
-        self.wall = wall
-        self.rand = rand
-        self.config = config or RelayConfig()
-
-    def admit(self, secret: str) -> Admission:
-        """Lets a caller in on the current catalog. Raises `UnknownKey`."""
-        catalog = self.current()
-        key = catalog.key_for(secret)
-        return Admission(catalog=catalog, key=key, policy=catalog.policy_of(key))
-
-    def turned_away(self, knock: Knock, error: GatewayError) -> list[tuple[bytes, bytes]]:
-        """Records a request that was refused before there was a call to open; the headers to answer it with."""
-        self.facts.append(
-            CallSettled(
-                request_id=knock.request_id,
-                at=self.wall(),
-                tenant=knock.key.tenant if knock.key else "",
-                key=knock.key.id if knock.key else "",
-                dialect=knock.dialect.name,
-                model="",
-                stream=False,
-                outcome="cancelled" if isinstance(error, ClientGone) else "refused",
-                status=knock.dialect.status_of(error),
-                attempts=0,
-                duration=self.clock() - knock.started,
-                error_code=error.code,
-                error_detail=error.detail or error.message,
-                client=knock.client,
-                user_agent=knock.headers.get("user-agent", ""),
-                config_version=self.current().version,
-            )
-        )
-        return common_headers(knock.dialect, knock.request_id, self.current().version) + retry_headers(error)
-
-    def open(self, admission: Admission, call: Call) -> Exchange:
-        """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
-        return Exchange(self, admission, call)
-
-
-class Exchange:
-    """The state of one call. Entered once, left once."""
-
-    def __init__(self, relay: Relay, admission: Admission, call: Call) -> None:
-        self._relay = relay
-        self._admission = admission
-        self._call = call
-        self._books = Books(admission, call, facts=relay.facts, clock=relay.clock, wall=relay.wall)
-        self._meter = Meter()
-        self._attempt: Attempt | None = None
-        self._tried: list[str] = []
-        self._failures: list[GatewayError] = []
-        self._stream: AsyncGenerator[bytes, None] | None = None
-        self._broken: GatewayError | None = None
-
-    # --- the context ------------------------------------------------------------------------------------------------
-
-    async def __aenter__(self) -> Reply:
-        try:
-            return await self._answer()
-        except GatewayError as error:
-            return await self._refuse(error)
-        except BaseException as error:
-            await self._leave(error)
-            raise
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._leave(error)
-
-    async def _leave(self, error: BaseException | None) -> None:
-        # Settling comes first and awaits nothing: closing the upstream may be cancelled again, the books may not.
-        if isinstance(error, Exception):
-            fault = GatewayError(detail=f"{type(error).__name__}: {error}")
-            self._books.settle(self._attempt, self._meter, "failed", fault, fault.status)
-        self._books.settle(self._attempt, self._meter, "cancelled", ClientGone())
-        try:
-            if self._stream is not None:
-                await self._stream.aclose()
-        finally:
-            if self._attempt is not None:
-                await self._attempt.close()
+    _broken: GatewayError | None = None
 
     # --- the request path -------------------------------------------------------------------------------------------
 
     async def _answer(self) -> Reply:
-        envelope = self._call.dialect.envelope(self._call.wire)
-        self._books.model, self._books.stream = envelope.model[:_MAX_MODEL], envelope.stream
-        if len(envelope.model) > _MAX_MODEL:
-            raise UnknownModel(f"A model's name is at most {_MAX_MODEL} characters long.", param="model")
-        route = self._admission.catalog.route(envelope.model, self._admission.policy)
-        # The pattern, not what the client put for its star, or any client could fill the metrics with names.
-        self._books.model = route.model.name
-        asking = Asking(self._call.dialect, envelope)
+        envelope = self._envelope()
+        self._books.stream = envelope.stream
+        route = self._route(envelope.model)
+        asking = await self._asking(envelope, route)
         while True:
-            attempt = self._begin(asking, route)
+            # Chosen, leased and written in one step without an await; recorded before anything is sent.
+            pick = self._choose(route)
+            asked = self._ask(asking, pick, route)
+            if isinstance(asked, Estimate):
+                pick.lease.release()
+                return await self._tell(asked)
+            attempt = self._begin(asked, pick, envelope)
             try:
                 return await self._run(attempt, envelope)
             except GatewayError as error:
                 await self._end_attempt(attempt, error)
-                if not may_retry(error, self._books.attempts, self._relay.config.max_attempts, self._remaining()):
+                if asked.otherwise is not None and cannot_answer(error):
+                    return await self._tell(asked.otherwise)
+                if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
                     raise
 
-    def _begin(self, asking: Asking, route: Route) -> Attempt:
-        """Chooses, leases and renders in one step without an await; records the attempt before anything is sent."""
-        relay = self._relay
-        pick = acquire(route.tiers, relay.slots, relay.rand, self._tried)
-        if pick.candidate is None or pick.lease is None:
-            raise self._nobody(pick)
+    def _envelope(self) -> Envelope:
+        call = self._call
+        return call.enquiry.envelope(call.wire) if call.enquiry else call.dialect.envelope(call.wire)
+
+    async def _asking(self, envelope: Envelope, route: Route) -> Asking:
+        call = self._call
+        if call.enquiry:
+            return Smaller(call.enquiry, envelope)
+        chat = Chat(call.dialect, envelope)
+        await chat.recall(self._parts.stash, self._admission.key.tenant, route)
+        return chat
+
+    def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
-            asked = asking.of(_facts(pick.candidate, route), pick.candidate.target.api)
+            return asking.of(facts_of(pick.candidate, route.model.max_output_tokens), pick.candidate.target.api)
         except GatewayError as error:
             pick.lease.release()
             # What a fallback can't express must not hide why the first choice failed.
@@ -175,81 +72,76 @@ class Exchange:
         except BaseException:
             pick.lease.release()
             raise
-        account, envelope = pick.candidate.account, asking.envelope
-        self._tried.append(account.id)
+
+    def _begin(self, asked: Asked, pick: Chosen, envelope: Envelope) -> Attempt:
+        self._tried.append(pick.candidate.account.id)
         self._meter = Meter()
-        transform, encoder = self._transform(envelope, asked, pick.candidate.model)
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
             dialect=asked.dialect,
-            rendered=asked.rendered,
-            request=self._upstream_request(account, asked.rendered, envelope.stream),
-            transform=transform,
-            encoder=encoder,
+            rendered=asked.requests[0],
+            requests=[self._upstream_request(pick.candidate.account, r, envelope.stream) for r in asked.requests],
+            transform=asked.transform(self._context(envelope), self._meter),
         )
         self._books.opened(attempt)
         return attempt
 
-    def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
-        remaining = self._remaining()
-        deadlines = account.deadlines
-        if remaining is not None:
-            total = remaining if deadlines.total is None else min(deadlines.total, remaining)
-            deadlines = msgspec.structs.replace(deadlines, total=max(total, 0.001))
-        return UpstreamRequest(
-            account=account,
-            path=rendered.path,
-            query=rendered.query,
-            headers=rendered.headers,
-            body=rendered.body,
-            deadlines=deadlines,
-            stream=stream,
-        )
+    async def _tell(self, estimate: Estimate) -> Reply:
+        """An answer of the gateway's own, marked as such."""
+        told = await asyncio.to_thread(estimate.work)
+        headers = [*self._books.headers(self._attempt, _JSON), ESTIMATED]
+        self._books.sent = len(told.body)
+        self._books.settle(None, Meter(), "ok", status=200)
+        return Reply(200, headers, told.body)
 
-    def _transform(self, envelope: Envelope, asked: Asked, model: str) -> tuple[Transform, Encoder]:
-        context = EncodeContext(
+    def _context(self, envelope: Envelope) -> EncodeContext:
+        return EncodeContext(
             model=envelope.model,
             request_id=self._call.request_id,
-            created=int(self._relay.wall()),
+            created=int(self._parts.wall()),
             include_usage=envelope.include_usage,
             choices=envelope.choices,
             stream_errors=self._stream_errors(),
             form=envelope.form,
             request=envelope,
         )
-        encoder = self._call.dialect.encoder(context)
-        if asked.native:
-            hide = not envelope.include_usage
-            decoder = asked.dialect.decoder(form=envelope.form, hide_usage=hide, model=model)
-            return Passthrough(decoder, encoder, self._meter), encoder
-        decoder = asked.dialect.decoder(model=model)
-        return Translation(decoder, encoder, self._meter, asked.rendered.aliases), encoder
 
     def _stream_errors(self) -> StreamErrors:
-        return self._call.stream_errors or self._admission.policy.stream_errors or self._relay.config.stream_errors
+        return self._call.stream_errors or self._admission.policy.stream_errors or self._parts.config.stream_errors
 
     async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
         self._books.asked()
-        reply = await attempt.open(self._relay.upstream)
-        if reply.status >= 400:
-            body = await reply.read(self._relay.config.max_answer_bytes)
-            raise attempt.fault(reply.status, reply.headers, body)
+        await self._open(attempt)
         if envelope.stream:
             return await self._stream_reply(attempt, envelope)
         return await self._whole_reply(attempt)
 
+    async def _open(self, attempt: Attempt) -> None:
+        """Sends the attempt's next request. Raises what its refusal means."""
+        reply = await attempt.open(self._parts.upstream)
+        if reply.status >= 400:
+            body = await reply.read(self._parts.config.max_answer_bytes)
+            raise attempt.fault(reply.status, reply.headers, body)
+
     async def _whole_reply(self, attempt: Attempt) -> Reply:
-        body = await attempt.reply.read(self._relay.config.max_answer_bytes)
+        bodies = [await self._body(attempt)]
         self._books.first_byte()
-        attempt.received = len(body)
-        step = attempt.transform.whole(body)
+        while attempt.more:
+            await self._open(attempt)
+            bodies.append(await self._body(attempt))
+        step = attempt.transform.whole(bodies)
         if step.error is not None:
             raise step.error
         self._books.sent = len(step.out)
         headers = self._books.headers(attempt, self._call.dialect.content_type(stream=False))
         self._settle(attempt, attempt.reply.status)
         return Reply(attempt.reply.status, headers, step.out)
+
+    async def _body(self, attempt: Attempt) -> bytes:
+        body = await attempt.reply.read(self._parts.config.max_answer_bytes - attempt.received)
+        attempt.received += len(body)
+        return body
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
@@ -285,7 +177,16 @@ class Exchange:
         """Settles an answer that was given, as a good one or a broken one."""
         in_band = self._meter.failure
         broken = self._broken or (in_band.error if in_band is not None else None)
+        if not broken:
+            self._keep(attempt)
         self._books.settle(attempt, self._meter, "failed" if broken else "ok", broken, status)
+
+    def _keep(self, attempt: Attempt) -> None:
+        """Keeps what the client may not bring back."""
+        keeper = attempt.transform.keeper
+        kept = keeper.kept(attempt.candidate.model, attempt.candidate.account.id) if keeper else None
+        if keeper is not None and kept is not None:
+            self._parts.stash.put(self._admission.key.tenant, keeper.keys, kept)
 
     async def _next(self, attempt: Attempt) -> bytes:
         try:
@@ -298,12 +199,8 @@ class Exchange:
         attempt.over = True
         self._broken = broken
         broken.bytes_received = attempt.received
-        # Most providers count at the end only, so what a broken stream is told to have used is an estimate.
-        attempt.encoder.observe((UsageReported(self._estimate()),))
-        return step.out + attempt.encoder.fail(broken)
-
-    def _estimate(self) -> Usage:
-        return self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
+        used = self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
+        return step.out + attempt.transform.fail(broken, used)
 
     async def _read(self, attempt: Attempt) -> Step:
         """One network read, turned into the client's bytes. Raises what the transport raises."""
@@ -315,47 +212,3 @@ class Exchange:
         step = attempt.transform.feed(data)
         attempt.over = step.over
         return step
-
-    # --- refusals ---------------------------------------------------------------------------------------------------
-
-    async def _end_attempt(self, attempt: Attempt, error: GatewayError) -> None:
-        attempt.lease.release()
-        error.bytes_received = attempt.received
-        self._failures.append(error)
-        await attempt.close()
-
-    async def _refuse(self, error: GatewayError) -> Reply:
-        """The answer to a call that failed before its first byte, in the client's own envelope."""
-        call, attempt = self._call, self._attempt
-        if self._failures and error is self._failures[-1]:
-            error = most_telling(self._failures)
-        status = call.dialect.status_of(error)
-        body = (attempt and attempt.own_words(error, call.dialect)) or call.dialect.error_body(error, call.request_id)
-        headers = self._books.headers(attempt, call.dialect.content_type(stream=False)) + retry_headers(error)
-        self._books.sent = len(body)
-        self._books.settle(attempt, self._meter, "refused", error, status)
-        return Reply(status, headers, body)
-
-    def _nobody(self, pick: Pick) -> GatewayError:
-        if self._failures:
-            return self._failures[-1]
-        reasons = list(pick.excluded.values())
-        said = [f"{reasons.count(reason)} {reason}" for reason in Exclusion if reason in reasons]
-        why = f"its accounts are: {', '.join(said)}" if said else "its pools hold no account"
-        return NoAccount(f"No account is available for the model {self._books.model!r} now: {why}.", retry_after=1.0)
-
-    def _remaining(self) -> float | None:
-        if self._call.timeout is None:
-            return None
-        return self._call.timeout - (self._relay.clock() - self._call.started)
-
-
-def _facts(candidate: Candidate, route: Route) -> TargetFacts:
-    account = candidate.account
-    return TargetFacts(
-        provider=account.provider,
-        model=candidate.model,
-        max_output_tokens=route.model.max_output_tokens,
-        platform=account.platform,
-        server=account.server,
-    )

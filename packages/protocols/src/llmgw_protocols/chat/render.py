@@ -14,6 +14,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import only_responses
 from llmgw_protocols.chat import extras, models, tools
 from llmgw_protocols.chat.envelope import PATH
 from llmgw_protocols.chat.history import History, Message
@@ -37,7 +38,8 @@ _LONGEST_USER = 64
 
 def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request's body. Raises `UnsupportedField`, and `InvalidField` where nothing is left to send."""
-    lost = Losses(request.family)
+    lost = Losses(request.dialect or request.family)
+    request = only_responses.without(request, lost)
     body: dict[str, Any] = {
         "model": facts.model,
         "messages": _messages(request, facts, lost),
@@ -47,7 +49,7 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     _sampling(request, body, lost)
     _tools(request, facts, body, lost)
     _reasoning(request, facts, body, lost)
-    _account(request, facts, body)
+    account(request, facts, body)
     return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
 
 
@@ -137,8 +139,11 @@ def _is_active(effort: Effort | None) -> bool:
     return effort not in (None, "none")
 
 
-def _account(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
-    """Who asks, and how the provider should serve it: nothing here changes the answer, so nothing is reported."""
+def account(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
+    """Who asks, and how the provider should serve it, in names that Responses shares.
+
+    Nothing here changes the answer, so nothing is reported.
+    """
     native = facts.provider is Provider.OPENAI
     if request.user:
         body["safety_identifier" if native else "user"] = _user(request.user)
