@@ -71,7 +71,7 @@ class Crossing:
     def answered(self, answer: Any) -> Any:
         """The body that the client gets for a provider's; the error itself where that is one."""
         body = answer if isinstance(answer, bytes) else msgspec.json.encode(answer)
-        folded = Answer.fold(self.upstream.decoder().whole(body))
+        folded = Answer.fold(self.upstream.decoder(model=self.facts.model).whole(body))
         if folded.error is not None:
             return folded.error
         return msgspec.json.decode(self.client.encoder(self._context()).body(folded))
@@ -82,7 +82,7 @@ class Crossing:
 
     def streamed_raw(self, *events: Any, include_usage: bool = True) -> bytes:
         """The bytes behind `streamed`; a stream without its dialect's last word ends as a broken one."""
-        decoder = self.upstream.decoder()
+        decoder = self.upstream.decoder(model=self.facts.model)
         encoder = self.client.encoder(self._context(include_usage))
         frames = [f for event in events for f in decoder.feed(framed(event))] + decoder.finish()
         out: list[bytes] = []

@@ -12,8 +12,6 @@ import pytest
 
 from llmgw_domain import Provider
 
-pytest.importorskip("llmgw_protocols.converse")
-
 CLAUDE = "anthropic.claude-sonnet-4-5-20250929-v1:0"
 EPHEMERAL = {"type": "ephemeral"}
 SCHEMA = {"type": "object", "properties": {"a": {"type": "string"}}}

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import struct
-import zlib
+import base64
 
 import msgspec
 import pytest
 
 from llmgw_domain import Provider
-
-pytest.importorskip("llmgw_protocols.converse")
+from llmgw_protocols.eventstream import pack
 
 EPHEMERAL = {"type": "ephemeral"}
 IMAGE = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "AAAA"}}
@@ -47,13 +45,7 @@ def kinds(blocks):
 
 def frame(kind, payload):
     """One frame of an AWS event stream."""
-    headers = b""
-    for name, value in ((":message-type", "event"), (":event-type", kind)):
-        headers += bytes([len(name)]) + name.encode() + b"\x07" + struct.pack(">H", len(value)) + value.encode()
-    body = msgspec.json.encode(payload)
-    prelude = struct.pack(">II", len(headers) + len(body) + 16, len(headers))
-    unsealed = prelude + struct.pack(">I", zlib.crc32(prelude)) + headers + body
-    return unsealed + struct.pack(">I", zlib.crc32(unsealed))
+    return pack({":message-type": "event", ":event-type": kind}, msgspec.json.encode(payload))
 
 
 def answer(*content, reason="end_turn"):
@@ -129,7 +121,7 @@ def test_e07_tool_choice(claude):
 
 
 def test_e08_thinking_there_and_back(claude):
-    """Signed and hidden thinking are Bedrock's reasoning content, unaltered."""
+    """Signed and hidden thinking are Bedrock's reasoning content, whose bytes are Anthropic's text."""
     own = [
         {"type": "thinking", "thinking": "Hm.", "signature": SIGNATURE},
         {"type": "redacted_thinking", "data": "b3A="},
@@ -137,7 +129,7 @@ def test_e08_thinking_there_and_back(claude):
     sent = claude.sent(messages=[user("Hi"), assistant(*own, text("Yes.")), user("Go")])["messages"][1]["content"]
     reasoning = [
         {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": SIGNATURE}}},
-        {"reasoningContent": {"redactedContent": "b3A="}},
+        {"reasoningContent": {"redactedContent": base64.b64encode(b"b3A=").decode()}},
     ]
     assert [*reasoning, {"text": "Yes."}] == sent
     assert own == claude.answered(answer(*reasoning, {"text": "Yes."}))["content"][:2]

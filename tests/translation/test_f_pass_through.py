@@ -9,6 +9,7 @@ from llmgw_domain import Provider, Usage
 from llmgw_domain.errors import UpstreamMalformed
 from llmgw_domain.stream import Answer, Failed, Opened, UsageReported
 from llmgw_protocols import TargetFacts, WireRequest, dialect_named
+from llmgw_protocols.responses import RESPONSES
 
 CHAT = dialect_named("chat")
 BODY = b'{ "new_field" : [1.0, 1e2, 9007199254740993],"model":"m", "messages":[{"role":"user","content":"\\u0041"}]}'
@@ -101,13 +102,12 @@ def test_f06_errors():
 @pytest.mark.parametrize("kind", ["completed", "incomplete", "failed"])
 def test_f08_usage_of_responses(kind):
     """It comes with the last event, cut anywhere; where that has none, none is made up."""
-    pytest.importorskip("llmgw_protocols.responses")
     counts = {"input_tokens": 12, "input_tokens_details": {"cached_tokens": 8}, "output_tokens": 5}
     for usage, expected in (({**counts, "total_tokens": 17}, [(12, 8, 5)]), (None, [])):
         response = {"id": "resp_1", "model": "gpt-x", "status": kind, "output": [], "usage": usage}
         event = {"type": f"response.{kind}", "sequence_number": 1, "response": response}
         stream = f"event: response.{kind}\ndata: {msgspec.json.encode(event).decode()}\n\n".encode()
-        decoder = dialect_named("responses").decoder()
+        decoder = RESPONSES.decoder()
         frames = [f for i in range(len(stream)) for f in decoder.feed(stream[i : i + 1])] + decoder.finish()
         found = usage_of([e for f in frames for e in f.events])
         assert expected == [(u.input, u.cache_read, u.output) for u in found]
@@ -115,7 +115,6 @@ def test_f08_usage_of_responses(kind):
 
 def test_f09_usage_of_legacy_completions():
     """It is read from the last chunk; a stream without any has none."""
-    pytest.importorskip("llmgw_protocols.completions")
     piece = (
         b'data: {"id":"c","object":"text_completion","choices":[{"index":0,"text":"Hi","finish_reason":"stop"}]}\n\n'
     )

@@ -6,9 +6,11 @@ in for real streams is small and made up; hypothesis breaks it.
 
 from __future__ import annotations
 
+import itertools
 import time
 import tracemalloc
 from functools import cache
+from typing import get_args
 
 import msgspec
 import pytest
@@ -17,8 +19,10 @@ from hypothesis import strategies as st
 
 from llmgw_domain import Provider
 from llmgw_domain.errors import GatewayError
+from llmgw_domain.models import Api
 from llmgw_domain.stream import Answer, Failed
 from llmgw_protocols import TargetFacts, WireRequest, dialect_for, dialects
+from llmgw_protocols.eventstream import pack
 from llmgw_protocols.sse import MAX_FRAME
 
 MEGABYTE = 1024 * 1024
@@ -29,11 +33,8 @@ CLAUDE = "anthropic.claude-sonnet-5-v1:0"
 def _upstreams():
     """Every dialect that a provider may be asked in, by name."""
     found = {dialect.name: dialect for dialect in dialects()}
-    for provider in Provider:
-        try:
-            dialect = dialect_for(TargetFacts(provider=provider, model=CLAUDE))
-        except KeyError:
-            continue
+    for provider, api in itertools.product(Provider, get_args(Api)):
+        dialect = dialect_for(TargetFacts(provider=provider, model=CLAUDE), api)
         found[dialect.name] = dialect
     return found
 
@@ -100,6 +101,27 @@ SEEDS = {
         b'[{"candidates":[{"content":{"parts":[{"text":"\\"]"}]}}]}\n,\r\n{"candidates":[{"finishReason":"STOP"}]}\n]',
     ),
 }
+CONVERSE = {
+    "messageStart": {"role": "assistant"},
+    "contentBlockStart": {"contentBlockIndex": 1, "start": {"toolUse": {"toolUseId": "t", "name": "f"}}},
+    "contentBlockDelta": {"contentBlockIndex": 0, "delta": {"text": "Grüße"}},
+    "contentBlockDelta ": {"contentBlockIndex": 1, "delta": {"toolUse": {"input": "{"}}},
+    "contentBlockDelta  ": {"contentBlockIndex": 2, "delta": {"reasoningContent": {"text": "a", "signature": "b"}}},
+    "contentBlockDelta   ": {"contentBlockIndex": 3, "delta": {"reasoningContent": {"redactedContent": "c2ln"}}},
+    "contentBlockStop": {"contentBlockIndex": 1},
+    "messageStop": {"stopReason": "tool_use"},
+    "metadata": {"usage": {"inputTokens": 1, "outputTokens": 2}},
+    "throttlingException": {"message": "slow down"},
+    "brandNew": {"a": [1]},
+}
+"""Payloads by the kind of their event; spaces only tell several of a kind apart."""
+CONVERSE_BODY = msgspec.json.encode(
+    {
+        "output": {"message": {"content": [{"text": "a"}, {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}]}},
+        "stopReason": "tool_use",
+        "usage": {"inputTokens": 1, "outputTokens": 2},
+    }
+)
 OTHER = [seed for seeds in SEEDS.values() for seed in seeds]
 
 odd = st.sampled_from(
@@ -146,9 +168,25 @@ def broken(draw, seeds):
     return b"".join(draw(damaged(frame)) for frame in chosen)
 
 
+def packed(kind, payload):
+    """One frame of an AWS event stream."""
+    kind = kind.strip()
+    message = "exception" if kind.endswith("Exception") else "event"
+    return pack({":message-type": message, f":{message}-type": kind}, payload)
+
+
+@st.composite
+def broken_events(draw):
+    """Frames with good sums around damaged payloads, and sometimes a damaged frame."""
+    kinds = draw(st.lists(st.sampled_from(list(CONVERSE)), max_size=8))
+    frames = [packed(kind, draw(damaged(msgspec.json.encode(CONVERSE[kind])))) for kind in kinds]
+    return draw(damaged(b"".join(frames))) if draw(st.integers(0, 3)) == 0 else b"".join(frames)
+
+
 def bytes_for(name):
     """Damaged streams of the dialect, of the others, and plain noise."""
-    return st.one_of(broken(SEEDS.get(name, OTHER)), broken(OTHER), st.binary(max_size=200))
+    own = broken_events() if name == "converse" else broken(SEEDS.get(name, OTHER))
+    return st.one_of(own, own, broken(OTHER), st.binary(max_size=200))
 
 
 def pieces(data, cuts):
@@ -191,7 +229,9 @@ def test_a_decoder_bears_any_bytes(name, form, data):
 def test_a_decoder_bears_any_body(name, data):
     """A body is an answer with an end, or a failure."""
     stream = data.draw(bytes_for(name))
-    body = stream.split(b"data: ")[-1].strip() if data.draw(st.booleans()) else stream
+    body = data.draw(st.sampled_from([stream, stream.split(b"data: ")[-1].strip()]))
+    if name == "converse" and data.draw(st.booleans()):
+        body = data.draw(damaged(CONVERSE_BODY))
     answer = Answer.fold(_upstreams()[name].decoder().whole(body))
     assert answer.complete or answer.error is not None
 
@@ -236,6 +276,20 @@ REQUESTS = {
         "thinking": {"type": "enabled", "budget_tokens": 2000},
         "output_config": {"format": {"type": "json_schema", "schema": SCHEMA}},
     },
+    "completions": {"model": "m", "prompt": ["Hi"], "suffix": "x", "stop": ["a"], "logprobs": 2, "max_tokens": 9},
+    "responses": {
+        "model": "m",
+        "instructions": "Be kind.",
+        "input": [
+            {"role": "user", "content": [{"type": "input_text", "text": "Hi"}]},
+            {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "c2ln"},
+            {"type": "function_call", "call_id": "t", "name": "f", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "t", "output": "ok"},
+        ],
+        "tools": [{"type": "function", "name": "f", "parameters": SCHEMA, "strict": True}],
+        "text": {"format": {"type": "json_schema", "name": "n", "schema": SCHEMA}},
+        "reasoning": {"effort": "low"},
+    },
     "gemini": {
         "contents": [
             {"role": "user", "parts": [{"text": "Hi"}, {"inlineData": {"mimeType": "image/png", "data": "AAAA"}}]},
@@ -268,8 +322,7 @@ def refusals(dialect, body):
 @settings(max_examples=60, deadline=None)
 def test_a_request_is_read_or_refused(dialect, data):
     """A client's damaged request is a 4xx in its own dialect's envelope, for every provider, and nothing else."""
-    seed = REQUESTS.get(dialect.name) or {"model": "m", "input": "Hi", "prompt": "Hi"}
-    body = data.draw(damaged(msgspec.json.encode(seed)))
+    body = data.draw(damaged(msgspec.json.encode(REQUESTS[dialect.name])))
     for error in refusals(dialect, body):
         assert 400 <= error.status < 500
         assert isinstance(msgspec.json.decode(dialect.error_body(error, "r")), dict)
@@ -308,6 +361,7 @@ GROWING = {
     "chat": (b"", SEEDS["chat"][0]),
     "messages": (SEEDS["messages"][0] + SEEDS["messages"][1], SEEDS["messages"][3]),
     "gemini": (b"", SEEDS["gemini"][0]),
+    "converse": (b"", packed("contentBlockDelta", msgspec.json.encode(CONVERSE["contentBlockDelta"]))),
 }
 
 
@@ -329,6 +383,9 @@ def test_time_grows_with_the_input_alone(name, form, shape):
     """Eight times the input costs about eight times the time, not sixty-four."""
 
     def reads(times):
+        if shape == "one frame in small reads" and name == "converse":
+            whole = packed("contentBlockDelta", b'{"a":"' + b"x" * (512 * 400 * times) + b'"}')
+            return [whole[i : i + 512] for i in range(0, len(whole), 512)]
         if shape == "one frame in small reads":
             opening = b'[{"a":"' if form == "array" else b'data: {"a":"'
             return [opening] + [b"x" * 512] * (400 * times)
