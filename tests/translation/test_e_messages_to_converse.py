@@ -124,12 +124,12 @@ def test_e08_thinking_there_and_back(claude):
     """Signed and hidden thinking are Bedrock's reasoning content, whose bytes are Anthropic's text."""
     own = [
         {"type": "thinking", "thinking": "Hm.", "signature": SIGNATURE},
-        {"type": "redacted_thinking", "data": "b3A="},
+        {"type": "redacted_thinking", "data": SIGNATURE},
     ]
     sent = claude.sent(messages=[user("Hi"), assistant(*own, text("Yes.")), user("Go")])["messages"][1]["content"]
     reasoning = [
         {"reasoningContent": {"reasoningText": {"text": "Hm.", "signature": SIGNATURE}}},
-        {"reasoningContent": {"redactedContent": base64.b64encode(b"b3A=").decode()}},
+        {"reasoningContent": {"redactedContent": base64.b64encode(SIGNATURE.encode()).decode()}},
     ]
     assert [*reasoning, {"text": "Yes."}] == sent
     assert own == claude.answered(answer(*reasoning, {"text": "Yes."}))["content"][:2]

@@ -60,6 +60,10 @@ def delta(index, kind, **fields):
     return {"type": "content_block_delta", "index": index, "delta": {"type": kind, **fields}}
 
 
+def item(kind, **fields):
+    return {"type": f"response.{kind}", "sequence_number": 1, "output_index": 0, **fields}
+
+
 def part(candidate=None, **part):
     return {"candidates": [{"content": {"role": "model", "parts": [part]}, "index": 0, **(candidate or {})}]}
 
@@ -88,6 +92,17 @@ SEEDS = {
         {"type": "message_delta", "delta": {"stop_reason": "refusal"}, "usage": {"output_tokens": 3}},
         {"type": "error", "error": {"type": "overloaded_error", "message": "busy"}},
         b'event: message_stop\ndata: {"type":"message_stop"}\n\n',
+    ),
+    "responses": frames(
+        item("created", response={"id": "resp_1", "model": "m", "created_at": 1}),
+        item("output_item.added", item={"type": "function_call", "id": "fc", "call_id": "t", "name": "f"}),
+        item("function_call_arguments.delta", item_id="fc", delta="{"),
+        item("output_item.added", output_index=1, item={"type": "message", "id": "m1", "content": []}),
+        item("output_text.delta", output_index=1, content_index=0, item_id="m1", delta="Grüße"),
+        item("reasoning_summary_text.delta", output_index=2, summary_index=0, delta="Hm"),
+        item("output_item.done", item={"type": "reasoning", "id": "rs", "summary": [], "encrypted_content": "c2ln"}),
+        item("completed", response={"status": "completed", "output": [], "usage": {"input_tokens": 1}}),
+        item("failed", response={"error": {"code": "server_error", "message": "down"}}),
     ),
     "gemini": frames(
         part(text="Grüße"),
