@@ -342,10 +342,14 @@ def test_b23_tool_choice(gemini, choice, expected):
 
 
 def test_b24_google_s_own_fields(gemini):
-    """Safety settings go through in either spelling; fields that Google lacks at the top are named."""
+    """Safety settings go through in any place that clients have for them; fields that Google lacks there are named."""
     safety = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
     for name in ("safety_settings", "safetySettings"):
         assert safety == gemini.sent(**{name: safety})["safetySettings"]
+    packed = {"google": {"safety_settings": safety, "thinking_config": {"thinking_level": "low"}}}
+    rendered = gemini.rendered(extra_body=packed)
+    assert (safety, ()) == (msgspec.json.decode(rendered.body)["safetySettings"], rendered.lossy)
+    assert ("extra_body",) == gemini.lost(extra_body={"google": {"new": 1}})
     assert ("mediaResolution",) == gemini.lost(mediaResolution="MEDIA_RESOLUTION_LOW")
 
 
