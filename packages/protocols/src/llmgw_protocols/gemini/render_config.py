@@ -213,7 +213,7 @@ def _own(name: str, raw: msgspec.Raw, body: Object) -> None:
 
 
 def _unpacked(raw: msgspec.Raw, body: Object, losses: Losses) -> None:
-    """What clients of Google's OpenAI-compatible endpoint put into `extra_body.google`; its thinking is read already."""
+    """What clients of Google's compatible endpoint put into `extra_body.google`; its thinking is read already."""
     said = decoded(_MEMBERS, raw, "extra_body", "an object") or {}
     google = decoded(_MEMBERS, said.pop("google", _NULL), "extra_body.google", "an object") or {}
     google.pop("thinking_config", None)
