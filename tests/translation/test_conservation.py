@@ -17,12 +17,15 @@ from llmgw_domain import Provider
 from llmgw_domain.stream import Answer
 from llmgw_protocols import EncodeContext, TargetFacts, WireRequest, dialect_for, dialect_named
 
-CHAT, MESSAGES, GEMINI = dialect_named("chat"), dialect_named("messages"), dialect_named("gemini")
-CLIENTS = [CHAT, MESSAGES, GEMINI]
+CHAT, RESPONSES = dialect_named("chat"), dialect_named("responses")
+MESSAGES, GEMINI = dialect_named("messages"), dialect_named("gemini")
+CLIENTS = [CHAT, RESPONSES, MESSAGES, GEMINI]
 TARGETS = {
     "chat": TargetFacts(provider=Provider.OPENAI, model="gpt-5.6"),
+    "responses": TargetFacts(provider=Provider.OPENAI, model="gpt-5.6"),
     "messages": TargetFacts(provider=Provider.ANTHROPIC, model="claude-sonnet-4-5"),
     "gemini": TargetFacts(provider=Provider.GOOGLE, model="gemini-3-flash"),
+    "converse": TargetFacts(provider=Provider.BEDROCK, model="anthropic.claude-sonnet-4-5-20250929-v1:0"),
 }
 PAIRS = [(client, target) for client in CLIENTS for target in TARGETS]
 
@@ -55,7 +58,8 @@ def rendered(client, body, target, model=None):
     """The body that a target gets for a client's, as text."""
     facts = TARGETS[target] if model is None else msgspec.structs.replace(TARGETS[target], model=model)
     request = client.parse(client.envelope(wire(client, body)))
-    return dialect_for(facts).render(request, facts).body.decode()
+    upstream = dialect_for(facts, "responses" if target == "responses" else "auto")
+    return upstream.render(request, facts).body.decode()
 
 
 def quoted(text):
@@ -71,6 +75,11 @@ def history(client, arguments):
             '{"model":"m","messages":[{"role":"user","content":"Hi"},{"role":"assistant","tool_calls":['
             + call
             + ']},{"role":"tool","tool_call_id":"t","content":"ok"}]}'
+        )
+    if client is RESPONSES:
+        return (
+            '{"model":"m","input":[{"role":"user","content":"Hi"},{"type":"function_call","call_id":"t","name":"f",'
+            '"arguments":' + quoted(arguments) + '},{"type":"function_call_output","call_id":"t","output":"ok"}]}'
         )
     if client is MESSAGES:
         return (
@@ -91,6 +100,8 @@ def tools(client, schema):
     if client is CHAT:
         tool = '{"type":"function","function":{"name":"f","parameters":' + schema + "}}"
         return '{"model":"m","messages":[{"role":"user","content":"Hi"}],"tools":[' + tool + "]}"
+    if client is RESPONSES:
+        return '{"model":"m","input":"Hi","tools":[{"type":"function","name":"f","parameters":' + schema + "}]}"
     if client is MESSAGES:
         tool = '{"name":"f","input_schema":' + schema + "}"
         return '{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"Hi"}],"tools":[' + tool + "]}"
@@ -155,14 +166,15 @@ def arguments_of(answer):
 def test_arguments_in_a_history(client, target, arguments):
     """No number is read again, no key moves, no escape changes; Google gets them without white space."""
     body = rendered(client, history(client, arguments), target)
-    sent = quoted(arguments) if target == "chat" else arguments
-    compact = quoted(COMPACT[arguments]) if target == "chat" else COMPACT[arguments]
+    textual = target in ("chat", "responses")
+    sent = quoted(arguments) if textual else arguments
+    compact = quoted(COMPACT[arguments]) if textual else COMPACT[arguments]
     assert sent in body or ("gemini" in (target, client.name) and compact in body)
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
 @pytest.mark.parametrize("arguments", ARGUMENTS)
-@pytest.mark.parametrize("client", [CHAT, MESSAGES])
+@pytest.mark.parametrize("client", [CHAT, RESPONSES, MESSAGES])
 @pytest.mark.parametrize("upstream", STREAMS)
 def test_arguments_in_a_stream(upstream, client, arguments, size):
     """The fragments together are the model's own text, however they were cut."""
@@ -194,7 +206,7 @@ def test_arguments_in_a_body(client, arguments):
     for upstream, body in bodies.items():
         out = encoder.body(Answer.fold(dialect_named(upstream).decoder().whole(body.encode()))).decode()
         forms = [arguments, COMPACT[arguments]] if "gemini" in (upstream, client.name) else [arguments]
-        assert any((quoted(form) if client is CHAT else form) in out for form in forms)
+        assert any((quoted(form) if client in (CHAT, RESPONSES) else form) in out for form in forms)
 
 
 # --- schemas and numbers ----------------------------------------------------------------------------------------------
