@@ -10,6 +10,7 @@ import hashlib
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from operator import attrgetter
 from typing import Any
 
 import httpx2
@@ -264,17 +265,22 @@ async def test_a_stored_response_is_read_as_events(two):
 
 # --- whose it is ------------------------------------------------------------------------------------------------------
 
-VERBS = {
-    "files.retrieve": lambda sdk, id: sdk.files.retrieve(id),
-    "files.content": lambda sdk, id: sdk.files.content(id),
-    "files.delete": lambda sdk, id: sdk.files.delete(id),
-    "batches.retrieve": lambda sdk, id: sdk.batches.retrieve(id),
-    "batches.cancel": lambda sdk, id: sdk.batches.cancel(id),
-    "responses.retrieve": lambda sdk, id: sdk.responses.retrieve(id),
-    "responses.input_items": lambda sdk, id: sdk.responses.input_items.list(id),
-    "responses.cancel": lambda sdk, id: sdk.responses.cancel(id),
-    "responses.delete": lambda sdk, id: sdk.responses.delete(id),
-}
+VERBS = [
+    ("files", "retrieve"),
+    ("files", "content"),
+    ("files", "delete"),
+    ("batches", "retrieve"),
+    ("batches", "cancel"),
+    ("responses", "retrieve"),
+    ("responses", "input_items.list"),
+    ("responses", "cancel"),
+    ("responses", "delete"),
+]
+
+
+async def do(client: Client, kind: str, verb: str, named: str) -> Any:
+    """What a verb of the SDK does with the object of this id."""
+    return await attrgetter(f"{kind}.{verb}")(client.sdk)(named)
 
 
 async def test_nobody_else_s_and_nobody_s_look_the_same(two):
@@ -285,57 +291,61 @@ async def test_nobody_else_s_and_nobody_s_look_the_same(two):
         "responses": await two.theirs.response(background=True),
     }
     await two.stack.sim("DELETE", "log")
-    for verb, ask in VERBS.items():
-        kind = verb.partition(".")[0]
+    for kind, verb in VERBS:
         told = []
         for named in (ids[kind], UNKNOWN[kind]):
             with pytest.raises(openai.NotFoundError) as caught:
-                await ask(two.mine.sdk, named)
+                await do(two.mine, kind, verb, named)
             told.append(caught.value.body["message"].replace(named, "ID"))  # type: ignore[index]
         assert told[0] == told[1], verb
     assert [] == await two.stack.upstream_saw()
-    for verb, ask in VERBS.items():
-        assert await ask(two.theirs.sdk, ids[verb.partition(".")[0]]) is not None, verb
-    for kind in (two.mine.sdk.files, two.mine.sdk.batches):
-        assert [] == [each.id async for each in kind.list()]
+    for kind, verb in VERBS:
+        await do(two.theirs, kind, verb, ids[kind])
+    for listed in (two.mine.sdk.files, two.mine.sdk.batches):
+        assert [] == [each.id async for each in listed.list()]
 
 
-def bodies(id: str) -> dict[str, tuple[str, dict[str, Any]]]:
+def bodies(named: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """Every place of a request that an object is named in."""
-    file = {"type": "file", "file": {"file_id": id}}
-    container = {"type": "code_interpreter", "container": {"type": "auto", "file_ids": [id]}}
+    file = {"type": "file", "file": {"file_id": named}}
+    container = {"type": "code_interpreter", "container": {"type": "auto", "file_ids": [named]}}
     messages: dict[str, Any] = {"model": "sim/gpt", "messages": [{"role": "user", "content": [file]}]}
     question: dict[str, Any] = {"model": "sim/gpt", "input": "Hi"}
 
     def part(kind: str) -> dict[str, Any]:
-        return {**question, "input": [{"role": "user", "content": [{"type": kind, "file_id": id}]}]}
+        return {**question, "input": [{"role": "user", "content": [{"type": kind, "file_id": named}]}]}
 
     return {
         "chat file": ("/v1/chat/completions", messages),
         "responses file": ("/v1/responses", part("input_file")),
         "responses image": ("/v1/responses", part("input_image")),
         "responses container": ("/v1/responses", {**question, "tools": [container]}),
-        "responses previous": ("/v1/responses", {**question, "previous_response_id": id}),
-        "tokens previous": ("/v1/responses/input_tokens", {**question, "previous_response_id": id}),
+        "responses previous": ("/v1/responses", {**question, "previous_response_id": named}),
+        "tokens previous": ("/v1/responses/input_tokens", {**question, "previous_response_id": named}),
         "batch input": (
             "/v1/batches",
-            {"input_file_id": id, "endpoint": "/v1/chat/completions", "completion_window": "24h"},
+            {"input_file_id": named, "endpoint": "/v1/chat/completions", "completion_window": "24h"},
         ),
     }
 
 
-def escaped(body: bytes, id: str) -> bytes:
+def plain(body: bytes, named: str) -> bytes:
+    """As it is."""
+    return body
+
+
+def escaped(body: bytes, named: str) -> bytes:
     """The same JSON with names and the id written in escapes."""
 
     def escape(text: str) -> bytes:
         return "".join(f"\\u{ord(c):04X}" for c in text).encode()
 
-    for name in ("file_ids", "input_file_id", "file_id", "previous_response_id", id):
+    for name in ("file_ids", "input_file_id", "file_id", "previous_response_id", named):
         body = body.replace(f'"{name}"'.encode(), b'"' + escape(name) + b'"')
     return body
 
 
-@pytest.mark.parametrize("write", [lambda body, id: body, escaped], ids=["plain", "escaped"])
+@pytest.mark.parametrize("write", [plain, escaped])
 async def test_another_s_object_in_a_body(two, write):
     """Named inside a request it is a 404 in the dialect's envelope, however its JSON is written."""
     theirs = {"file": await two.theirs.file(), "previous": await two.theirs.response()}
@@ -350,6 +360,37 @@ async def test_another_s_object_in_a_body(two, write):
                 told = await response.json()
                 assert (404, {"message", "type", "param", "code"}) == (response.status, set(told["error"])), name
     assert [] == await two.stack.upstream_saw()
+
+
+TOOL_FIELDS = {"file_id": "report-7", "previous_response_id": "none", "file_ids": ["a", "b"]}
+CALL = {"type": "tool_use", "id": "toolu_1", "name": "read", "input": TOOL_FIELDS}
+RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "done"}
+TOOL_TURNS = {
+    "messages": {
+        "tools": [{"name": "read", "input_schema": {"type": "object"}}],
+        "messages": [
+            {"role": "user", "content": "Read"},
+            {"role": "assistant", "content": [CALL]},
+            {"role": "user", "content": [RESULT]},
+        ],
+    },
+    "gemini": {
+        "tools": [{"functionDeclarations": [{"name": "read", "parametersJsonSchema": {"type": "object"}}]}],
+        "contents": [
+            {"role": "user", "parts": [{"text": "Read"}]},
+            {"role": "model", "parts": [{"functionCall": {"name": "read", "args": TOOL_FIELDS}}]},
+            {"role": "user", "parts": [{"functionResponse": {"name": "read", "response": TOOL_FIELDS}}]},
+        ],
+    },
+    "chat": {"metadata": {"file_id": "report-7"}, "store": True},
+}
+
+
+@pytest.mark.parametrize("dialect", TOOL_TURNS)
+async def test_what_tools_call_so_is_no_object(two, caller, dialect):
+    """A tool may have a field `file_id`; what is in it is no provider's."""
+    answer = await caller(two.stack)(dialect, **TOOL_TURNS[dialect])
+    assert 200 == answer.status, answer.raw
 
 
 async def test_objects_of_two_accounts_don_t_go_together(two):
