@@ -263,6 +263,34 @@ async def test_a_stored_response_is_read_as_events(two):
     assert ("response.created", "response.completed") == (kinds[0], kinds[-1])
 
 
+@pytest.mark.parametrize("ending", ["left", "cut"])
+async def test_a_response_of_a_broken_stream_is_asked_for_where_it_is(two, ending):
+    """The provider may have it all the same, so its client may come back for it. Here it has not, and says so."""
+    made = ""
+
+    async def begin() -> None:
+        nonlocal made
+        async with await two.mine.sdk.responses.create(model="sim/gpt", input="Hi", stream=True) as events:
+            async for event in events:
+                if event.type == "response.created":
+                    made = event.response.id
+                if ending == "left" and event.type == "response.output_text.delta":
+                    break
+
+    fault = {"eof_events": 8, "tps": 2000} if ending == "cut" else {"tps": 20, "tokens": 1000}
+    rules = [
+        {"times": None, "fault": {"status": 429}, "match": {"credential": "sk-a"}},
+        {"times": 1, "fault": fault, "match": {"credential": "sk-b"}},
+    ]
+    await two.stack.sim("POST", "faults", json=rules)
+    await begin()
+    await two.stack.sim("DELETE", "faults")
+    with pytest.raises(openai.NotFoundError, match=f"No such object: '{made}'"):
+        await two.mine.sdk.responses.retrieve(made)
+    asked = (await two.stack.upstream_saw())[-1]
+    assert (f"/v1/responses/{made}", "sk-b") == (asked["path"], asked["credential"])
+
+
 # --- whose it is ------------------------------------------------------------------------------------------------------
 
 VERBS = [

@@ -11,7 +11,7 @@ from llmgw_protocols.resources import resource_at
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
 from llmgw_relay.conversations import Kept, MemoryConversations
-from llmgw_relay.objects import MemoryObjects
+from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.testing import MemoryFacts, MemoryUpload, Script, ScriptedUpstream
 
 JSON = {"content-type": "application/json"}
@@ -309,3 +309,12 @@ async def test_a_response_that_the_gateway_keeps_is_served_by_it():
     assert b'"deleted":true' in (await bench.ask("DELETE", "/responses/resp_1"))[2]
     assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
     assert [] == bench.upstream.asked
+
+
+async def test_what_its_account_does_not_know_is_missing():
+    """Not its model, and in the words of an object that never was."""
+    bench = Bench(script({"error": {"message": "Response with id 'resp_1' not found."}}, 404), tenants=("t",))
+    bench.objects.add(Owned(id="resp_1", kind="responses", tenant="t", account="a"))
+    status, _, body = await bench.ask("GET", "/responses/resp_1")
+    error = msgspec.json.decode(body)["error"]
+    assert (404, "No such object: 'resp_1'.", "not_found") == (status, error["message"], error["code"])

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from llmgw_domain import Account, Candidate, Route, Usage
-from llmgw_domain.errors import BadRequest, GatewayError, KeyNotAllowed, UpstreamMalformed
+from llmgw_domain.errors import BadRequest, GatewayError, KeyNotAllowed, UpstreamMalformed, UpstreamNotFound
 from llmgw_domain.models import Model, Target
 from llmgw_domain.stream import UsageReported
 from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources
@@ -30,7 +30,7 @@ from llmgw_relay.conversations import Kept
 from llmgw_relay.lists import Lists, items_page
 from llmgw_relay.meter import Meter
 from llmgw_relay.objects import Owned
-from llmgw_relay.ownership import Ownership
+from llmgw_relay.ownership import Ownership, missing
 from llmgw_relay.retry import may_retry, unprocessed
 from llmgw_relay.sending import MAX_JSON, Sending
 
@@ -58,7 +58,16 @@ class Forwarding(Carriage):
             if kept is not None:
                 return await self._kept(kept)
         sending = await self._sending()
-        route = await self._aim(sending)
+        try:
+            return await self._ask(await self._aim(sending), sending)
+        except UpstreamNotFound:
+            if resource.id:
+                # It says so of a model; here it is the object that its account does not know.
+                raise missing(resource.id) from None
+            raise
+
+    async def _ask(self, route: Route, sending: Sending) -> Reply:
+        """The answer of the first account that has one."""
         while True:
             attempt = self._begin(self._choose(route), sending)
             try:
