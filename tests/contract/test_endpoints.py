@@ -6,7 +6,9 @@ import asyncio
 import base64
 import functools
 import hashlib
+import io
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
@@ -22,8 +24,7 @@ from llmgw_httpapi.config import HttpConfig
 PLAIN_KEY = "gw-plain-key-0123456789abcdefghijklmno"
 PLAIN_HASH = "sha256:" + hashlib.sha256(PLAIN_KEY.encode()).hexdigest()
 
-MORE = (
-    f"""
+MORE = f"""
 policy = "all"
 
 [[keys]]
@@ -49,16 +50,12 @@ pool = "second"
 
 [[models]]
 name = "google/*"
-targets = [{{{{ pool = "google", model = "*" }}}}]
+targets = [{{ pool = "google", model = "*" }}]
 
 [[models]]
 name = "anthropic/*"
-targets = [{{{{ pool = "anthropic", model = "*" }}}}]
-""".replace("{{{{", "{")
-    .replace("}}}}", "}")
-    .replace("{{", "{")
-    .replace("}}", "}")
-)
+targets = [{{ pool = "anthropic", model = "*" }}]
+"""
 
 WAV = b"RIFF" + b"\0" * 400
 PNG = base64.b64decode(
@@ -87,13 +84,27 @@ class SDKs:
         return self.stack.requests[-1]
 
 
-@pytest.fixture(params=["hypercorn", "uvicorn"])
-async def wide(request, open_stack):
+@asynccontextmanager
+async def opened(open_stack: Any, engine: str) -> AsyncIterator[Any]:
     """A stack with two pools of OpenAI's, whose main key may do everything."""
-    async with open_stack(engine=request.param, more=MORE, environ={"UP_KEY_B": "sk-b"}) as stack:
+    async with open_stack(engine=engine, more=MORE, environ={"UP_KEY_B": "sk-b"}) as stack:
         yield stack
         await stack.settle()
         stack.assert_nothing_left()
+
+
+@pytest.fixture
+async def wide(open_stack):
+    """That stack on the usual engine."""
+    async with opened(open_stack, "hypercorn") as stack:
+        yield stack
+
+
+@pytest.fixture(params=["hypercorn", "uvicorn"])
+async def each(request, open_stack):
+    """That stack on each engine, for what HTTP servers may do in different ways."""
+    async with opened(open_stack, request.param) as stack:
+        yield stack
 
 
 @pytest.fixture
@@ -176,7 +187,7 @@ EMBEDDERS = ["openai/text-embedding-3-small", "google/gemini-embedding-001"]
 async def test_embeddings_of_the_openai_sdk(sdks, model):
     """The SDK asks for base64 and makes numbers of it; asked for numbers it gets the same ones."""
     made = await sdks.openai.embeddings.create(model=model, input=["one", "two"])
-    assert ([0, 1], model) == ([e.index for e in made.data], made.model) or made.model == model.partition("/")[2]
+    assert [0, 1] == [e.index for e in made.data]
     floats = await sdks.openai.embeddings.create(model=model, input="one", encoding_format="float")
     assert made.data[0].embedding == pytest.approx(floats.data[0].embedding, abs=1e-6)
     assert made.data[0].embedding != made.data[1].embedding
@@ -212,8 +223,13 @@ async def test_embeddings_where_there_are_none(sdks):
 
 @pytest.mark.parametrize(
     "model",
-    ["azure/text-embedding-3-small", "vertex/gemini-embedding-001", "bedrock/amazon.titan-embed-text-v2:0"]
-    + ["bedrock/cohere.embed-multilingual-v3", "vertex/gemini-embedding-2"],
+    [
+        "azure/text-embedding-3-small",
+        "vertex/gemini-embedding-001",
+        "vertex/gemini-embedding-2",
+        "bedrock/amazon.titan-embed-text-v2:0",
+        "bedrock/cohere.embed-multilingual-v3",
+    ],
 )
 async def test_embeddings_in_the_clouds(clouds, model):
     """Both SDKs get vectors from each."""
@@ -256,10 +272,11 @@ async def test_completions(sdks, model):
 
 
 QUESTION = [{"role": "user", "content": "How many tokens are these words?"}]
-COUNTERS = {"sim/gpt": False, "sim/claude": False, "sim/gemini": False}
+COUNTING = {"sim/gpt": "input_tokens", "sim/claude": "count_tokens", "sim/gemini": "countTokens"}
+"""How each provider's own counting is called."""
 
 
-@pytest.mark.parametrize("model", COUNTERS)
+@pytest.mark.parametrize("model", COUNTING)
 async def test_counts_of_tokens(sdks, model):
     """Three dialects ask, each provider is asked in its own; all of them give one number."""
     ours = await sdks.anthropic.messages.count_tokens(model=model, messages=QUESTION)
@@ -267,7 +284,7 @@ async def test_counts_of_tokens(sdks, model):
     responses = await sdks.openai.responses.input_tokens.count(model=model, input=QUESTION[0]["content"])
     assert ours.input_tokens == google.total_tokens == responses.input_tokens > 3
     seen = {r["path"].rpartition("/")[2].rpartition(":")[2] for r in await sdks.stack.upstream_saw()}
-    assert {"sim/gpt": {"input_tokens"}, "sim/claude": {"count_tokens"}, "sim/gemini": {"countTokens"}}[model] == seen
+    assert {COUNTING[model]} == seen
 
 
 async def test_a_count_that_nobody_can_give_is_an_estimate(open_stack):
@@ -317,7 +334,7 @@ async def test_audio(sdks):
     heard = await sdks.openai.audio.transcriptions.create(model="sim/gpt", file=("a.wav", WAV))
     assert hashlib.sha256(WAV).hexdigest()[:8] in heard.text
     assert str(len(WAV)) in heard.text
-    assert (await sdks.openai.audio.translations.create(model="sim/gpt", file=("a.wav", WAV))).text
+    assert 200 == (await send(sdks.stack, "/v1/audio/translations", FORM)).status
 
 
 # --- what a key may do ------------------------------------------------------------------------------------------------
@@ -399,9 +416,10 @@ class Sent(msgspec.Struct):
 
 async def send(stack: Any, path: str, body: Any, method: str = "POST", **headers: str) -> Sent:
     raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
+    data = io.BytesIO(raw) if len(raw) > 1 << 20 else raw
     kind = FORM_TYPE if raw.startswith(b"--") else "application/json"
     given = {"authorization": f"Bearer {stack.key}", "content-type": kind, **headers}
-    async with stack.http.request(method, stack.base + path, data=raw, headers=given) as response:
+    async with stack.http.request(method, stack.base + path, data=data, headers=given) as response:
         return Sent(response.status, response.headers, await response.read())
 
 
@@ -447,15 +465,16 @@ async def test_a_provider_s_refusal(wide, path):
     check_envelope(dialect, answer)
 
 
-@pytest.mark.parametrize("fault", [{"reset_bytes": 0}, {"eof_bytes": 5}, {"fin_bytes": 5}, {"malformed_events": 0}])
 @pytest.mark.parametrize("path", [path for path in POSTS if path != "/v1/audio/speech"])
-async def test_a_broken_answer(wide, path, fault):
+async def test_a_broken_answer(wide, path):
     """A 502 in the client's envelope: nothing that was cut looks whole."""
     dialect, body = POSTS[path]
-    await wide.sim("POST", "faults", json={"times": None, "fault": fault})
-    answer = await send(wide, path, body)
-    assert 502 == answer.status, answer.raw
-    check_envelope(dialect, answer)
+    for fault in ({"reset_bytes": 0}, {"eof_bytes": 5}, {"fin_bytes": 5}, {"malformed_events": 0}):
+        await wide.sim("DELETE", "faults")
+        await wide.sim("POST", "faults", json={"times": None, "fault": fault})
+        answer = await send(wide, path, body)
+        assert 502 == answer.status, (fault, answer.raw)
+        check_envelope(dialect, answer)
 
 
 BROKEN = [b"", b"{", b"[1]", b"null", b'{"a":1,}', b"\xff", b"{}{}", b"[" * 100_000]
@@ -507,39 +526,39 @@ async def test_a_wrong_field(wide, path, body, field):
     assert [] == await wide.upstream_saw()
 
 
-@pytest.mark.parametrize("path", [*POSTS, "/v1/files"])
-async def test_unknown_methods(wide, path):
+METHODS = {
+    **dict.fromkeys(POSTS, "POST"),
+    "/v1/files": "POST, GET",
+    "/v1/files/f": "GET, DELETE",
+    "/v1/batches/b/cancel": "POST",
+    "/v1/responses/r": "GET, DELETE",
+    "/v1/models": "GET",
+    "/v1/models/sim/gpt": "GET",
+}
+
+
+async def test_unknown_methods(each):
     """A 405 that names the known ones."""
-    answer = await send(wide, path, b"", method="PATCH")
-    allowed = "POST, GET" if path == "/v1/files" else "POST"
-    assert (405, allowed) == (answer.status, answer.headers["allow"]), answer.raw
-    assert answer.ours >= ALWAYS
-
-
-async def test_methods_of_objects(wide):
-    """Each path of an object has its own."""
-    expected = {"/v1/files/f": "GET, DELETE", "/v1/batches/b/cancel": "POST", "/v1/responses/r": "GET, DELETE"}
-    for path, allowed in {**expected, "/v1/models": "GET", "/v1/models/sim/gpt": "GET"}.items():
-        answer = await send(wide, path, b"", method="PATCH")
+    for path, allowed in METHODS.items():
+        answer = await send(each, path, b"", method="PATCH")
         assert (405, allowed) == (answer.status, answer.headers["allow"]), path
+        assert answer.ours >= ALWAYS
 
 
-@pytest.mark.parametrize(
-    "path", ["/v1/vector_stores", "/v1/fine_tuning/jobs", "/v1/files/a/b", "/v1beta/models/x:nothing"]
-)
-async def test_what_is_not_served_is_not_there(wide, path):
-    """A 404."""
-    answer = await send(wide, path, {})
-    assert 404 == answer.status
-    check_envelope("gemini" if "v1beta" in path else "chat", answer)
+async def test_what_is_not_served_is_not_there(wide):
+    """A 404 in the envelope that the path's clients read."""
+    for path in ("/v1/vector_stores", "/v1/fine_tuning/jobs", "/v1/files/a/b", "/v1beta/models/x:nothing"):
+        answer = await send(wide, path, {})
+        assert 404 == answer.status, path
+        check_envelope("gemini" if "v1beta" in path else "chat", answer)
 
 
-@pytest.mark.parametrize("path", POSTS)
-async def test_no_key(wide, path):
+async def test_no_key(each):
     """A 401 in the client's envelope, on every path."""
-    answer = await send(wide, path, POSTS[path][1], authorization="Bearer wrong")
-    assert 401 == answer.status
-    check_envelope(POSTS[path][0], answer)
+    for path, (dialect, body) in POSTS.items():
+        answer = await send(each, path, body, authorization="Bearer wrong")
+        assert 401 == answer.status, path
+        check_envelope(dialect, answer)
 
 
 # --- forms ------------------------------------------------------------------------------------------------------------
@@ -556,15 +575,14 @@ FORMS = {
 }
 
 
-@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("path", ["/v1/audio/transcriptions", "/v1/images/edits"])
-async def test_a_broken_form(wide, path, form):
+async def test_a_broken_form(each, path):
     """A 400, and no provider is asked."""
-    body, kind = FORMS[form]
-    answer = await send(wide, path, body, **{"content-type": kind})
-    assert 400 == answer.status, answer.raw
-    check_envelope("chat", answer)
-    assert [] == await wide.upstream_saw()
+    for form, (body, kind) in FORMS.items():
+        answer = await send(each, path, body, **{"content-type": kind})
+        assert 400 == answer.status, (form, answer.raw)
+        check_envelope("chat", answer)
+    assert [] == await each.upstream_saw()
 
 
 @pytest.fixture
@@ -591,45 +609,47 @@ async def pieces(*parts: bytes, wait: float = 0.0) -> AsyncIterator[bytes]:
 
 @pytest.mark.parametrize("path", UPLOADS)
 @pytest.mark.parametrize("declared", [True, False])
-async def test_an_upload_over_the_limit(strict_uploads, wide, path, declared):
+async def test_an_upload_over_the_limit(strict_uploads, each, path, declared):
     """A 413, at once if its length is announced, else when it is reached; nothing is made of it."""
     parts = (FILE_HEAD, *[MIB] * 4, b"\r\n--b--\r\n")
-    body = b"".join(parts) if declared else pieces(*parts)
-    headers = {"authorization": f"Bearer {wide.key}", "content-type": FORM_TYPE, "x-gw-pool": "openai"}
-    async with wide.http.post(wide.base + path, data=body, headers=headers) as response:
+    body = io.BytesIO(b"".join(parts)) if declared else pieces(*parts)
+    headers = {"authorization": f"Bearer {each.key}", "content-type": FORM_TYPE, "x-gw-pool": "openai"}
+    async with each.http.post(each.base + path, data=body, headers=headers) as response:
         answer = Sent(response.status, response.headers, await response.read())
     assert 413 == answer.status, answer.raw
     check_envelope("chat", answer)
-    await wide.settle()
-    assert "refused" == wide.requests[-1]["outcome"]
+    await each.settle()
+    assert "refused" == each.requests[-1]["outcome"]
 
 
 @pytest.mark.parametrize("path", UPLOADS)
-@pytest.mark.parametrize("sent", [(), (FILE_HEAD,), (FILE_HEAD, MIB, MIB)], ids=["nothing", "a head", "some"])
-async def test_an_upload_that_stops_coming(strict_uploads, wide, path, sent):
+@pytest.mark.parametrize(
+    "sent", [(b"--b",), (FILE_HEAD,), (FILE_HEAD, MIB, MIB)], ids=["three bytes", "a head", "some"]
+)
+async def test_an_upload_that_stops_coming(strict_uploads, each, path, sent):
     """A 400 that says so, after the time that a body may take between two reads."""
-    headers = {"authorization": f"Bearer {wide.key}", "content-type": FORM_TYPE, "x-gw-pool": "openai"}
+    headers = {"authorization": f"Bearer {each.key}", "content-type": FORM_TYPE, "x-gw-pool": "openai"}
     body = pieces(*sent, wait=3.0)
-    async with asyncio.timeout(2.5), wide.http.post(wide.base + path, data=body, headers=headers) as response:
+    async with asyncio.timeout(2.5), each.http.post(each.base + path, data=body, headers=headers) as response:
         answer = Sent(response.status, response.headers, await response.read())
     assert (400, True) == (answer.status, "stopped coming" in check_envelope("chat", answer))
 
 
 @pytest.mark.parametrize("path", UPLOADS)
-async def test_a_client_that_leaves_its_upload(wide, path):
+async def test_a_client_that_leaves_its_upload(each, path):
     """The provider is left too, and the call is settled as cancelled."""
-    host, _, port = wide.base.removeprefix("http://").rpartition(":")
+    host, _, port = each.base.removeprefix("http://").rpartition(":")
     _, writer = await asyncio.open_connection(host, int(port))
-    head = [f"POST {path} HTTP/1.1", "host: x", f"x-api-key: {wide.key}", f"content-type: {FORM_TYPE}"]
+    head = [f"POST {path} HTTP/1.1", "host: x", f"x-api-key: {each.key}", f"content-type: {FORM_TYPE}"]
     head += ["x-gw-pool: openai", "content-length: 9000000"]
     writer.write("\r\n".join([*head, "", ""]).encode() + FILE_HEAD + MIB)
     await writer.drain()
     await asyncio.sleep(0.2)
-    assert 1 == wide.gateway.slots.total
+    assert 1 == each.gateway.slots.total
     writer.close()
     await writer.wait_closed()
-    await wide.settle()
-    (line,) = wide.requests
+    await each.settle()
+    (line,) = each.requests
     assert (499, "cancelled", "openai-a") == (line["status"], line["outcome"], line["account"])
 
 
@@ -647,13 +667,10 @@ async def test_an_upload_to_a_dead_provider(open_stack, path):
         stack.assert_nothing_left()
 
 
-async def test_an_upload_that_its_provider_refuses_in_the_middle(wide):
+async def test_an_upload_that_its_provider_refuses_in_the_middle(each):
     """The provider's words reach the client, though it was still sending."""
-    body = (
-        FILE_HEAD.replace(b'name="purpose"\r\n\r\nbatch', b'name="purpose"\r\n\r\nnonsense')
-        + MIB * 8
-        + b"\r\n--b--\r\n"
-    )
-    answer = await send(wide, "/v1/files", body, **{"x-gw-pool": "openai"})
+    head = b'--b\r\nContent-Disposition: form-data; name="nonsense"\r\n\r\nx\r\n' + FILE_HEAD
+    body = head + MIB * 8 + b"\r\n--b--\r\n"
+    answer = await send(each, "/v1/files", body, **{"x-gw-pool": "openai"})
     assert 400 == answer.status
-    assert "nonsense" in check_envelope("chat", answer) or "model" in check_envelope("chat", answer)
+    assert "nonsense" in check_envelope("chat", answer)

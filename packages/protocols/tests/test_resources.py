@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from llmgw_protocols.resources import Made, is_json, made, methods_at, references, resource_at, used
+from llmgw_protocols.resources import Made, made, methods_at, references, resource_at, used
 
 
 @pytest.mark.parametrize(
@@ -96,14 +96,6 @@ def test_an_object_is_one_though_a_tool_names_it_too():
     assert {"file-1", "file-2"} == set(
         references(b'{"metadata":{"file_id":"file-1"},"x":{"file_id":"file-1","file_id":"file-2"}}')
     )
-
-
-@pytest.mark.parametrize(
-    ("body", "expected"), [(b'{"a":[1]}', True), (b'{"a":[1', False), (b"{}x", False), (b"", False)]
-)
-def test_a_whole_json_value(body, expected):
-    """From the first byte to the last."""
-    assert expected == is_json(body)
 
 
 @pytest.mark.parametrize(

@@ -133,15 +133,6 @@ def _named_in(value: dict[str, Any]) -> Iterator[str]:
     return (text for text in texts if isinstance(text, str))
 
 
-def is_json(body: bytes) -> bool:
-    """Whether a body is one JSON value from its first byte to its last."""
-    try:
-        msgspec.json.decode(body, type=msgspec.Raw)
-    except (msgspec.DecodeError, RecursionError):
-        return False
-    return True
-
-
 class _Object(msgspec.Struct):
     id: str | None = None
     object: str | None = None

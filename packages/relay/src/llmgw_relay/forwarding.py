@@ -19,7 +19,7 @@ from llmgw_domain import Account, Candidate, Route, Usage
 from llmgw_domain.errors import BadRequest, GatewayError, KeyNotAllowed, UpstreamMalformed, UpstreamNotFound
 from llmgw_domain.models import Model, Target
 from llmgw_domain.stream import UsageReported
-from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources
+from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources, toplevel
 from llmgw_protocols.multipart import Form, boundary_of
 from llmgw_protocols.resources import ENDPOINTS, Resource
 from llmgw_relay.asking import facts_of
@@ -192,7 +192,7 @@ class Forwarding(Carriage):
     async def _whole(self, attempt: Attempt, headers: list[tuple[bytes, bytes]]) -> Reply:
         body = await attempt.reply.read(self._parts.config.max_answer_bytes)
         attempt.received = len(body)
-        if not resources.is_json(body):
+        if not toplevel.is_json(body):
             # Framed as complete, but cut: it must not look like an answer.
             raise UpstreamMalformed(detail="the answer is no JSON")
         self._books.sent = len(body)
