@@ -1,6 +1,8 @@
 """Decides what the simulated model answers. Pure: the same request and seed give the same answer.
 
 The rules, first that applies:
+0. The last text of the user holds lines `call NAME with {JSON}`: they are followed in order, one call a turn, each after
+   the result of the one before. A line whose tool is not offered is passed over. After the last comes rule 3.
 1. Tools are offered, the choice is not `none`, and the last user turn holds no tool result (or the choice forces a
    call): tool calls, with arguments made from the tool's schema. The tool that the user's text names is called,
    otherwise the first. A text with the word "parallel", or with "both" and at least two tools, gets two calls.
@@ -44,6 +46,7 @@ _THOUGHTS = (
     "One check more: the answer must fit the form that was asked for.",
 )
 _MEDIA_TOKENS = 85
+_DICTATION = re.compile(r"^call ([\w.:-]+) with (\{.*\})$", re.MULTILINE)
 
 
 def decide(ask: Ask, seed: int, least_tokens: int = 0) -> Answers:
@@ -81,9 +84,29 @@ def _reasoning(rand: Random) -> Part:
 
 def _calls(ask: Ask, digest: str, rand: Random) -> list[Part]:
     user = ask.last_user()
+    script = _dictated(ask)
+    if script is not None and ask.choice.mode == "auto":
+        return [_written(*call, digest) for call in script[:1]]
     if ask.choice.mode == "none" or (user.results and ask.choice.mode == "auto"):
         return []
     return [_call(tool, f"{digest}/{index}", rand) for index, tool in enumerate(_called(ask, user))]
+
+
+def _dictated(ask: Ask) -> list[tuple[str, str]] | None:
+    """Name and arguments of the calls that the user has dictated and that are still to be made; None without any.
+
+    Every call has one result, so the results since say how far the script has come, however the turns are cut.
+    """
+    for at in range(len(ask.turns) - 1, -1, -1):
+        if ask.turns[at].role == "user" and (found := _DICTATION.findall(ask.turns[at].text)):
+            offered = {tool.name for tool in ask.tools}
+            done = sum(len(turn.results) for turn in ask.turns[at:])
+            return [call for call in found if call[0] in offered][done:]
+    return None
+
+
+def _written(name: str, arguments: str, digest: str) -> Part:
+    return Part("call", arguments, name, hashlib.sha256(f"{digest}/{name}".encode()).hexdigest())
 
 
 def _called(ask: Ask, user: Turn) -> list[Tool]:
