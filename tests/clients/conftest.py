@@ -73,6 +73,7 @@ def run(tmp_path: Path) -> Runner:
                 out, err = await process.communicate()
         finally:
             end(process)
+            await process.wait()
         return Ran(process.returncode or 0, out.decode(), err.decode(), folder)
 
     return runner
