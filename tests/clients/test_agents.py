@@ -6,7 +6,9 @@ else (prompts of 40 to 80 kB, tools by the dozen, headers, retries, what they ma
 
 from __future__ import annotations
 
+import base64
 import shlex
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,11 @@ import pytest
 MODULES = Path(__file__).parent / "node" / "node_modules"
 TEXT = 'Grüezi, "world" 🌦\nsecond line\n'
 DIALECTS = {"sim/gpt": "chat", "sim/claude": "messages", "sim/gemini": "gemini"}
+PNG = (
+    "iVBORw0KGgoAAAANSUhEUgAAACgAAAAoCAIAAAADnC86AAAALUlEQVR4nO3NMQkAAAwDsPo3vckolED+5JKKzioWi8VisVgsFovFYrFYLB6NH6r1"
+    "OhvW1o1iAAAAAElFTkSuQmCC"
+)
+"""A red square."""
 
 Call = tuple[str, dict[str, Any]]
 
@@ -30,9 +37,13 @@ class ClaudeCode:
     def calls(self, file: Path) -> list[Call]:
         return [("Write", {"file_path": str(file), "content": TEXT}), ("Read", {"file_path": str(file)})]
 
-    def arguments(self, model: str, task: str) -> list[str]:
+    def look(self, image: Path) -> Call:
+        return "Read", {"file_path": str(image)}
+
+    def arguments(self, model: str, task: str, again: bool) -> list[str]:
         cli = MODULES / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
-        return [str(cli), "-p", task, "--output-format", "json", "--allowedTools", "Write,Read"]
+        more = ["--continue"] if again else []
+        return [str(cli), "-p", task, "--output-format", "json", "--allowedTools", "Write,Read", *more]
 
     def variables(self, base: str, key: str, model: str, home: Path) -> dict[str, str]:
         return {
@@ -60,15 +71,19 @@ class Codex:
         write = f"printf %s {shlex.quote(TEXT)} > {shlex.quote(str(file))}"
         return [("exec_command", {"cmd": write}), ("exec_command", {"cmd": f"cat {shlex.quote(str(file))}"})]
 
-    def arguments(self, model: str, task: str) -> list[str]:
+    def look(self, image: Path) -> Call:
+        return "view_image", {"path": str(image)}
+
+    def arguments(self, model: str, task: str, again: bool) -> list[str]:
         cli = MODULES / "@openai" / "codex" / "bin" / "codex.js"
+        more = ["resume", "--last"] if again else []
         # Its own sandbox needs user namespaces, which a container may not give.
         free = "--dangerously-bypass-approvals-and-sandbox"
-        return [str(cli), "exec", "--json", "--skip-git-repo-check", free, "-m", model, task]
+        return [str(cli), "exec", *more, "--json", "--skip-git-repo-check", free, "-m", model, task]
 
     def variables(self, base: str, key: str, model: str, home: Path) -> dict[str, str]:
         folder = home / ".codex"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "config.toml").write_text(
             f"""
             model_provider = "gateway"
@@ -100,9 +115,13 @@ class GeminiCLI:
     def calls(self, file: Path) -> list[Call]:
         return [("write_file", {"file_path": str(file), "content": TEXT}), ("read_file", {"file_path": str(file)})]
 
-    def arguments(self, model: str, task: str) -> list[str]:
+    def look(self, image: Path) -> Call:
+        return "read_file", {"file_path": str(image)}
+
+    def arguments(self, model: str, task: str, again: bool) -> list[str]:
         cli = MODULES / "@google" / "gemini-cli" / "bundle" / "gemini.js"
-        return [str(cli), "-p", task, "--output-format", "json", "--yolo", "-m", model]
+        more = ["--resume", "latest"] if again else []
+        return [str(cli), "-p", task, "--output-format", "json", "--yolo", "-m", model, *more]
 
     def variables(self, base: str, key: str, model: str, home: Path) -> dict[str, str]:
         settings = {
@@ -112,7 +131,7 @@ class GeminiCLI:
             "general": {"enableAutoUpdate": False},
         }
         folder = home / ".gemini"
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         (folder / "settings.json").write_bytes(msgspec.json.encode(settings))
         return {"GEMINI_API_KEY": key, "GOOGLE_GEMINI_BASE_URL": base, "GEMINI_CLI_TRUST_WORKSPACE": "true"}
 
@@ -121,6 +140,28 @@ class GeminiCLI:
         tools = result["stats"]["tools"]
         assert 0 == tools["totalFail"]
         return result["response"]
+
+
+def images(dialect: str, body: Any) -> list[str]:
+    """The images of a request as base64, wherever the provider's dialect has them."""
+    found = []
+    for item in objects_in(body):
+        match dialect, item:
+            case "chat", {"type": "image_url", "image_url": {"url": url}}:
+                found.append(url.removeprefix("data:image/png;base64,"))
+            case "messages", {"type": "image", "source": {"type": "base64", "data": data}}:
+                found.append(data)
+            case "gemini", {"inlineData": {"mimeType": "image/png", "data": data}}:
+                found.append(data)
+    return found
+
+
+def objects_in(value: Any) -> Iterator[Any]:
+    """Every object in a JSON value."""
+    if isinstance(value, dict):
+        yield value
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from objects_in(inner)
 
 
 AGENTS = (ClaudeCode(), Codex(), GeminiCLI())
@@ -137,14 +178,17 @@ def pair(request, served):
 
 @pytest.fixture
 def ask(pair, node, run, tmp_path):
-    """Runs the agent with a prompt that dictates calls: `await ask(stack, [(name, arguments), ...])`."""
+    """Runs the agent with a prompt that dictates calls: `await ask(stack, [(name, arguments), ...])`.
+
+    With `again` it goes on where its last run ended.
+    """
     agent, model = pair
 
-    async def asked(stack, calls):
+    async def asked(stack, calls, again=False):
         told = [f"call {name} with {msgspec.json.encode(arguments).decode()}" for name, arguments in calls]
         prompt = "\n".join(["Do what the lines say:", *told, "Then tell me about it."])
         variables = agent.variables(stack.base, stack.key, model, tmp_path / "home")
-        ran = await run([node, *agent.arguments(model, prompt)], variables)
+        ran = await run([node, *agent.arguments(model, prompt, again)], variables)
         await stack.settle()
         stack.assert_nothing_left()
         return ran
@@ -166,6 +210,33 @@ async def test_a_file_is_written_and_read_back(pair, ask, open_stack, tmp_path):
             (seen["dialect"], seen["status"]) for seen in await stack.upstream_saw()
         ]
         assert [(agent.speaks, "ok")] * 3 == [(seen["dialect"], seen["outcome"]) for seen in stack.requests]
+
+
+async def test_the_conversation_goes_on_in_another_run(pair, ask, open_stack, tmp_path):
+    """The second run brings the history of the first, its calls and results among it, and the model takes it."""
+    agent, _ = pair
+    file = tmp_path / "work" / "hello.txt"
+    write, read = agent.calls(file)
+    async with open_stack() as stack:
+        await ask(stack, [write])
+        ran = await ask(stack, [read], again=True)
+        assert all(line in agent.answer(ran) for line in TEXT.splitlines())
+        last = (await stack.upstream_saw())[-1]
+        history = msgspec.json.encode(last["body"]).decode()
+        assert 2 == history.count("Do what the lines say")
+        assert ["ok"] * 4 == [seen["outcome"] for seen in stack.requests]
+
+
+async def test_an_image_is_shown(pair, ask, open_stack, tmp_path):
+    """An image that the agent's tool has read reaches the model as an image, whatever a result may hold there."""
+    agent, model = pair
+    image = tmp_path / "work" / "red.png"
+    image.write_bytes(base64.b64decode(PNG))
+    async with open_stack() as stack:
+        ran = await ask(stack, [agent.look(image)])
+        assert agent.answer(ran).startswith("The tools said:")
+        last = (await stack.upstream_saw())[-1]
+        assert [PNG] == images(DIALECTS[model], last["body"])
 
 
 async def test_a_stream_that_breaks_is_no_answer(pair, ask, open_stack):
