@@ -53,24 +53,25 @@ Runner = Callable[..., Awaitable[Ran]]
 
 @pytest.fixture
 def run(tmp_path: Path) -> Runner:
-    """Runs a client: `await run([...], {...})` with its arguments and the variables that point it to the gateway."""
+    """Runs a client: `await run([...], {...}, told)` with its arguments, the variables that point it to the gateway,
+    and what it reads from standard input."""
     home, folder = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     folder.mkdir()
 
-    async def runner(arguments: list[str], variables: Mapping[str, str]) -> Ran:
+    async def runner(arguments: list[str], variables: Mapping[str, str], told: str = "") -> Ran:
         process = await asyncio.create_subprocess_exec(
             *arguments,
             cwd=folder,
             env={**sealed(home), **variables},
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             start_new_session=True,
         )
         try:
             async with asyncio.timeout(SECONDS):
-                out, err = await process.communicate()
+                out, err = await process.communicate(told.encode())
         finally:
             end(process)
             await process.wait()

@@ -40,10 +40,10 @@ class ClaudeCode:
     def look(self, image: Path) -> Call:
         return "Read", {"file_path": str(image)}
 
-    def arguments(self, model: str, task: str, again: bool) -> list[str]:
+    def arguments(self, model: str, again: bool) -> list[str]:
         cli = MODULES / "@anthropic-ai" / "claude-code" / "cli-wrapper.cjs"
         more = ["--continue"] if again else []
-        return [str(cli), "-p", task, "--output-format", "json", "--allowedTools", "Write,Read", *more]
+        return ["node", str(cli), "-p", "--output-format", "json", "--allowedTools", "Write,Read", *more]
 
     def variables(self, base: str, key: str, model: str, home: Path) -> dict[str, str]:
         return {
@@ -74,12 +74,12 @@ class Codex:
     def look(self, image: Path) -> Call:
         return "view_image", {"path": str(image)}
 
-    def arguments(self, model: str, task: str, again: bool) -> list[str]:
+    def arguments(self, model: str, again: bool) -> list[str]:
         cli = MODULES / "@openai" / "codex" / "bin" / "codex.js"
         more = ["resume", "--last"] if again else []
         # Its own sandbox needs user namespaces, which a container may not give.
         free = "--dangerously-bypass-approvals-and-sandbox"
-        return [str(cli), "exec", *more, "--json", "--skip-git-repo-check", free, "-m", model, task]
+        return ["node", str(cli), "exec", *more, "--json", "--skip-git-repo-check", free, "-m", model, "-"]
 
     def variables(self, base: str, key: str, model: str, home: Path) -> dict[str, str]:
         folder = home / ".codex"
@@ -118,10 +118,10 @@ class GeminiCLI:
     def look(self, image: Path) -> Call:
         return "read_file", {"file_path": str(image)}
 
-    def arguments(self, model: str, task: str, again: bool) -> list[str]:
+    def arguments(self, model: str, again: bool) -> list[str]:
         cli = MODULES / "@google" / "gemini-cli" / "bundle" / "gemini.js"
         more = ["--resume", "latest"] if again else []
-        return [str(cli), "-p", task, "--output-format", "json", "--yolo", "-m", model, *more]
+        return ["node", str(cli), "--output-format", "json", "--yolo", "-m", model, *more]
 
     def variables(self, base: str, key: str, model: str, home: Path) -> dict[str, str]:
         settings = {
@@ -140,6 +140,51 @@ class GeminiCLI:
         tools = result["stats"]["tools"]
         assert 0 == tools["totalFail"]
         return result["response"]
+
+
+class OpenCode:
+    """`opencode-ai`: what its provider package speaks."""
+
+    def __init__(self, speaks: str, package: str, model: str) -> None:
+        self.name, self.speaks, self.models = f"opencode-{speaks}", speaks, (model,)
+        self._package = package
+
+    def calls(self, file: Path) -> list[Call]:
+        return [("write", {"filePath": str(file), "content": TEXT}), ("read", {"filePath": str(file)})]
+
+    def look(self, image: Path) -> Call:
+        return "read", {"filePath": str(image)}
+
+    def arguments(self, model: str, again: bool) -> list[str]:
+        # One or two builds are there for the machine; the last name is the one that asks less of the processor.
+        *_, cli = sorted(MODULES.glob("opencode-*-*/bin/opencode"))
+        # A conversation without a title has the model make one up, at the same time as its first answer.
+        more = ["--continue"] if again else ["--title", "A test"]
+        return [str(cli), "run", "--format", "json", *more]
+
+    def variables(self, base: str, key: str, model: str, home: Path) -> dict[str, str]:
+        options = {"baseURL": f"{base}/v1", "apiKey": key}
+        kinds = {"attachment": True, "modalities": {"input": ["text", "image"], "output": ["text"]}}
+        provider = {"npm": self._package, "name": "Gateway", "options": options, "models": {model: kinds}}
+        config = {
+            "provider": {"gateway": provider},
+            "model": f"gateway/{model}",
+            "small_model": f"gateway/{model}",
+            "permission": "allow",
+            "autoupdate": False,
+            "share": "disabled",
+        }
+        off = ("AUTOUPDATE", "MODELS_FETCH", "LSP_DOWNLOAD", "DEFAULT_PLUGINS")
+        return {
+            "OPENCODE_CONFIG_CONTENT": msgspec.json.encode(config).decode(),
+            **{f"OPENCODE_DISABLE_{name}": "1" for name in off},
+        }
+
+    def answer(self, ran) -> str:
+        parts = [event["part"] for event in ran.events()]
+        assert all(part["state"]["status"] == "completed" for part in parts if part["type"] == "tool")
+        assert "stop" == parts[-1]["reason"]
+        return next(part["text"] for part in reversed(parts) if part["type"] == "text")
 
 
 def images(dialect: str, body: Any) -> list[str]:
@@ -164,7 +209,13 @@ def objects_in(value: Any) -> Iterator[Any]:
         yield from objects_in(inner)
 
 
-AGENTS = (ClaudeCode(), Codex(), GeminiCLI())
+AGENTS = (
+    ClaudeCode(),
+    Codex(),
+    GeminiCLI(),
+    OpenCode("chat", "@ai-sdk/openai-compatible", "sim/claude"),
+    OpenCode("messages", "@ai-sdk/anthropic", "sim/gpt"),
+)
 
 
 @pytest.fixture(
@@ -188,7 +239,7 @@ def ask(pair, node, run, tmp_path):
         told = [f"call {name} with {msgspec.json.encode(arguments).decode()}" for name, arguments in calls]
         prompt = "\n".join(["Do what the lines say:", *told, "Then tell me about it."])
         variables = agent.variables(stack.base, stack.key, model, tmp_path / "home")
-        ran = await run([node, *agent.arguments(model, prompt, again)], variables)
+        ran = await run(agent.arguments(model, again), variables, prompt)
         await stack.settle()
         stack.assert_nothing_left()
         return ran
@@ -245,6 +296,7 @@ async def test_a_stream_that_breaks_is_no_answer(pair, ask, open_stack):
     async with open_stack() as stack:
         await stack.sim("POST", "faults", data=msgspec.json.encode({"fault": {"reset-events": 3}}))
         ran = await ask(stack, [("nothing", {})])
+        print(ran, stack.requests)
         assert [False, True] == [seen["outcome"] == "ok" for seen in stack.requests]
         assert "call nothing with {}\nThen tell me about it.\n" in agent.answer(ran)
 
