@@ -1,4 +1,5 @@
-from llmgw_domain import Secret
+from llmgw_domain import Account, Provider, Secret
+from llmgw_domain.accounts import Ambient, AwsKeys, ServiceAccount
 
 
 def test_a_secret_does_not_print():
@@ -8,3 +9,23 @@ def test_a_secret_does_not_print():
     assert (secret.reveal(), bool(secret), bool(Secret(""))) == ("sk-live", True, False)
     assert secret == Secret("sk-live")
     assert len({secret, Secret("sk-live"), Secret("x")}) == 2
+
+
+def test_an_account_knows_every_text_that_must_not_be_shown():
+    """Whatever kind its credential is: keys, tokens and private keys are secrets, ids and addresses are not."""
+
+    def secrets(credential):
+        return Account(id="a", provider=Provider.OPENAI, base_url="", credential=credential, pool="p").secrets()
+
+    aws = AwsKeys(access_key_id="AKIA", secret_access_key=Secret("s3"), session_token=Secret("tok"))
+    google = ServiceAccount(client_email="a@b", private_key=Secret("pem"))
+    assert ("sk",) == secrets(Secret("sk"))
+    assert () == secrets(Secret(""))
+    assert ("s3", "tok") == secrets(aws)
+    assert ("pem",) == secrets(google)
+    assert () == secrets(Ambient())
+
+
+def test_openai_s_own_api_is_served_by_three_kinds():
+    """Files, batches, images and audio exist at OpenAI, Azure and compatible servers alone."""
+    assert [p.value for p in Provider if p.speaks_openai] == ["openai", "azure", "openai-compatible"]

@@ -13,3 +13,11 @@ def test_a_policy_allows_names_and_prefixes():
 def test_digests_are_sha256_of_the_text():
     """A stored hash can be made with any tool."""
     assert ClientKey.digest_of("gw-é") == hashlib.sha256("gw-é".encode()).digest()
+
+
+def test_a_policy_opens_endpoints_by_name_or_all_at_once():
+    """Nothing beyond models is open unless the policy says so."""
+    assert not Policy().allows_endpoint("files")
+    assert Policy(endpoints=("files",)).allows_endpoint("files")
+    assert not Policy(endpoints=("files",)).allows_endpoint("images")
+    assert Policy(endpoints=("*",)).allows_endpoint("images")

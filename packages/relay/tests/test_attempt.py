@@ -16,10 +16,10 @@ def attempt() -> Attempt:
     return Attempt(
         candidate=Candidate(ACCOUNT, "m", Target(pool="p", model="m")),
         lease=Slots().take("a"),
+        dialect=CHAT,
         rendered=Rendered(path="/p", body=b""),
-        request=UpstreamRequest(account=ACCOUNT, path="/p", body=b""),
+        requests=[UpstreamRequest(account=ACCOUNT, path=path, body=b"") for path in ("/p", "/q")],
         transform=Passthrough(CHAT.decoder(), encoder, Meter()),
-        encoder=encoder,
     )
 
 
@@ -67,3 +67,14 @@ def test_a_refusal_that_quotes_a_key_is_written_anew():
     body = b'{"error":{"message":"no beta for sk-abcdefghijkl","type":"invalid_request_error"}}'
     error = tried.fault(400, {}, body)
     assert (tried.own_words(error, CHAT), error.message) == (None, "no beta for [hidden]")
+
+
+async def test_a_second_request_follows_the_first():
+    """Opening again leaves the first response and sends what is next."""
+    upstream = ScriptedUpstream(Script([b"a"]))
+    tried = attempt()
+    for more in (True, False):
+        await tried.open(upstream)
+        assert (tried.more, upstream.open_now) == (more, 1)
+    assert ["/p", "/q"] == [request.path for request in upstream.asked]
+    await tried.close()

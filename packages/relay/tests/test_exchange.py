@@ -8,7 +8,10 @@ from llmgw_balancer import Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, StreamErrors, Target
 from llmgw_domain.errors import ClientGone, TooLarge, UnknownKey, UpstreamReset, UpstreamStalled, UpstreamUnreachable
 from llmgw_protocols import WireRequest, dialect_named
+from llmgw_protocols.counting import MESSAGES_COUNT
+from llmgw_protocols.embeddings import OPENAI_EMBEDDINGS
 from llmgw_relay import Call, Knock, Relay
+from llmgw_relay.call import Verb
 from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
 
 
@@ -419,3 +422,73 @@ async def test_the_accounts_credential_is_taken_out_of_its_providers_words():
     status, _, body = await bench.run()
     assert (status, b"horse" in body, b"no budget for [hidden]" in body) == (400, False, True)
     assert "horse" not in repr(bench.facts.settled)
+
+
+# --- the smaller questions --------------------------------------------------------------------------------------------
+
+
+def enquire(bench: Bench, enquiry, body, dialect="chat", **wire):
+    request = WireRequest(body=msgspec.json.encode(body), **wire)
+    call = Call(
+        request_id="req-1",
+        dialect=dialect_named(dialect),
+        wire=request,
+        started=0.0,
+        verb=Verb.ENQUIRE,
+        enquiry=enquiry,
+    )
+    return bench.relay.open(bench.relay.admit("key"), call)
+
+
+COUNT = {"model": "gpt", "messages": [{"role": "user", "content": "Hello"}]}
+
+
+async def test_an_enquiry_is_routed_and_settled_like_a_chat():
+    """With the same headers, the same retry before an answer, and the usage that the provider counted."""
+    vectors = {"data": [{"index": 0, "embedding": [1.0]}], "usage": {"prompt_tokens": 7, "total_tokens": 7}}
+    bench = Bench(Script(status=500), Script([msgspec.json.encode(vectors)]))
+    async with enquire(bench, OPENAI_EMBEDDINGS, {"model": "gpt", "input": "a"}) as reply:
+        assert (200, vectors) == (reply.status, msgspec.json.decode(reply.body))
+        assert b"2" == dict(reply.headers)[b"x-gw-attempts"]
+    assert ["/embeddings"] * 2 == [request.path for request in bench.upstream.asked]
+    assert ("ok", 7) == (bench.facts.settled[0].outcome, bench.facts.settled[0].usage.input)
+    bench.assert_nothing_left()
+
+
+async def test_what_a_provider_takes_in_parts_is_asked_part_by_part():
+    """One attempt, one lease, one answer."""
+    vertex = Catalog.of(
+        version="v7",
+        accounts=[account("a", Provider.VERTEX)],
+        models=[Model(name="gpt", targets=(Target(pool="p", model="gemini-embedding-2"),))],
+        keys=[ClientKey(id="k", tenant="t", digest=ClientKey.digest_of("key"))],
+    )
+    made = [{"embedding": {"values": [n]}, "usageMetadata": {"promptTokenCount": 2}} for n in (1, 2)]
+    answers = [msgspec.json.encode(answer) for answer in made]
+    bench = Bench(*(Script([answer]) for answer in answers), on=vertex)
+    async with enquire(bench, OPENAI_EMBEDDINGS, {"model": "gpt", "input": ["a", "b"]}) as reply:
+        assert [[1], [2]] == [d["embedding"] for d in msgspec.json.decode(reply.body)["data"]]
+    assert (2, 1) == (len(bench.upstream.asked), len(bench.facts.opened))
+    assert 4 == bench.facts.settled[0].usage.input
+    bench.assert_nothing_left()
+
+
+async def test_a_count_that_nobody_can_give_is_an_estimate_that_says_so():
+    """Neither a provider without counting nor one that refuses it leaves the client without a number."""
+    claude = catalog(account("a", Provider.ANTHROPIC))
+    refused = Script([b'{"type":"error","error":{"type":"not_found_error","message":"no"}}'], status=404)
+    for bench in (Bench(Script(), on=catalog(account("a", Provider.OPENAI_COMPATIBLE))), Bench(refused, on=claude)):
+        async with enquire(bench, MESSAGES_COUNT, COUNT, "messages") as reply:
+            assert msgspec.json.decode(reply.body)["input_tokens"] > 3
+            assert b"1" == dict(reply.headers)[b"x-gw-estimated"]
+        assert "ok" == bench.facts.settled[0].outcome
+        bench.assert_nothing_left()
+
+
+async def test_a_refused_enquiry_is_told_in_the_client_s_dialect():
+    """What is wrong with the request is said before anything is sent."""
+    bench = Bench(Script())
+    async with enquire(bench, OPENAI_EMBEDDINGS, {"model": "gpt", "input": []}) as reply:
+        assert (400, "input") == (reply.status, msgspec.json.decode(reply.body)["error"]["param"])
+    assert [] == bench.upstream.asked
+    bench.assert_nothing_left()

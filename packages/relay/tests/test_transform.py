@@ -82,8 +82,8 @@ def test_what_came_before_a_failure_is_sent():
 @pytest.mark.parametrize("make", [passthrough, translation])
 def test_a_body_that_is_no_answer_is_an_error(make):
     """A whole body is passed on or translated if it is an answer, else it is an error."""
-    assert make().whole(WHOLE).error is None
-    assert make().whole(b"<html>").error is not None
+    assert make().whole([WHOLE]).error is None
+    assert make().whole([b"<html>"]).error is not None
 
 
 def gemini() -> Passthrough:
@@ -137,11 +137,20 @@ def test_an_error_that_is_not_for_the_client_is_ours(before, error):
 def test_an_answer_that_failed_is_still_an_answer(body):
     """What the model or its filter gave in place of an answer is passed on with the provider's status."""
     data = msgspec.json.encode(body)
-    step = gemini().whole(data)
+    step = gemini().whole([data])
     assert (data, None) == (step.out, step.error)
 
 
 def test_an_error_in_a_body_is_not_an_answer():
     """A body that came with a good status but holds an error is no success for a client that looks at the status."""
-    assert gemini().whole(b'{"error":{"code":400,"message":"m"}}').error is not None
-    assert passthrough().whole(b'{"error":{"code":400,"message":"m"}}').error is not None
+    assert gemini().whole([b'{"error":{"code":400,"message":"m"}}']).error is not None
+    assert passthrough().whole([b'{"error":{"code":400,"message":"m"}}']).error is not None
+
+
+def test_a_tool_comes_back_under_the_name_that_the_client_gave_it():
+    """A name that the provider could not take was replaced on the way up, and is put back on the way down."""
+    call = {"index": 0, "id": "c", "type": "function", "function": {"name": "a_b_1f", "arguments": "{}"}}
+    chat, messages = dialect_named("chat"), dialect_named("messages")
+    transform = Translation(chat.decoder(), messages.encoder(CONTEXT), Meter(), {"a_b_1f": "a.b"})
+    out = transform.feed(chunk(delta={"tool_calls": [call]})).out
+    assert (b'"a.b"' in out, b"a_b_1f" in out) == (True, False)

@@ -7,7 +7,8 @@ Three groups, one module each where they are large:
 - what is remembered and what goes wrong: `Event` and the error tree (`errors`).
 
 Structs travel between layers as they are; no layer has its own copy of them. Nothing here reads a clock, draws a random
-number or does I/O. `chat`, `stream` and `errors` are documented second doors: import their names from there.
+number or does I/O. `accounts`, `chat`, `stream` and `errors` are documented second doors:
+import the rest of their names from there.
 """
 
 from llmgw_domain.accounts import Account, Deadlines, Provider, Secret

@@ -8,12 +8,20 @@ import msgspec
 
 
 class Provider(StrEnum):
-    """The kind of a provider: which dialect it speaks and how it is authenticated."""
+    """The kind of a provider: which dialects it speaks, at which paths, and how it is authenticated."""
 
     OPENAI = "openai"
     ANTHROPIC = "anthropic"
     GOOGLE = "google"
+    VERTEX = "vertex"
+    AZURE = "azure"
+    BEDROCK = "bedrock"
     OPENAI_COMPATIBLE = "openai-compatible"
+
+    @property
+    def speaks_openai(self) -> bool:
+        """Whether its accounts have OpenAI's own API, as far as they have it: files, batches, images, audio."""
+        return self in (Provider.OPENAI, Provider.AZURE, Provider.OPENAI_COMPATIBLE)
 
 
 class Secret:
@@ -41,6 +49,46 @@ class Secret:
         return "Secret(***)"
 
 
+class AwsKeys(msgspec.Struct, frozen=True, kw_only=True):
+    """An AWS access key; `session_token` belongs to a temporary one."""
+
+    access_key_id: str
+    secret_access_key: Secret
+    session_token: Secret | None = None
+
+
+class ServiceAccount(msgspec.Struct, frozen=True, kw_only=True):
+    """A Google service account: what its JSON file holds. `private_key` is PEM; `token_url` gives tokens for it."""
+
+    client_email: str
+    private_key: Secret
+    private_key_id: str = ""
+    token_url: str = "https://oauth2.googleapis.com/token"  # noqa: S105 - an address
+    project: str | None = None
+
+
+class Ambient(msgspec.Struct, frozen=True):
+    """The credential that the platform's own chain finds (`"default"`): instance metadata, environment, profile."""
+
+
+Credential = Secret | AwsKeys | ServiceAccount | Ambient
+"""What an account is authenticated with. An empty `Secret` is none, for servers of one's own."""
+
+
+class Platform(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in a cloud an account is; each field means something to one kind of provider only.
+
+    `region`: Bedrock. `project`, `location`: Vertex. `api_version` (`v1`, or a date for the classic paths) and
+    `deployments` (model to deployment): Azure.
+    """
+
+    region: str | None = None
+    project: str | None = None
+    location: str | None = None
+    api_version: str = "v1"
+    deployments: dict[str, str] = msgspec.field(default_factory=dict)
+
+
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     """How long each phase of an upstream call may take, in seconds; `None` is no limit.
 
@@ -60,16 +108,35 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
-    """One account at a provider. `base_url` is what the provider's own SDK takes as its base address."""
+    """One account at a provider. `base_url` is what the provider's own SDK takes as its base address.
+
+    `server` names the kind of an OpenAI-compatible server (`vllm`, `groq`, ...) whose habits are known as data; empty
+    where it is not said.
+    """
 
     id: str
     provider: Provider
     base_url: str
-    credential: Secret
+    credential: Credential
     pool: str
+    platform: Platform = Platform()
+    server: str = ""
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     weight: float = 1.0
     enabled: bool = True
     deadlines: Deadlines = Deadlines()
+
+    def secrets(self) -> tuple[str, ...]:
+        """Every text of its credential that must not be shown to anybody."""
+        match self.credential:
+            case Secret() as secret:
+                found = [secret]
+            case AwsKeys(secret_access_key=key, session_token=token):
+                found = [key] if token is None else [key, token]
+            case ServiceAccount(private_key=key):
+                found = [key]
+            case _:
+                found = []
+        return tuple(s.reveal() for s in found if s)

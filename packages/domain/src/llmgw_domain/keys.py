@@ -39,6 +39,13 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     stream_errors: StreamErrors | None = None
     """None: what the gateway is configured to do."""
     max_body_bytes: int | None = None
+    stored_responses: bool = False
+    """The gateway may keep this key's responses, so that `previous_response_id` works at every provider."""
+    endpoints: tuple[str, ...] = ()
+    """What of OpenAI's API beyond models may be passed through: `images`, `audio`, `files`, `batches`, or `*`."""
+
+    def allows_endpoint(self, endpoint: str) -> bool:
+        return endpoint in self.endpoints or "*" in self.endpoints
 
     def allows(self, model: str) -> bool:
         if self.models is None:

@@ -6,7 +6,9 @@ from typing import Literal
 
 import msgspec
 
-Api = Literal["auto", "chat"]
+Api = Literal["auto", "chat", "responses"]
+"""Which of OpenAI's APIs a target is asked through. `auto`: the client's own where the provider has it, otherwise chat,
+except where a model needs responses."""
 
 
 class Target(msgspec.Struct, frozen=True, kw_only=True):

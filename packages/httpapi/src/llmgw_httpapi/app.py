@@ -100,6 +100,8 @@ class _Heads:
             dialect=self.endpoint.dialect,
             wire=self._wire(body),
             started=self.started,
+            verb=self.endpoint.verb,
+            enquiry=self.endpoint.enquiry,
             client=self.client,
             stream_errors=wishes.stream_errors,
             tags=wishes.tags,
@@ -147,9 +149,10 @@ class _DataApp:
             await self._pages(scope, receive, send)
             return
         heads = _Heads(endpoint, scope, self._new_request_id, self._clock())
-        if scope["method"] != "POST":
-            error = wrong_method(scope, "POST")
-            told = [*self._relay.turned_away(heads.knock(), error), (b"allow", b"POST")]
+        if scope["method"] not in endpoint.methods:
+            allowed = ", ".join(endpoint.methods)
+            error = wrong_method(scope, allowed)
+            told = [*self._relay.turned_away(heads.knock(), error), (b"allow", allowed.encode())]
             await self._refusal(error, heads, scope, extra=told)(scope, receive, send)
             return
         with self._buffered.share() as share:

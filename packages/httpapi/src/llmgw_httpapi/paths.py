@@ -7,18 +7,32 @@ came (`raw_path`), split at its last colon, since a model may hold colons too, a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from urllib.parse import unquote
 
 import msgspec
 from starlette.types import Scope
 
+from llmgw_httpapi.headers import header_map
 from llmgw_protocols import Dialect
+from llmgw_protocols.counting import GEMINI_COUNT, MESSAGES_COUNT
+from llmgw_protocols.embeddings import GEMINI_BATCH_EMBED, GEMINI_EMBED, OPENAI_EMBEDDINGS
+from llmgw_protocols.enquiry import Enquiry
+from llmgw_protocols.moderations import MODERATIONS
+from llmgw_relay.call import Verb
 
-_VERBS = {"generateContent": False, "streamGenerateContent": True}
+_STREAMS = {"generateContent": False, "streamGenerateContent": True}
+_GEMINI_ENQUIRIES: dict[str, Enquiry] = {
+    "countTokens": GEMINI_COUNT,
+    "embedContent": GEMINI_EMBED,
+    "batchEmbedContents": GEMINI_BATCH_EMBED,
+}
 _VERSIONS = (("/v1beta/", "v1beta"), ("/v1/", "v1"), ("/models/", "v1beta"))
 _CHAT = ("/v1/chat/completions", "/chat/completions")
 _MESSAGES = ("/v1/messages",)
+_LISTING = re.compile(r"/(?P<version>v1beta|v1)/models(?:/(?P<model>.+))?").fullmatch
+_POST, _GET = ("POST",), ("GET",)
 
 
 class Endpoint(msgspec.Struct, frozen=True):
@@ -28,18 +42,30 @@ class Endpoint(msgspec.Struct, frozen=True):
     model: str | None = None
     stream: bool = False
     version: str | None = None
+    verb: Verb = Verb.GENERATE
+    methods: tuple[str, ...] = _POST
+    enquiry: Enquiry | None = None
 
 
 class Paths:
-    """The data plane's paths for three dialects."""
+    """The data plane's paths."""
 
     def __init__(self, *, chat: Dialect, messages: Dialect, gemini: Dialect) -> None:
         self._chat, self._messages, self._gemini = chat, messages, gemini
         self._fixed = {path: Endpoint(chat) for path in _CHAT} | {path: Endpoint(messages) for path in _MESSAGES}
+        self._fixed |= {
+            path: Endpoint(dialect, verb=Verb.ENQUIRE, enquiry=enquiry)
+            for path, dialect, enquiry in (
+                ("/v1/embeddings", chat, OPENAI_EMBEDDINGS),
+                ("/embeddings", chat, OPENAI_EMBEDDINGS),
+                ("/v1/moderations", chat, MODERATIONS),
+                ("/v1/messages/count_tokens", messages, MESSAGES_COUNT),
+            )
+        }
 
     def find(self, scope: Scope) -> Endpoint | None:
         """The endpoint at a request's path, or None; the method is not looked at."""
-        return self._fixed.get(scope["path"]) or self._in_path(scope)
+        return self._fixed.get(scope["path"]) or self._in_path(scope) or self._models(scope)
 
     def guess(self, path: str, headers: Mapping[str, str]) -> Dialect:
         """The dialect that the sender of a request to an unknown path most likely reads."""
@@ -54,10 +80,28 @@ class Paths:
         for prefix, version in _VERSIONS:
             if raw.startswith(prefix):
                 model, _, verb = unquote(raw[len(prefix) :]).rpartition(":")
-                stream = _VERBS.get(verb)
-                model = _without_collection(model)
-                return Endpoint(self._gemini, model, stream, version) if model and stream is not None else None
+                return self._gemini_endpoint(_without_collection(model), verb, version)
         return None
+
+    def _gemini_endpoint(self, model: str, verb: str, version: str) -> Endpoint | None:
+        if not model:
+            return None
+        stream, enquiry = _STREAMS.get(verb), _GEMINI_ENQUIRIES.get(verb)
+        if stream is not None:
+            return Endpoint(self._gemini, model, stream, version)
+        if enquiry is not None:
+            return Endpoint(self._gemini, model, version=version, verb=Verb.ENQUIRE, enquiry=enquiry)
+        return None
+
+    def _models(self, scope: Scope) -> Endpoint | None:
+        """The list of models, or one of them: one path in three shapes, told apart by the client's headers."""
+        found = _LISTING(_raw_path(scope))
+        # What is posted to a model's own path has a verb that nobody knows.
+        if found is None or (found["model"] and scope.get("method") == "POST"):
+            return None
+        model = _without_collection(unquote(found["model"] or "")) or None
+        dialect = self.guess(scope["path"], header_map(scope))
+        return Endpoint(dialect, model, version=found["version"], verb=Verb.LIST, methods=_GET)
 
 
 def _raw_path(scope: Scope) -> str:

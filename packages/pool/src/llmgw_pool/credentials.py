@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from llmgw_domain import Account, Provider
+from llmgw_domain import Account, Provider, Secret
 from llmgw_domain.errors import AccountRejected
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -13,11 +13,16 @@ _BEARER = ("authorization", "Bearer ")
 _HEADER: dict[Provider, tuple[str, str]] = {
     Provider.OPENAI: _BEARER,
     Provider.OPENAI_COMPATIBLE: _BEARER,
+    Provider.AZURE: ("api-key", ""),
     Provider.ANTHROPIC: ("x-api-key", ""),
     Provider.GOOGLE: ("x-goog-api-key", ""),
+    Provider.VERTEX: ("x-goog-api-key", ""),
+    Provider.BEDROCK: _BEARER,
 }
 
-CREDENTIAL_HEADERS = frozenset({"authorization", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie"})
+CREDENTIAL_HEADERS = frozenset(
+    {"authorization", "api-key", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie"}
+)
 """Request headers that only the transport may set: a caller's own are never sent to a provider."""
 
 
@@ -26,6 +31,8 @@ def credential_header(account: Account) -> tuple[str, str] | None:
 
     Raises `AccountRejected` for a credential that would break out of its header line.
     """
+    if not isinstance(account.credential, Secret):
+        raise AccountRejected(detail=f"account {account.id}: its provider is not asked with such a credential")
     secret = account.credential.reveal()
     if not secret:
         return None

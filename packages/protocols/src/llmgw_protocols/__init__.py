@@ -17,11 +17,13 @@ from llmgw_protocols.dialect import (
     Encoder,
     Envelope,
     Frame,
+    ProviderDialect,
     Rendered,
     TargetFacts,
     WireRequest,
 )
-from llmgw_protocols.registry import dialect_named, dialect_of
+from llmgw_protocols.platforms import place
+from llmgw_protocols.registry import dialect_for, dialect_named, dialects
 
 __all__ = [
     "Decoder",
@@ -30,9 +32,12 @@ __all__ = [
     "Encoder",
     "Envelope",
     "Frame",
+    "ProviderDialect",
     "Rendered",
     "TargetFacts",
     "WireRequest",
+    "dialect_for",
     "dialect_named",
-    "dialect_of",
+    "dialects",
+    "place",
 ]

@@ -3,6 +3,8 @@
 A call goes through a dialect in this order. Client side: `envelope` splits and checks the request; the same dialect
 upstream takes `passthrough`, another one `parse` and then its own `render`. Provider side: `fault` reads a refusal,
 `decoder` an answer. Client side again: `encoder` writes the answer, `error_body` a refusal.
+
+A dialect that no client speaks to us (Bedrock's Converse) has the provider's side only.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Literal, Protocol
 import msgspec
 
 from llmgw_domain import Provider, StreamErrors
+from llmgw_domain.accounts import Platform
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import GatewayError
 from llmgw_domain.stream import Answer, StreamEvent
@@ -52,18 +55,22 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a renderer has to know of the place it renders for.
 
-    `max_output_tokens` is the output limit to send where the dialect demands one and the client gave none.
+    `max_output_tokens` is the output limit to send where the dialect demands one and the client gave none. `platform`
+    and `server` are the account's.
     """
 
     provider: Provider
     model: str
     max_output_tokens: int | None = None
+    platform: Platform = Platform()
+    server: str = ""
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a provider. `path` follows the account's base URL and begins with a slash; no credential is in it.
 
-    `lossy` names the client's fields that the target can't express and that change the answer.
+    `lossy` names the client's fields that the target can't express and that change the answer. `aliases` are names of
+    tools that had to be written otherwise: the name on the wire to the client's own.
     """
 
     path: str
@@ -71,6 +78,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     query: str = ""
     headers: tuple[tuple[str, str], ...] = ()
     lossy: tuple[str, ...] = ()
+    aliases: Mapping[str, str] = msgspec.field(default_factory=dict)
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -126,6 +134,8 @@ class EncodeContext(msgspec.Struct, frozen=True, kw_only=True):
     choices: int = 1
     stream_errors: StreamErrors = StreamErrors.FINISH
     form: StreamForm = "sse"
+    request: Envelope | None = None
+    """The client's request, for dialects whose answers repeat parts of it."""
 
 
 class Encoder(Protocol):
@@ -159,13 +169,33 @@ class Encoder(Protocol):
         ...
 
 
-class Dialect(Protocol):
-    """A wire format on both of its sides."""
+class ProviderDialect(Protocol):
+    """A wire format as a provider speaks it."""
 
     name: str
-    """`chat`, `messages` or `gemini`."""
+    """`chat`, `responses`, `completions`, `messages`, `gemini` or `converse`."""
     family: str
-    """Whose opaque values it carries: `openai`, `anthropic`, `google`."""
+    """Whose opaque values it carries: `openai`, `anthropic`, `google`, `bedrock`."""
+
+    def render(self, request: ChatRequest, facts: TargetFacts) -> Rendered:
+        """A canonical request in this dialect. Raises `UnsupportedField` for what it can't express and matters."""
+        ...
+
+    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False, model: str = "") -> Decoder:
+        """A reader for one answer of `model`."""
+        ...
+
+    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
+        """What a provider's answer with a status of 400 or more means. Header names are lower-case."""
+        ...
+
+    def owns_error(self, body: bytes) -> bool:
+        """Whether a provider's refusal has this dialect's own envelope, so that its clients can read it as it came."""
+        ...
+
+
+class Dialect(ProviderDialect, Protocol):
+    """A wire format on both of its sides."""
 
     def envelope(self, wire: WireRequest) -> Envelope:
         """Splits and checks a client's request. Raises `BadRequest` and its kin with the field's name."""
@@ -179,24 +209,10 @@ class Dialect(Protocol):
         """The same request for a provider of this dialect: only what must change is changed."""
         ...
 
-    def render(self, request: ChatRequest, facts: TargetFacts) -> Rendered:
-        """A canonical request in this dialect. Raises `UnsupportedField` for what it can't express and matters."""
-        ...
-
-    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False) -> Decoder: ...
-
     def encoder(self, context: EncodeContext) -> Encoder: ...
 
     def content_type(self, *, stream: bool, form: StreamForm = "sse") -> str:
         """The media type of an answer to a client."""
-        ...
-
-    def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
-        """What a provider's answer with a status of 400 or more means. Header names are lower-case."""
-        ...
-
-    def owns_error(self, body: bytes) -> bool:
-        """Whether a provider's refusal has this dialect's own envelope, so that its clients can read it as it came."""
         ...
 
     def error_body(self, error: GatewayError, request_id: str) -> bytes:

@@ -1,27 +1,41 @@
-"""The dialects by name and by provider: the one place that lists them."""
+"""The dialects by name and by target: the one place that lists them."""
 
 from __future__ import annotations
 
 from llmgw_domain import Provider
+from llmgw_domain.models import Api
 from llmgw_protocols.chat import CHAT
-from llmgw_protocols.dialect import Dialect
+from llmgw_protocols.dialect import Dialect, ProviderDialect, TargetFacts
 from llmgw_protocols.gemini import GEMINI
 from llmgw_protocols.messages import MESSAGES
 
 _BY_NAME: dict[str, Dialect] = {d.name: d for d in (CHAT, MESSAGES, GEMINI)}
-_BY_PROVIDER: dict[Provider, Dialect] = {
+_BY_PROVIDER: dict[Provider, ProviderDialect] = {
     Provider.OPENAI: CHAT,
     Provider.OPENAI_COMPATIBLE: CHAT,
+    Provider.AZURE: CHAT,
     Provider.ANTHROPIC: MESSAGES,
     Provider.GOOGLE: GEMINI,
+    Provider.VERTEX: GEMINI,
 }
 
 
 def dialect_named(name: str) -> Dialect:
-    """The dialect called `chat`, `messages` or `gemini`. Raises KeyError."""
+    """The dialect that clients speak under this name. Raises KeyError."""
     return _BY_NAME[name]
 
 
-def dialect_of(provider: Provider) -> Dialect:
-    """The dialect that a provider's accounts speak."""
-    return _BY_PROVIDER[provider]
+def dialects() -> tuple[Dialect, ...]:
+    """Every dialect that clients may speak."""
+    return tuple(_BY_NAME.values())
+
+
+def dialect_for(facts: TargetFacts, api: Api = "auto", client: str = "") -> ProviderDialect:
+    """The dialect to ask a target in.
+
+    `api` is what the target is configured to be asked through, `client` the name of the client's dialect: a provider
+    that speaks several is asked in the client's own.
+    """
+    if facts.provider is Provider.VERTEX and "claude" in facts.model:
+        return MESSAGES
+    return _BY_PROVIDER[facts.provider]

@@ -1,41 +1,44 @@
-"""One try of a call at one account: the lease, the open response, and what was received."""
+"""One try of a call at one account: the lease, the open response, and what was received.
+
+Mostly one request; a question that a provider takes only in parts is several, sent one after the other.
+"""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from llmgw_balancer import Lease
 from llmgw_domain import Candidate
 from llmgw_domain.errors import GatewayError
-from llmgw_protocols import Dialect, Encoder, Rendered, dialect_of
+from llmgw_protocols import ProviderDialect, Rendered
 from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
 
 _SHORTEST_SECRET = 8
-"""Bytes. A shorter placeholder key (`x`, `none`) would be found inside ordinary words."""
+"""Characters. A shorter placeholder key (`x`, `none`) would be found inside ordinary words."""
 
 
 class Attempt:
-    """`open` at most once; `close` as often as you like, it works once."""
+    """`open` sends the next request while there are `more`; `close` as often as you like, it works once."""
 
     def __init__(
         self,
         *,
         candidate: Candidate,
         lease: Lease,
+        dialect: ProviderDialect,
         rendered: Rendered,
-        request: UpstreamRequest,
+        requests: Sequence[UpstreamRequest],
         transform: Transform,
-        encoder: Encoder,
     ) -> None:
         self.candidate = candidate
         self.lease = lease
+        self.dialect = dialect
         self.rendered = rendered
-        self.request = request
         self.transform = transform
-        self.encoder = encoder
+        self._requests = list(requests)
         self.received = 0
         self.over = False
         self._fault: tuple[GatewayError, bytes] | None = None
@@ -44,11 +47,17 @@ class Attempt:
         self._chunks: AsyncIterator[bytes] | None = None
 
     async def open(self, upstream: Upstream) -> UpstreamReply:
-        context = upstream.open(self.request)
+        await self.close()
+        context = upstream.open(self._requests.pop(0))
         self._reply = await context.__aenter__()
         # Only an entered context is left again; one that failed to enter has cleaned up after itself.
         self._context = context
         return self._reply
+
+    @property
+    def more(self) -> bool:
+        """Whether requests are left to send."""
+        return bool(self._requests)
 
     @property
     def reply(self) -> UpstreamReply:
@@ -67,14 +76,14 @@ class Attempt:
         Servers quote the key that they were given. The gateway knows which one that was, so it takes out that very
         text, whatever it looks like.
         """
-        secret = self.candidate.account.credential.reveal().encode()
-        if len(secret) >= _SHORTEST_SECRET:
-            body = body.replace(secret, b"[hidden]")
+        for secret in self.candidate.account.secrets():
+            if len(secret) >= _SHORTEST_SECRET:
+                body = body.replace(secret.encode(), b"[hidden]")
         error = self.dialect.fault(status, headers, body)
         self._fault = (error, body)
         return error
 
-    def own_words(self, error: GatewayError, client: Dialect) -> bytes | None:
+    def own_words(self, error: GatewayError, client: ProviderDialect) -> bytes | None:
         """The provider's own body, where it refused the client's request in the client's dialect.
 
         It says more than our copy of it would. What an account was refused for is not the client's affair.
@@ -82,11 +91,7 @@ class Attempt:
         if self._fault is None or self._fault[0] is not error or error.blame != "request":
             return None
         body = self._fault[1]
-        return body if client is self.dialect and client.owns_error(body) and not holds_secret(body) else None
-
-    @property
-    def dialect(self) -> Dialect:
-        return dialect_of(self.candidate.account.provider)
+        return body if client.name == self.dialect.name and client.owns_error(body) and not holds_secret(body) else None
 
     async def close(self) -> None:
         context, self._context = self._context, None

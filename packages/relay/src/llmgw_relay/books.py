@@ -19,6 +19,9 @@ _MAX_RETRY_AFTER = 120
 
 _MAX_USER_AGENT = 256
 
+ESTIMATED = (b"x-gw-estimated", b"1")
+"""Marks an answer that is the gateway's own estimate, e.g. a token count where the provider can't count."""
+
 
 class Books:
     """Kept from admission to settlement. `settle` counts once; everything here is synchronous."""

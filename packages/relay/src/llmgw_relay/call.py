@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
+from enum import StrEnum
 
 import msgspec
 
 from llmgw_domain import Catalog, ClientKey, Policy, StreamErrors
 from llmgw_protocols import Dialect, WireRequest
+from llmgw_protocols.enquiry import Enquiry
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -18,6 +20,14 @@ class Admission(msgspec.Struct, frozen=True, kw_only=True):
     policy: Policy
 
 
+class Verb(StrEnum):
+    """What a call is about: a chat, or one of the smaller questions around it."""
+
+    GENERATE = "generate"
+    ENQUIRE = "enquire"
+    LIST = "list"
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a client, read whole. `started` is the monotonic time of its first byte."""
 
@@ -25,6 +35,9 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     dialect: Dialect
     wire: WireRequest
     started: float
+    verb: Verb = Verb.GENERATE
+    enquiry: Enquiry | None = None
+    """The smaller question that is asked, where it is no chat."""
     client: str = ""
     stream_errors: StreamErrors | None = None
     """What `x-gw-stream-errors` asked for."""

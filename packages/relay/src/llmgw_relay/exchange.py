@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager
 from types import TracebackType
 
 import msgspec
 
-from llmgw_balancer import Exclusion, Pick, Slots, acquire
-from llmgw_domain import Account, Catalog, Route, StreamErrors, Usage
-from llmgw_domain.chat import ChatRequest
+from llmgw_balancer import Exclusion, Lease, Pick, Slots, acquire
+from llmgw_domain import Account, Candidate, Catalog, Route, StreamErrors
 from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel, UpstreamTruncated
-from llmgw_domain.stream import UsageReported
-from llmgw_protocols import Dialect, EncodeContext, Encoder, Envelope, Rendered, TargetFacts, dialect_of
+from llmgw_protocols import EncodeContext, Envelope, Rendered, TargetFacts
+from llmgw_protocols.enquiry import Estimate
+from llmgw_relay.asking import Asked, Asking, Chat, Smaller
 from llmgw_relay.attempt import Attempt
-from llmgw_relay.books import Books, common_headers, retry_headers
-from llmgw_relay.call import Admission, Call, Knock, Reply
+from llmgw_relay.books import ESTIMATED, Books, common_headers, retry_headers
+from llmgw_relay.call import Admission, Call, Knock, Reply, Verb
 from llmgw_relay.facts import CallSettled
+from llmgw_relay.listing import Listing
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Facts, Upstream, UpstreamRequest
-from llmgw_relay.retry import may_retry, most_telling
-from llmgw_relay.transform import Passthrough, Step, Transform, Translation
+from llmgw_relay.retry import cannot_answer, may_retry, most_telling
+from llmgw_relay.transform import Step
 
 _MAX_MODEL = 256
 """Characters of a model's name. A star route takes any name, and it is repeated in every chunk and log line."""
+
+
+_JSON = "application/json"
+
+
+class Chosen(msgspec.Struct, frozen=True):
+    """An account for the next attempt, and the lease on it."""
+
+    candidate: Candidate
+    lease: Lease
 
 
 class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,9 +104,14 @@ class Relay:
         )
         return common_headers(knock.dialect, knock.request_id, self.current().version) + retry_headers(error)
 
-    def open(self, admission: Admission, call: Call) -> Exchange:
+    def open(self, admission: Admission, call: Call) -> AbstractAsyncContextManager[Reply]:
         """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
+        if call.verb is Verb.LIST:
+            return Listing(admission, call, self.books(admission, call))
         return Exchange(self, admission, call)
+
+    def books(self, admission: Admission, call: Call) -> Books:
+        return Books(admission, call, facts=self.facts, clock=self.clock, wall=self.wall)
 
 
 class Exchange:
@@ -103,12 +121,11 @@ class Exchange:
         self._relay = relay
         self._admission = admission
         self._call = call
-        self._books = Books(admission, call, facts=relay.facts, clock=relay.clock, wall=relay.wall)
+        self._books = relay.books(admission, call)
         self._meter = Meter()
         self._attempt: Attempt | None = None
         self._tried: list[str] = []
         self._failures: list[GatewayError] = []
-        self._request: ChatRequest | None = None
         self._stream: AsyncGenerator[bytes, None] | None = None
         self._broken: GatewayError | None = None
 
@@ -144,36 +161,48 @@ class Exchange:
     # --- the request path -------------------------------------------------------------------------------------------
 
     async def _answer(self) -> Reply:
-        envelope = self._call.dialect.envelope(self._call.wire)
+        envelope = self._envelope()
         self._books.model, self._books.stream = envelope.model[:_MAX_MODEL], envelope.stream
         if len(envelope.model) > _MAX_MODEL:
             raise UnknownModel(f"A model's name is at most {_MAX_MODEL} characters long.", param="model")
         route = self._admission.catalog.route(envelope.model, self._admission.policy)
         # The pattern, not what the client put for its star, or any client could fill the metrics with names.
         self._books.model = route.model.name
+        asking = self._asking(envelope)
         while True:
-            attempt = self._begin(envelope, route)
+            # Chosen, leased and written in one step without an await; recorded before anything is sent.
+            pick = self._choose(route)
+            asked = self._ask(asking, pick, route)
+            if isinstance(asked, Estimate):
+                pick.lease.release()
+                return await self._tell(asked)
+            attempt = self._begin(asked, pick, envelope)
             try:
                 return await self._run(attempt, envelope)
             except GatewayError as error:
                 await self._end_attempt(attempt, error)
+                if asked.otherwise is not None and cannot_answer(error):
+                    return await self._tell(asked.otherwise)
                 if not may_retry(error, self._books.attempts, self._relay.config.max_attempts, self._remaining()):
                     raise
 
-    def _begin(self, envelope: Envelope, route: Route) -> Attempt:
-        """Chooses, leases and renders in one step without an await; records the attempt before anything is sent."""
-        relay = self._relay
-        pick = acquire(route.tiers, relay.slots, relay.rand, self._tried)
+    def _envelope(self) -> Envelope:
+        call = self._call
+        return call.enquiry.envelope(call.wire) if call.enquiry else call.dialect.envelope(call.wire)
+
+    def _asking(self, envelope: Envelope) -> Asking:
+        call = self._call
+        return Smaller(call.enquiry, envelope) if call.enquiry else Chat(call.dialect, envelope)
+
+    def _choose(self, route: Route) -> Chosen:
+        pick = acquire(route.tiers, self._relay.slots, self._relay.rand, self._tried)
         if pick.candidate is None or pick.lease is None:
             raise self._nobody(pick)
-        account = pick.candidate.account
+        return Chosen(pick.candidate, pick.lease)
+
+    def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
-            facts = TargetFacts(
-                provider=account.provider,
-                model=pick.candidate.model,
-                max_output_tokens=route.model.max_output_tokens,
-            )
-            rendered = self._render(envelope, facts)
+            return asking.of(_facts(pick.candidate, route), pick.candidate.target.api)
         except GatewayError as error:
             pick.lease.release()
             # What a fallback can't express must not hide why the first choice failed.
@@ -181,27 +210,28 @@ class Exchange:
         except BaseException:
             pick.lease.release()
             raise
-        self._tried.append(account.id)
+
+    def _begin(self, asked: Asked, pick: Chosen, envelope: Envelope) -> Attempt:
+        self._tried.append(pick.candidate.account.id)
         self._meter = Meter()
-        transform, encoder = self._transform(envelope, dialect_of(account.provider))
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
-            rendered=rendered,
-            request=self._upstream_request(account, rendered, envelope.stream),
-            transform=transform,
-            encoder=encoder,
+            dialect=asked.dialect,
+            rendered=asked.requests[0],
+            requests=[self._upstream_request(pick.candidate.account, r, envelope.stream) for r in asked.requests],
+            transform=asked.transform(self._context(envelope), self._meter),
         )
         self._books.opened(attempt)
         return attempt
 
-    def _render(self, envelope: Envelope, facts: TargetFacts) -> Rendered:
-        client, upstream = self._call.dialect, dialect_of(facts.provider)
-        if client is upstream:
-            return client.passthrough(envelope, facts)
-        if self._request is None:
-            self._request = client.parse(envelope)
-        return upstream.render(self._request, facts)
+    async def _tell(self, estimate: Estimate) -> Reply:
+        """An answer of the gateway's own, marked as such."""
+        told = await asyncio.to_thread(estimate.work)
+        headers = [*self._books.headers(self._attempt, _JSON), ESTIMATED]
+        self._books.sent = len(told.body)
+        self._books.settle(None, Meter(), "ok", status=200)
+        return Reply(200, headers, told.body)
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
         remaining = self._remaining()
@@ -219,9 +249,8 @@ class Exchange:
             stream=stream,
         )
 
-    def _transform(self, envelope: Envelope, upstream: Dialect) -> tuple[Transform, Encoder]:
-        client = self._call.dialect
-        context = EncodeContext(
+    def _context(self, envelope: Envelope) -> EncodeContext:
+        return EncodeContext(
             model=envelope.model,
             request_id=self._call.request_id,
             created=int(self._relay.wall()),
@@ -229,37 +258,44 @@ class Exchange:
             choices=envelope.choices,
             stream_errors=self._stream_errors(),
             form=envelope.form,
+            request=envelope,
         )
-        encoder = client.encoder(context)
-        if client is upstream:
-            decoder = upstream.decoder(form=envelope.form, hide_usage=not envelope.include_usage)
-            return Passthrough(decoder, encoder, self._meter), encoder
-        return Translation(upstream.decoder(), encoder, self._meter), encoder
 
     def _stream_errors(self) -> StreamErrors:
         return self._call.stream_errors or self._admission.policy.stream_errors or self._relay.config.stream_errors
 
     async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
         self._books.asked()
-        reply = await attempt.open(self._relay.upstream)
-        if reply.status >= 400:
-            body = await reply.read(self._relay.config.max_answer_bytes)
-            raise attempt.fault(reply.status, reply.headers, body)
+        await self._open(attempt)
         if envelope.stream:
             return await self._stream_reply(attempt, envelope)
         return await self._whole_reply(attempt)
 
+    async def _open(self, attempt: Attempt) -> None:
+        """Sends the attempt's next request. Raises what its refusal means."""
+        reply = await attempt.open(self._relay.upstream)
+        if reply.status >= 400:
+            body = await reply.read(self._relay.config.max_answer_bytes)
+            raise attempt.fault(reply.status, reply.headers, body)
+
     async def _whole_reply(self, attempt: Attempt) -> Reply:
-        body = await attempt.reply.read(self._relay.config.max_answer_bytes)
+        bodies = [await self._body(attempt)]
         self._books.first_byte()
-        attempt.received = len(body)
-        step = attempt.transform.whole(body)
+        while attempt.more:
+            await self._open(attempt)
+            bodies.append(await self._body(attempt))
+        step = attempt.transform.whole(bodies)
         if step.error is not None:
             raise step.error
         self._books.sent = len(step.out)
         headers = self._books.headers(attempt, self._call.dialect.content_type(stream=False))
         self._settle(attempt, attempt.reply.status)
         return Reply(attempt.reply.status, headers, step.out)
+
+    async def _body(self, attempt: Attempt) -> bytes:
+        body = await attempt.reply.read(self._relay.config.max_answer_bytes - attempt.received)
+        attempt.received += len(body)
+        return body
 
     # --- streams ----------------------------------------------------------------------------------------------------
 
@@ -308,12 +344,8 @@ class Exchange:
         attempt.over = True
         self._broken = broken
         broken.bytes_received = attempt.received
-        # Most providers count at the end only, so what a broken stream is told to have used is an estimate.
-        attempt.encoder.observe((UsageReported(self._estimate()),))
-        return step.out + attempt.encoder.fail(broken)
-
-    def _estimate(self) -> Usage:
-        return self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
+        used = self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
+        return step.out + attempt.transform.fail(broken, used)
 
     async def _read(self, attempt: Attempt) -> Step:
         """One network read, turned into the client's bytes. Raises what the transport raises."""
@@ -358,3 +390,14 @@ class Exchange:
         if self._call.timeout is None:
             return None
         return self._call.timeout - (self._relay.clock() - self._call.started)
+
+
+def _facts(candidate: Candidate, route: Route) -> TargetFacts:
+    account = candidate.account
+    return TargetFacts(
+        provider=account.provider,
+        model=candidate.model,
+        max_output_tokens=route.model.max_output_tokens,
+        platform=account.platform,
+        server=account.server,
+    )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmgw_domain.errors import AccountForbidden, AccountRejected, GatewayError, QuotaExhausted, UpstreamNotFound
+from llmgw_domain.errors import (
+    AccountForbidden,
+    AccountRejected,
+    BadRequest,
+    GatewayError,
+    NotFound,
+    QuotaExhausted,
+    UpstreamNotFound,
+)
 
 
 def may_retry(error: GatewayError, attempts: int, max_attempts: int, remaining: float | None) -> bool:
@@ -16,6 +24,11 @@ def may_retry(error: GatewayError, attempts: int, max_attempts: int, remaining: 
     if not error.retryable or attempts >= max_attempts:
         return False
     return remaining is None or remaining > 0
+
+
+def cannot_answer(error: GatewayError) -> bool:
+    """Whether a refusal may mean that the target does not have this endpoint, or not for this model."""
+    return isinstance(error, UpstreamNotFound | NotFound | BadRequest)
 
 
 _OWN_AFFAIR = (AccountRejected, AccountForbidden, UpstreamNotFound, QuotaExhausted)

@@ -6,13 +6,16 @@ whether the answer broke; it never raises.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
 
+from llmgw_domain import Usage
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
-from llmgw_domain.stream import Answer, Failed, StreamEvent
+from llmgw_domain.stream import Answer, Failed, StreamEvent, ToolOpened, UsageReported
 from llmgw_protocols import Decoder, Encoder, Frame
+from llmgw_protocols.enquiry import Told
 from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.meter import Meter
 
@@ -37,8 +40,12 @@ class Transform(Protocol):
         """The provider's stream ended: the normal ending, or an error if the terminal evidence is missing."""
         ...
 
-    def whole(self, body: bytes) -> Step:
-        """An answer that is not a stream."""
+    def whole(self, bodies: Sequence[bytes]) -> Step:
+        """An answer that is not a stream: one body for each request that was sent, mostly one."""
+        ...
+
+    def fail(self, error: GatewayError, usage: Usage) -> bytes:
+        """The ending of a stream that broke, with what it is taken to have used."""
         ...
 
 
@@ -59,9 +66,13 @@ class Passthrough:
             return Step(step.out, UpstreamTruncated())
         return step if self._decoder.closed else Step(step.out + self._encoder.end_mark())
 
-    def whole(self, body: bytes) -> Step:
+    def whole(self, bodies: Sequence[bytes]) -> Step:
+        (body,) = bodies
         self._meter.see(self._decoder.whole(body))
         return Step(body, self._breaking(body))
+
+    def fail(self, error: GatewayError, usage: Usage) -> bytes:
+        return _ending(self._encoder, error, usage)
 
     def _breaking(self, raw: bytes) -> GatewayError | None:
         """The failure that ends the pass-through; None where the provider's own frame may go on to the client.
@@ -92,10 +103,13 @@ class Passthrough:
 
 
 class Translation:
-    """Events decoded from one dialect and encoded in another."""
+    """Events decoded from one dialect, encoded in another. `aliases` are tools' names on the wire to the client's."""
 
-    def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
+    def __init__(
+        self, decoder: Decoder, encoder: Encoder, meter: Meter, aliases: Mapping[str, str] | None = None
+    ) -> None:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
+        self._aliases = aliases or {}
 
     def feed(self, data: bytes) -> Step:
         return self._emit(_read(self._decoder, data))
@@ -108,8 +122,9 @@ class Translation:
             return Step(step.out, UpstreamTruncated())
         return Step(step.out + self._encoder.end(), over=True)
 
-    def whole(self, body: bytes) -> Step:
-        events = self._decoder.whole(body)
+    def whole(self, bodies: Sequence[bytes]) -> Step:
+        (body,) = bodies
+        events = self._named(self._decoder.whole(body))
         self._meter.see(events)
         answer = Answer.fold(events)
         if answer.error is not None:
@@ -118,10 +133,14 @@ class Translation:
             return Step(b"", UpstreamTruncated())
         return Step(self._encoder.body(answer))
 
+    def fail(self, error: GatewayError, usage: Usage) -> bytes:
+        return _ending(self._encoder, error, usage)
+
     def _emit(self, frames: list[Frame]) -> Step:
         events: list[StreamEvent] = []
         for frame in frames:
             events.extend(frame.events)
+        events = self._named(events)
         self._meter.see(events)
         failure = self._meter.failure
         if failure is not None:
@@ -131,6 +150,46 @@ class Translation:
         if self._decoder.closed:
             return Step(out + self._encoder.end(), over=True)
         return Step(out)
+
+    def _named(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """The events with tools by the client's names for them."""
+        if not self._aliases:
+            return events
+        return [
+            msgspec.structs.replace(e, name=self._aliases.get(e.name, e.name)) if isinstance(e, ToolOpened) else e
+            for e in events
+        ]
+
+
+class Conversion:
+    """A whole answer to one of the smaller questions: read by `read`, written by it as the client wants it."""
+
+    def __init__(self, read: Callable[[Sequence[bytes]], Told], meter: Meter) -> None:
+        self._read, self._meter = read, meter
+
+    def feed(self, data: bytes) -> Step:
+        raise NotImplementedError("only chats are streamed")
+
+    def eof(self) -> Step:
+        raise NotImplementedError("only chats are streamed")
+
+    def whole(self, bodies: Sequence[bytes]) -> Step:
+        try:
+            told = self._read(bodies)
+        except GatewayError as error:
+            return Step(b"", error)
+        if told.usage is not None:
+            self._meter.see((UsageReported(told.usage),))
+        return Step(told.body)
+
+    def fail(self, error: GatewayError, usage: Usage) -> bytes:
+        raise NotImplementedError("only chats are streamed")
+
+
+def _ending(encoder: Encoder, error: GatewayError, usage: Usage) -> bytes:
+    # Most providers count at the end only, so what a broken stream is told to have used is an estimate.
+    encoder.observe((UsageReported(usage),))
+    return encoder.fail(error)
 
 
 def _read(decoder: Decoder, data: bytes) -> list[Frame]:

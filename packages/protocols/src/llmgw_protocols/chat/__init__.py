@@ -39,7 +39,7 @@ class ChatDialect:
     def render(self, request: ChatRequest, facts: TargetFacts) -> Rendered:
         return _render.render(request, facts)
 
-    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False) -> ChatDecoder:
+    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False, model: str = "") -> ChatDecoder:
         return ChatDecoder(hide_usage=hide_usage)
 
     def encoder(self, context: EncodeContext) -> ChatEncoder:

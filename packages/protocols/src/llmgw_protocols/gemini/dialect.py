@@ -35,7 +35,7 @@ class Gemini:
     def render(self, request: ChatRequest, facts: TargetFacts) -> Rendered:
         return render_request(request, facts)
 
-    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False) -> GeminiDecoder:
+    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False, model: str = "") -> GeminiDecoder:
         # Usage rides on frames with content, and Gemini's clients always want it: there is nothing to hide.
         return GeminiDecoder(form)
 

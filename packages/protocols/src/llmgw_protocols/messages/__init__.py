@@ -57,7 +57,7 @@ class _Messages:
         except RecursionError:
             raise InvalidJson(_TOO_DEEP) from None
 
-    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False) -> Decoder:
+    def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False, model: str = "") -> Decoder:
         return MessagesDecoder()
 
     def encoder(self, context: EncodeContext) -> Encoder:
