@@ -25,6 +25,8 @@ PNG = (
 """A red square."""
 
 Call = tuple[str, dict[str, Any]]
+NO_CALL: list[Call] = [("nothing", {})]
+"""No agent has such a tool, so the model just talks."""
 
 
 class ClaudeCode:
@@ -209,18 +211,21 @@ def objects_in(value: Any) -> Iterator[Any]:
         yield from objects_in(inner)
 
 
-AGENTS = (
-    ClaudeCode(),
-    Codex(),
-    GeminiCLI(),
-    OpenCode("chat", "@ai-sdk/openai-compatible", "sim/claude"),
-    OpenCode("messages", "@ai-sdk/anthropic", "sim/gpt"),
-)
+AGENTS = (ClaudeCode(), Codex(), GeminiCLI())
+OPENCODE = OpenCode("chat", "@ai-sdk/openai-compatible", "sim/claude")
+SLOW_TO_START = (OPENCODE, OpenCode("messages", "@ai-sdk/anthropic", "sim/gpt"))
+"""These take seconds for what the others do in one, so they do less."""
 
 
-@pytest.fixture(
-    params=[(agent, model) for agent in AGENTS for model in agent.models], ids=lambda p: f"{p[0].name}-{p[1]}"
-)
+def each(*agents, models=2):
+    """A test for each of the agents, on each of its models or only the first of them."""
+    pairs = [(agent, model) for agent in agents for model in agent.models[:models]]
+    return pytest.mark.parametrize(
+        "pair", pairs, ids=[f"{agent.name}-{model}" for agent, model in pairs], indirect=True
+    )
+
+
+@pytest.fixture
 def pair(request, served):
     """An agent and the model that it shall work with."""
     served(request.param[0].speaks)
@@ -247,6 +252,7 @@ def ask(pair, node, run, tmp_path):
     return asked
 
 
+@each(*AGENTS, *SLOW_TO_START)
 async def test_a_file_is_written_and_read_back(pair, ask, open_stack, tmp_path):
     """Two tools, one after the other: the file is as the model said, and the model is shown what was read."""
     agent, model = pair
@@ -263,6 +269,7 @@ async def test_a_file_is_written_and_read_back(pair, ask, open_stack, tmp_path):
         assert [(agent.speaks, "ok")] * 3 == [(seen["dialect"], seen["outcome"]) for seen in stack.requests]
 
 
+@each(*AGENTS, models=1)
 async def test_the_conversation_goes_on_in_another_run(pair, ask, open_stack, tmp_path):
     """The second run brings the history of the first, its calls and results among it, and the model takes it."""
     agent, _ = pair
@@ -278,6 +285,7 @@ async def test_the_conversation_goes_on_in_another_run(pair, ask, open_stack, tm
         assert ["ok"] * 4 == [seen["outcome"] for seen in stack.requests]
 
 
+@each(*AGENTS)
 async def test_an_image_is_shown(pair, ask, open_stack, tmp_path):
     """An image that the agent's tool has read reaches the model as an image, whatever a result may hold there."""
     agent, model = pair
@@ -290,23 +298,37 @@ async def test_an_image_is_shown(pair, ask, open_stack, tmp_path):
         assert [PNG] == images(DIALECTS[model], last["body"])
 
 
+@each(*AGENTS)
 async def test_a_stream_that_breaks_is_no_answer(pair, ask, open_stack):
     """The provider hangs up in the middle: the agent knows, asks again, and tells the whole answer."""
     agent, _ = pair
     async with open_stack() as stack:
         await stack.sim("POST", "faults", data=msgspec.json.encode({"fault": {"reset-events": 3}}))
-        ran = await ask(stack, [("nothing", {})])
-        print(ran, stack.requests)
+        ran = await ask(stack, NO_CALL)
         assert [False, True] == [seen["outcome"] == "ok" for seen in stack.requests]
         assert "call nothing with {}\nThen tell me about it.\n" in agent.answer(ran)
 
 
+@each(OPENCODE)
+async def test_half_a_text_does_not_become_history(pair, ask, open_stack):
+    """An agent that would go on after `finish_reason: "error"`, without end, is told in a way that it understands."""
+    agent, _ = pair
+    async with open_stack() as stack:
+        await stack.sim("POST", "faults", data=msgspec.json.encode({"fault": {"reset-events": 12}}))
+        ran = await ask(stack, NO_CALL)
+        assert ["failed", "ok"] == [seen["outcome"] for seen in stack.requests]
+        assert "call nothing with {}\nThen tell me about it.\n" in agent.answer(ran)
+        first, second = await stack.upstream_saw()
+        assert first["body"]["messages"] == second["body"]["messages"]
+
+
+@each(*AGENTS, models=1)
 async def test_a_refusal_is_told(pair, ask, open_stack):
     """What the provider refuses ends the agent's run at once, with the provider's own words."""
     fault = {"status": 400, "message": "This model is on holiday."}
     async with open_stack() as stack:
         await stack.sim("POST", "faults", data=msgspec.json.encode({"fault": fault, "times": None}))
-        ran = await ask(stack, [("nothing", {})])
+        ran = await ask(stack, NO_CALL)
         assert ran.code != 0
         assert "This model is on holiday." in ran.out + ran.err
         assert [400] == [seen["status"] for seen in stack.requests]

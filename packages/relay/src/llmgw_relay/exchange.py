@@ -18,6 +18,7 @@ from llmgw_relay.asking import Asked, Asking, Chat, Smaller
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED, Books, common_headers, retry_headers
 from llmgw_relay.call import Admission, Call, Knock, Reply, Verb
+from llmgw_relay.endings import stream_errors
 from llmgw_relay.facts import CallSettled
 from llmgw_relay.listing import Listing
 from llmgw_relay.meter import Meter
@@ -256,13 +257,15 @@ class Exchange:
             created=int(self._relay.wall()),
             include_usage=envelope.include_usage,
             choices=envelope.choices,
-            stream_errors=self._stream_errors(),
+            stream_errors=stream_errors(
+                self._call.stream_errors,
+                self._admission.policy.stream_errors,
+                self._relay.config.stream_errors,
+                self._call.wire.headers.get("user-agent", ""),
+            ),
             form=envelope.form,
             request=envelope,
         )
-
-    def _stream_errors(self) -> StreamErrors:
-        return self._call.stream_errors or self._admission.policy.stream_errors or self._relay.config.stream_errors
 
     async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
         self._books.asked()
