@@ -71,36 +71,6 @@ def test_arguments_are_valid_and_ids_differ():
     assert 2 == len({part.id for part in found.parts})
 
 
-def test_dictated_calls_are_made_one_a_turn():
-    """Lines that dictate calls are followed in order as the results come in, and then the last result is quoted."""
-    told = 'Two steps:\ncall news with {"city": "Bern"}\ncall none with {}\ncall weather with {"city": "Z ü"}\nThat is all.'
-    turns = [Turn("user", told)]
-    made = []
-    for number in range(2):
-        (part,) = answer(ask(turns=tuple(turns), tools=(WEATHER, NEWS))).parts
-        made.append((part.name, part.text))
-        turns += [Turn("assistant"), Turn("user", "a reminder", results=(ToolResult(part.id, f"result {number}"),))]
-    assert [("news", '{"city": "Bern"}'), ("weather", '{"city": "Z ü"}')] == made
-    last = answer(ask(turns=tuple(turns), tools=(WEATHER, NEWS)))
-    assert text_of(last).startswith("The tools said: result 1.")
-    assert "stop" == last.finish
-
-
-def test_a_newer_dictation_replaces_the_older_and_a_choice_goes_before_both():
-    """What the user dictated last counts, and `none` or a forced tool count more."""
-    turns = (
-        Turn("user", 'call news with {"city": "a"}'),
-        Turn("assistant"),
-        Turn("user", results=(ToolResult("1", "done"),)),
-        Turn("assistant", "Done."),
-        Turn("user", 'call weather with {"city": "b"}'),
-    )
-    asked = ask(turns=turns, tools=(WEATHER, NEWS))
-    assert ["weather"] == calls_of(answer(asked))
-    assert [] == calls_of(answer(msgspec.structs.replace(asked, choice=Choice("none"))))
-    assert ["news"] == calls_of(answer(msgspec.structs.replace(asked, choice=Choice("any", ("news",)))))
-
-
 def test_results_are_quoted_and_not_answered_by_calls():
     """After the results of the last turn comes text, unless a call is forced."""
     turns = (Turn("user", results=(ToolResult("a", "sunny"), ToolResult("b", "no such city", error=True))),)

@@ -11,6 +11,7 @@ from llmgw_domain.errors import (
     AccountRejected,
     BadRequest,
     GatewayError,
+    TooLarge,
     UpstreamReset,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -487,3 +488,53 @@ async def test_closing_the_pool_ends_what_is_still_leased(waiting):
             await reading
         await lease.__aexit__(None, None, None)
         assert (caught.value.bytes_received, pool.counters().leased, pool.counters().open) == (2, 0, 0)
+
+
+async def pieces(*parts, error=None):
+    for part in parts:
+        yield part
+    if error is not None:
+        raise error
+
+
+async def test_a_body_is_streamed_as_it_comes():
+    """In chunks, or with the length that is known; never on a kept connection, since it can't be sent again."""
+    got = []
+
+    async def handler(request):
+        got.append((request.headers.get("Content-Length"), await request.read()))
+        return aiohttp.web.Response(text="ok")
+
+    app = aiohttp.web.Application()
+    app.router.add_post("/v1/x", handler)
+    runner = aiohttp.web.AppRunner(app)
+    await runner.setup()
+    try:
+        site = aiohttp.web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        port = site._server.sockets[0].getsockname()[1]
+        account = Account(
+            id="a", provider=Provider.OPENAI, base_url=f"http://127.0.0.1:{port}", credential=Secret("k"), pool="p"
+        )
+        async with ConnectionPool() as pool:
+            for length in (None, 4):
+                request = UpstreamRequest(
+                    account=account, path="/v1/x", body=b"", upload=pieces(b"ab", b"cd"), length=length
+                )
+                assert b"ok" == await whole(pool, request)
+            assert 0 == pool.counters().leased
+    finally:
+        await runner.cleanup()
+    assert [(None, b"abcd"), ("4", b"abcd")] == got
+
+
+async def test_what_breaks_a_streamed_body_is_told_as_it_is():
+    """The client's fault is not the provider's, whatever aiohttp makes of it."""
+
+    async def script(peer):
+        await peer.silence()
+
+    async with RawServer(script) as server, ConnectionPool() as pool:
+        with pytest.raises(TooLarge, match="much"):
+            await whole(pool, ask(server, body=b"", upload=pieces(b"ab", error=TooLarge("too much"))))
+        assert 0 == pool.counters().leased

@@ -4,7 +4,7 @@ from llmgw_domain import Provider
 from llmgw_protocols import TargetFacts, dialect_for, dialect_named, dialects
 
 
-@pytest.mark.parametrize("name", ["chat", "messages", "gemini"])
+@pytest.mark.parametrize("name", ["chat", "completions", "messages", "gemini"])
 def test_dialects_are_found_by_their_name(name):
     """Each dialect is registered under the name that it calls itself."""
     assert dialect_named(name).name == name

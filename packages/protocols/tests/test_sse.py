@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_protocols.sse import FrameTooLarge, SseCutter, SseFrame, write
+from llmgw_protocols.sse import FrameTooLarge, SseCutter, SseFrame, delimited, is_whole, write
 
 
 def cut(*pieces: bytes) -> list[SseFrame]:
@@ -73,3 +73,16 @@ def test_write() -> None:
     """What is written is cut again into the same name and data."""
     assert write(b"{}") == b"data: {}\n\n"
     assert [SseFrame(b"event: x\ndata: {}\n\n", b"x", b"{}")] == cut(write(b"{}", b"x"))
+
+
+@pytest.mark.parametrize(
+    ("last", "expected"),
+    [(b'data: {"a":1}', True), (b"data: [DONE]", True), (b'{"a":1}', True), (b'data: {"a":', False), (b"da", False)],
+)
+def test_a_last_frame_is_whole_or_cut(last: bytes, expected: bool) -> None:
+    """Behind the last blank line, JSON that ends tells a frame that only lacks its delimiter."""
+    cutter = SseCutter()
+    cutter.feed(last)
+    (frame,) = cutter.finish()
+    assert is_whole(frame) is expected
+    assert delimited(frame).raw == last + b"\n\n"

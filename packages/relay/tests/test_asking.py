@@ -1,10 +1,15 @@
+import msgspec
 import pytest
 
-from llmgw_domain import Provider
+from llmgw_domain import Account, Candidate, Model, Provider, Route, Secret, Target
+from llmgw_domain.accounts import Platform
+from llmgw_domain.chat import Origin, Thinking
 from llmgw_domain.errors import BadRequest
 from llmgw_protocols import EncodeContext, TargetFacts, WireRequest, dialect_named
-from llmgw_relay.asking import Chat
+from llmgw_protocols.signatures import Kept
+from llmgw_relay.asking import Chat, facts_of
 from llmgw_relay.meter import Meter
+from llmgw_relay.stash import MemoryStash
 from llmgw_relay.transform import Passthrough, Translation
 
 BODY = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"odd":1}'
@@ -41,3 +46,55 @@ def test_a_request_that_makes_no_sense_is_refused_when_it_has_to_be_read():
     request = asking(b'{"model":"m","messages":[{"role":"user","content":7}]}')
     with pytest.raises(BadRequest):
         request.of(TargetFacts(provider=Provider.ANTHROPIC, model="claude-sonnet-4-5"), "auto")
+
+
+def test_a_renderer_learns_what_it_needs_of_the_account():
+    """The platform and the kind of server, not the credential."""
+    account = Account(
+        id="a",
+        provider=Provider.VERTEX,
+        base_url="",
+        credential=Secret("k"),
+        pool="p",
+        platform=Platform(project="x"),
+        server="s",
+    )
+    facts = facts_of(Candidate(account, "up", Target(pool="p", model="up")), 100)
+    expected = TargetFacts(
+        provider=Provider.VERTEX,
+        model="up",
+        max_output_tokens=100,
+        account="a",
+        platform=account.platform,
+        server="s",
+    )
+    assert expected == facts
+
+
+async def test_reasoning_that_the_client_left_out_is_put_back_for_its_maker():
+    """And for nobody else: another model would refuse it."""
+    body = {
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": "hi"},
+            {
+                "role": "assistant",
+                "content": None,
+                "tool_calls": [{"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{}"}}],
+            },
+            {"role": "tool", "tool_call_id": "call_1", "content": "42"},
+        ],
+        "tools": [{"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}],
+        "reasoning_effort": "low",
+    }
+    stash = MemoryStash(lambda: 0.0)
+    model = "claude-sonnet-4-5"
+    origin = Origin("anthropic", model, "a")
+    stash.put("t", ["call_1"], Kept(origin=origin, blocks=(Thinking("hm", "sig", Origin("anthropic")),)))
+    account = Account(id="a", provider=Provider.ANTHROPIC, base_url="", credential=Secret("k"), pool="p")
+    route = Route.of(Model(name="m", targets=(Target(pool="p", model=model),)), "", {"p": [account]})
+    for tenant, asked_model, there in (("t", model, True), ("t", "claude-opus-4-5", False), ("u", model, False)):
+        chat = asking(msgspec.json.encode(body))
+        await chat.recall(stash, tenant, route)
+        facts = TargetFacts(provider=Provider.ANTHROPIC, model=asked_model, account="a")
+        assert there == (b'"signature":"sig"' in chat.of(facts, "auto").requests[0].body)

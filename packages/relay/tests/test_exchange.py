@@ -6,11 +6,11 @@ import pytest
 
 from llmgw_balancer import Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, StreamErrors, Target
-from llmgw_domain.errors import ClientGone, TooLarge, UnknownKey, UpstreamReset, UpstreamStalled, UpstreamUnreachable
+from llmgw_domain.errors import UpstreamReset, UpstreamStalled, UpstreamUnreachable
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.counting import MESSAGES_COUNT
 from llmgw_protocols.embeddings import OPENAI_EMBEDDINGS
-from llmgw_relay import Call, Knock, Relay
+from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
 from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
 
@@ -357,22 +357,6 @@ async def test_the_clients_own_time_limit_bounds_the_call():
     bench = Bench(Script([BODY]))
     await bench.run(timeout=60.0)
     assert 0 < bench.upstream.asked[0].deadlines.total < 60.0
-
-
-async def test_who_is_turned_away_is_settled():
-    """A request that was refused at the door leaves one fact, with the key if it was known."""
-    bench = Bench(Script([BODY]))
-    key = bench.relay.admit("key").key
-    chat = dialect_named("chat")
-    for known, error in ((None, UnknownKey()), (key, TooLarge()), (key, ClientGone())):
-        knock = Knock(request_id="r", dialect=chat, started=0.0, headers={"user-agent": "x"}, client="::1", key=known)
-        bench.relay.turned_away(knock, error)
-    told = [(s.status, s.outcome, s.key, s.error_code, s.user_agent) for s in bench.facts.settled]
-    assert told == [
-        (401, "refused", "", "invalid_api_key", "x"),
-        (413, "refused", "k", "request_too_large", "x"),
-        (499, "cancelled", "k", "client_closed_request", "x"),
-    ]
 
 
 async def test_a_fallback_that_cannot_say_it_does_not_hide_the_failure():

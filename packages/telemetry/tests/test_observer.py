@@ -191,3 +191,13 @@ def test_connections_are_read_when_asked():
         'gateway_upstream_connections{transport="http/1.1",state="idle"} 1',
         'gateway_upstream_connections{transport="http/1.1",state="in_use"} 2',
     ]
+
+
+def test_a_cost_that_nobody_knows_is_an_alarm():
+    """A provider that bills and says nothing is counted, and its line is a warning."""
+    seen = Watched()
+    seen.observer.append(settled(**SERVED, unmetered=True))
+    assert ("warning", True) == (seen.line()["level"], seen.line()["unmetered"])
+    assert ['gateway_unmetered_requests_total{account="acc",model="gpt"} 1'] == seen.samples(
+        "gateway_unmetered_requests_total{"
+    )

@@ -1,8 +1,6 @@
 """Decides what the simulated model answers. Pure: the same request and seed give the same answer.
 
 The rules, first that applies:
-0. The last text of the user holds lines `call NAME with {JSON}`: they are followed in order, one call a turn, each after
-   the result of the one before. A line whose tool is not offered is passed over. After the last comes rule 3.
 1. Tools are offered, the choice is not `none`, and the last user turn holds no tool result (or the choice forces a
    call): tool calls, with arguments made from the tool's schema. The tool that the user's text names is called,
    otherwise the first. A text with the word "parallel", or with "both" and at least two tools, gets two calls.
@@ -10,6 +8,7 @@ The rules, first that applies:
 3. The last user turn holds tool results: a text that quotes them.
 4. It holds attachments: a text that says their kind, type and decoded size.
 5. Otherwise the user's text comes back, with some sentences after it.
+Calls that the user dictates (see `dictation`) go before all but a forced choice.
 A request for thinking puts reasoning in front. Stop sequences cut the text, then the token limit cuts the whole.
 """
 
@@ -23,6 +22,7 @@ from typing import Any
 import msgspec
 
 from llmgw_simulator.ask import Answer, Answers, Ask, Finish, Media, Part, Tool, Turn
+from llmgw_simulator.dictation import dictated
 from llmgw_simulator.schema import make
 from llmgw_simulator.tokens import count, pieces
 
@@ -46,7 +46,6 @@ _THOUGHTS = (
     "One check more: the answer must fit the form that was asked for.",
 )
 _MEDIA_TOKENS = 85
-_DICTATION = re.compile(r"^call ([\w.:-]+) with (\{.*\})$", re.MULTILINE)
 
 
 def decide(ask: Ask, seed: int, least_tokens: int = 0) -> Answers:
@@ -71,7 +70,8 @@ def _choice(ask: Ask, digest: str, least_tokens: int) -> Answer:
     rand = Random(int(digest[:16], 16) + int(digest[64:]))
     parts = [_reasoning(rand)] if ask.thinking else []
     stop = None
-    calls = _calls(ask, digest, rand)
+    told = dictated(ask, digest)
+    calls = _calls(ask, digest, rand) if told is None else told
     if not calls:
         text, stop = _stopped(_text(ask, rand, least_tokens), ask.stop)
         parts += [Part("text", text)] if text else []
@@ -84,29 +84,9 @@ def _reasoning(rand: Random) -> Part:
 
 def _calls(ask: Ask, digest: str, rand: Random) -> list[Part]:
     user = ask.last_user()
-    script = _dictated(ask)
-    if script is not None and ask.choice.mode == "auto":
-        return [_written(*call, digest) for call in script[:1]]
     if ask.choice.mode == "none" or (user.results and ask.choice.mode == "auto"):
         return []
     return [_call(tool, f"{digest}/{index}", rand) for index, tool in enumerate(_called(ask, user))]
-
-
-def _dictated(ask: Ask) -> list[tuple[str, str]] | None:
-    """Name and arguments of the calls that the user has dictated and that are still to be made; None without any.
-
-    Every call has one result, so the results since say how far the script has come, however the turns are cut.
-    """
-    for at in range(len(ask.turns) - 1, -1, -1):
-        if ask.turns[at].role == "user" and (found := _DICTATION.findall(ask.turns[at].text)):
-            offered = {tool.name for tool in ask.tools}
-            done = sum(len(turn.results) for turn in ask.turns[at:])
-            return [call for call in found if call[0] in offered][done:]
-    return None
-
-
-def _written(name: str, arguments: str, digest: str) -> Part:
-    return Part("call", arguments, name, hashlib.sha256(f"{digest}/{name}".encode()).hexdigest())
 
 
 def _called(ask: Ask, user: Turn) -> list[Tool]:

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from llmgw_domain import ClientKey
 from llmgw_domain.errors import ClientGone, GatewayError
 from llmgw_httpapi.answer import CLOSE, Headers, must_close, refusal
-from llmgw_httpapi.body import Buffered, Share, read_body, refuse_length
+from llmgw_httpapi.body import Buffered, Share, read_body, refuse_length, refuse_size
 from llmgw_httpapi.config import HttpConfig
 from llmgw_httpapi.headers import (
     Wishes,
@@ -37,7 +37,8 @@ from llmgw_httpapi.lifeline import Lifeline
 from llmgw_httpapi.pages import Pages, Ready, wrong_method
 from llmgw_httpapi.paths import Endpoint, Paths
 from llmgw_httpapi.ports import Relay
-from llmgw_protocols import WireRequest, dialect_named
+from llmgw_httpapi.upload import Upload
+from llmgw_protocols import WireRequest
 from llmgw_relay.call import Admission, Call, Knock, Reply
 
 _log = logging.getLogger(__name__)
@@ -65,7 +66,7 @@ def data_app(
         # HTTP/2 has no such header: its connections end with GOAWAY.
         return draining() and scope["http_version"].startswith("1")
 
-    paths = Paths(chat=dialect_named("chat"), messages=dialect_named("messages"), gemini=dialect_named("gemini"))
+    paths = Paths()
     pages = Pages(paths, config, ready=ready, closes=closes, new_request_id=new_request_id)
     return _DataApp(relay, config, paths, pages.app, new_request_id=new_request_id, clock=clock, closes=closes)
 
@@ -73,10 +74,11 @@ def data_app(
 class _Heads:
     """What is known of a request before its body."""
 
-    __slots__ = ("client", "endpoint", "headers", "key", "query", "request_id", "started")
+    __slots__ = ("client", "endpoint", "headers", "key", "method", "query", "request_id", "started")
 
     def __init__(self, endpoint: Endpoint, scope: Scope, new_request_id: Callable[[], str], started: float) -> None:
         self.endpoint = endpoint
+        self.method: str = scope["method"]
         self.headers = header_map(scope)
         self.query = query_map(scope)
         self.request_id = request_id_of(self.headers, new_request_id)
@@ -94,7 +96,7 @@ class _Heads:
             key=self.key,
         )
 
-    def call(self, wishes: Wishes, body: bytes) -> Call:
+    def call(self, wishes: Wishes, body: bytes, upload: Upload | None) -> Call:
         return Call(
             request_id=self.request_id,
             dialect=self.endpoint.dialect,
@@ -106,6 +108,10 @@ class _Heads:
             stream_errors=wishes.stream_errors,
             tags=wishes.tags,
             timeout=wishes.timeout,
+            pool=wishes.pool,
+            method=self.method,
+            resource=self.endpoint.resource,
+            upload=upload,
         )
 
     def _wire(self, body: bytes) -> WireRequest:
@@ -177,15 +183,22 @@ class _DataApp:
         heads.key = admission.key
         wishes = wishes_of(headers)
         refuse_encoding(headers)
-        limit = admission.policy.max_body_bytes or self._config.max_body_bytes
+        config = self._config
+        if heads.endpoint.resource is not None:
+            refuse_size(declared_length(headers), config.max_upload_bytes)
+            upload = Upload(share, limit=config.max_upload_bytes, timeout=config.body_timeout)
+            takes_body = heads.endpoint.resource.body != "none"
+            return admission, heads.call(wishes, b"", upload if takes_body else None)
+        limit = admission.policy.max_body_bytes or config.max_body_bytes
         refuse_length(declared_length(headers), limit, self._buffered)
-        body = await read_body(receive, share, limit=limit, timeout=self._config.body_timeout)
-        return admission, heads.call(wishes, body)
+        body = await read_body(receive, share, limit=limit, timeout=config.body_timeout)
+        return admission, heads.call(wishes, body, None)
 
     async def _carry(
         self, admission: Admission, call: Call, heads: _Heads, scope: Scope, receive: Receive, send: Send
     ) -> None:
-        line = Lifeline(receive, send, send_timeout=self._config.send_timeout)
+        upload = call.upload if isinstance(call.upload, Upload) else None
+        line = Lifeline(receive, send, send_timeout=self._config.send_timeout, upload=upload)
         try:
             with line:
                 async with self._relay.open(admission, call) as reply:
@@ -200,7 +213,8 @@ class _DataApp:
 
     async def _write(self, reply: Reply, call: Call, scope: Scope, line: Lifeline) -> None:
         headers = [*reply.headers, (b"x-request-id", call.request_id.encode("latin-1"))]
-        if self._closes(scope):
+        upload = call.upload if isinstance(call.upload, Upload) else None
+        if self._closes(scope) or (upload is not None and not upload.ended):
             headers.append(CLOSE)
         body, chunks = reply.body, reply.chunks
         headers += _STREAM_HEADERS if body is None else ((b"content-length", b"%d" % len(body)),)
@@ -208,6 +222,11 @@ class _DataApp:
         if body is None:
             assert chunks is not None
             await _write_chunks(chunks, line)
+        if upload is not None and not upload.ended:
+            # Closing on a client that is still sending would reset its connection before it reads the answer.
+            await line.send({"type": "http.response.body", "body": body or b"", "more_body": True})
+            await upload.discard(self._config.linger_bytes, self._config.linger_seconds)
+            body = b""
         line.complete = True
         await line.send({"type": "http.response.body", "body": body or b"", "more_body": False})
 

@@ -57,11 +57,15 @@ class Share:
 
 def refuse_length(declared: int | None, limit: int, buffered: Buffered) -> None:
     """Judges a body by its announced length, before a byte is read. Raises `TooLarge`, `GatewayBusy`."""
-    if declared is None:
-        return
-    if declared > limit:
+    if declared is not None:
+        refuse_size(declared, limit)
+        buffered.refuse_beyond(declared)
+
+
+def refuse_size(declared: int | None, limit: int) -> None:
+    """The same for a body that is passed on and not kept. Raises `TooLarge`."""
+    if declared is not None and declared > limit:
         raise _too_large(limit)
-    buffered.refuse_beyond(declared)
 
 
 async def read_body(receive: Receive, share: Share, *, limit: int, timeout: float) -> bytes:

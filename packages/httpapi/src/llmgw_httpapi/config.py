@@ -10,6 +10,8 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     max_body_bytes: int = 32 << 20
     """One request's body; a key's policy may say otherwise."""
+    max_upload_bytes: int = 512 << 20
+    """One body that is passed on as it comes in, e.g. a file."""
     max_buffered_bytes: int = 512 << 20
     """The bodies of all requests in flight together."""
     body_timeout: float = 60.0

@@ -73,11 +73,12 @@ class Wishes(msgspec.Struct, frozen=True):
     stream_errors: StreamErrors | None = None
     timeout: float | None = None
     tags: str = ""
+    pool: str = ""
 
 
 def wishes_of(headers: Mapping[str, str]) -> Wishes:
     """The `x-gw-*` headers. Raises `BadRequest`, which names the header."""
-    return Wishes(_stream_errors(headers), _timeout(headers), _tags(headers))
+    return Wishes(_stream_errors(headers), _timeout(headers), _tags(headers), headers.get("x-gw-pool", "").strip())
 
 
 def _stream_errors(headers: Mapping[str, str]) -> StreamErrors | None:

@@ -17,13 +17,17 @@ from typing import Literal
 
 from starlette.types import Message, Receive, Send
 
+from llmgw_httpapi.upload import Upload
+
 _log = logging.getLogger(__name__)
 
 Lost = Literal["gone", "stalled"]
 
 
 class Lifeline:
-    """The client's end of one exchange, once its body is read. `lost` tells why the context was left early, if it was.
+    """The client's end of one exchange, once its body is read or is being passed on.
+
+    `lost` tells why the context was left early, if it was.
 
     `started` and `complete` say how far the response has come.
     """
@@ -37,14 +41,17 @@ class Lifeline:
         "_task",
         "_timeout",
         "_timer",
+        "_upload",
         "_watcher",
         "complete",
         "lost",
         "started",
     )
 
-    def __init__(self, receive: Receive, send: Send, *, send_timeout: float) -> None:
+    def __init__(self, receive: Receive, send: Send, *, send_timeout: float, upload: Upload | None = None) -> None:
+        """What is left of the body goes to `upload`."""
         self._receive = receive
+        self._upload = upload
         self._send = send
         self._timeout = send_timeout
         self._since: float | None = None
@@ -82,8 +89,9 @@ class Lifeline:
 
     async def _watch(self) -> None:
         try:
-            while (await self._receive())["type"] != "http.disconnect":
-                pass
+            while (message := await self._receive())["type"] != "http.disconnect":
+                if self._upload is not None:
+                    await self._upload.put(message)
         except Exception as error:
             # A server whose receive fails has no client left to serve.
             _log.debug("receive failed: %r", error)

@@ -15,11 +15,12 @@ import msgspec
 from starlette.types import Scope
 
 from llmgw_httpapi.headers import header_map
-from llmgw_protocols import Dialect
+from llmgw_protocols import Dialect, dialect_named
 from llmgw_protocols.counting import GEMINI_COUNT, MESSAGES_COUNT
 from llmgw_protocols.embeddings import GEMINI_BATCH_EMBED, GEMINI_EMBED, OPENAI_EMBEDDINGS
 from llmgw_protocols.enquiry import Enquiry
 from llmgw_protocols.moderations import MODERATIONS
+from llmgw_protocols.resources import Resource, methods_at, resource_at
 from llmgw_relay.call import Verb
 
 _STREAMS = {"generateContent": False, "streamGenerateContent": True}
@@ -30,6 +31,7 @@ _GEMINI_ENQUIRIES: dict[str, Enquiry] = {
 }
 _VERSIONS = (("/v1beta/", "v1beta"), ("/v1/", "v1"), ("/models/", "v1beta"))
 _CHAT = ("/v1/chat/completions", "/chat/completions")
+_COMPLETIONS = ("/v1/completions", "/completions")
 _MESSAGES = ("/v1/messages",)
 _LISTING = re.compile(r"/(?P<version>v1beta|v1)/models(?:/(?P<model>.+))?").fullmatch
 _POST, _GET = ("POST",), ("GET",)
@@ -45,14 +47,19 @@ class Endpoint(msgspec.Struct, frozen=True):
     verb: Verb = Verb.GENERATE
     methods: tuple[str, ...] = _POST
     enquiry: Enquiry | None = None
+    resource: Resource | None = None
 
 
 class Paths:
     """The data plane's paths."""
 
-    def __init__(self, *, chat: Dialect, messages: Dialect, gemini: Dialect) -> None:
-        self._chat, self._messages, self._gemini = chat, messages, gemini
+    def __init__(self) -> None:
+        chat = self._chat = dialect_named("chat")
+        messages = self._messages = dialect_named("messages")
+        self._gemini = dialect_named("gemini")
+        completions = dialect_named("completions")
         self._fixed = {path: Endpoint(chat) for path in _CHAT} | {path: Endpoint(messages) for path in _MESSAGES}
+        self._fixed |= {path: Endpoint(completions) for path in _COMPLETIONS}
         self._fixed |= {
             path: Endpoint(dialect, verb=Verb.ENQUIRE, enquiry=enquiry)
             for path, dialect, enquiry in (
@@ -65,7 +72,7 @@ class Paths:
 
     def find(self, scope: Scope) -> Endpoint | None:
         """The endpoint at a request's path, or None; the method is not looked at."""
-        return self._fixed.get(scope["path"]) or self._in_path(scope) or self._models(scope)
+        return self._fixed.get(scope["path"]) or self._in_path(scope) or self._models(scope) or self._forwarded(scope)
 
     def guess(self, path: str, headers: Mapping[str, str]) -> Dialect:
         """The dialect that the sender of a request to an unknown path most likely reads."""
@@ -102,6 +109,15 @@ class Paths:
         model = _without_collection(unquote(found["model"] or "")) or None
         dialect = self.guess(scope["path"], header_map(scope))
         return Endpoint(dialect, model, version=found["version"], verb=Verb.LIST, methods=_GET)
+
+    def _forwarded(self, scope: Scope) -> Endpoint | None:
+        """What of OpenAI's API is passed through."""
+        path = scope["path"].removeprefix("/v1")
+        methods = methods_at(path)
+        if not methods or path == scope["path"]:
+            return None
+        resource = resource_at(scope["method"], path)
+        return Endpoint(self._chat, verb=Verb.FORWARD, methods=methods, resource=resource)
 
 
 def _raw_path(scope: Scope) -> str:

@@ -173,25 +173,37 @@ class _Lease:
         sending = _Sending(self._request, self._agent)
         try:
             try:
-                return await sending.once(self._session)
+                return await sending.once(self._session, fresh_only=sending.streams)
             except (ServerDisconnectedError, ClientOSError, ClientConnectionResetError):
                 if not sending.died_unheard:
                     raise
             self._tally.resent[self._request.account.id] += 1
             return await sending.once(self._session, fresh_only=True)
         except errors.FOREIGN as error:
-            raise errors.while_opening(error) from error
+            raise sending.upload_error or errors.while_opening(error) from error
 
 
 class _Sending:
     """The request on its way to its response's headers; the connector reports to it."""
 
-    __slots__ = ("_headers", "_limit", "_phase", "_request", "_timeout", "_total_at", "_url", "fresh_only", "line")
+    __slots__ = (
+        "_headers",
+        "_limit",
+        "_phase",
+        "_request",
+        "_timeout",
+        "_total_at",
+        "_upload",
+        "_url",
+        "fresh_only",
+        "line",
+    )
 
     def __init__(self, request: UpstreamRequest, agent: str) -> None:
         self._request = request
         self._url = wire.address(request)
         self._headers = wire.headers(request, agent)
+        self._upload = wire.Streamed(request.upload) if request.upload is not None else None
         self.fresh_only = False
         self.line: Line | None = None
         self._phase: errors.Phase = "connect"
@@ -199,6 +211,16 @@ class _Sending:
         self._timeout: asyncio.Timeout
         total = request.deadlines.total
         self._total_at = None if total is None else asyncio.get_running_loop().time() + total
+
+    @property
+    def streams(self) -> bool:
+        """Whether its body can be sent once only."""
+        return self._upload is not None
+
+    @property
+    def upload_error(self) -> Exception | None:
+        """Why the client's body ended early, if that is what broke the sending."""
+        return self._upload.error if self._upload is not None else None
 
     @property
     def died_unheard(self) -> bool:
@@ -227,7 +249,7 @@ class _Sending:
 
     async def _response(self, session: ClientSession) -> ClientResponse:
         request = self._request
-        body = wire.Body(request.body) if request.body else None
+        body = self._upload or (wire.Body(request.body) if request.body else None)
         return await session.request(request.method, self._url, data=body, headers=self._headers, allow_redirects=False)
 
     def connecting(self) -> None:

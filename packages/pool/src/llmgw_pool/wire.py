@@ -7,6 +7,7 @@ what would end its line, and the headers that frame a message belong to the tran
 from __future__ import annotations
 
 import re
+from collections.abc import AsyncIterator
 from functools import lru_cache
 
 from aiohttp.abc import AbstractStreamWriter
@@ -64,6 +65,24 @@ class Body(Payload):
         await self.write(writer)
 
 
+class Streamed:
+    """A body that comes in while it is sent. aiohttp hides what its source raises behind an error of its own, so that
+    is kept in `error`.
+    """
+
+    def __init__(self, upload: AsyncIterator[bytes]) -> None:
+        self._upload = upload
+        self.error: Exception | None = None
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        try:
+            async for part in self._upload:
+                yield part
+        except Exception as error:
+            self.error = error
+            raise
+
+
 def address(request: UpstreamRequest) -> URL:
     """Where the request goes, exactly as its parts are written: nothing is quoted or normalised again.
 
@@ -102,6 +121,8 @@ def headers(request: UpstreamRequest, user_agent: str) -> CIMultiDict[str]:
     out.setdefault("user-agent", user_agent)
     if request.body:
         out.setdefault("content-type", "application/json")
+    if request.upload is not None and request.length is not None:
+        out["content-length"] = str(request.length)
     credential = credential_header(request.account)
     if credential is not None:
         out[credential[0]] = credential[1]

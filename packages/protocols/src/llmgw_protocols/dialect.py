@@ -55,13 +55,14 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
 class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a renderer has to know of the place it renders for.
 
-    `max_output_tokens` is the output limit to send where the dialect demands one and the client gave none. `platform`
-    and `server` are the account's.
+    `max_output_tokens` is the output limit to send where the dialect demands one and the client gave none. `account` is
+    its id; `platform` and `server` are the account's.
     """
 
     provider: Provider
     model: str
     max_output_tokens: int | None = None
+    account: str = ""
     platform: Platform = Platform()
     server: str = ""
 

@@ -25,6 +25,7 @@ _NAMES = {
     "google": {
         "frequency_penalty": "frequencyPenalty",
         "logprobs": "responseLogprobs",
+        "max_tokens": "maxOutputTokens",
         "messages": "contents",
         "n": "candidateCount",
         "presence_penalty": "presencePenalty",

@@ -95,6 +95,23 @@ def _frame(raw: bytes) -> SseFrame:
     return SseFrame(raw, event, data)
 
 
+def is_whole(frame: SseFrame) -> bool:
+    """Whether a frame without its delimiter came to its end, with JSON or `[DONE]`: what a cut left of one is none."""
+    data = (frame.data or b"").strip() or frame.raw.strip()
+    if data == b"[DONE]":
+        return True
+    try:
+        msgspec.json.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
+def delimited(frame: SseFrame) -> SseFrame:
+    """The frame with its blank line, or what is written behind it would become a part of it."""
+    return msgspec.structs.replace(frame, raw=frame.raw.rstrip(b"\r\n") + b"\n\n")
+
+
 def write(data: bytes, event: bytes | None = None) -> bytes:
     """One frame with one line of data."""
     if event is None:

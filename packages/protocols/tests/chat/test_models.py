@@ -88,3 +88,12 @@ def test_other_traits() -> None:
     assert [
         models.wants_reasoning_back(*m) for m in ((OTHER, "deepseek-chat"), (OTHER, "Kimi-K2"), (OPENAI, "deepseek"))
     ] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [("gpt-5-mini", (5, 0)), ("gpt-5.4", (5, 4)), ("openai/gpt-4.1-nano", (4, 1)), ("o3", None), ("my-gpt-5", None)],
+)
+def test_versions(model: str, expected: tuple[int, int] | None) -> None:
+    """GPT models say their version in their names."""
+    assert expected == models.gpt_version(model)

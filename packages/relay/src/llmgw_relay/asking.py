@@ -6,11 +6,12 @@ form, which is parsed at the first target that needs it. The smaller questions a
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 import msgspec
 
+from llmgw_domain import Candidate, Route
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.models import Api
 from llmgw_protocols import (
@@ -24,7 +25,9 @@ from llmgw_protocols import (
     place,
 )
 from llmgw_protocols.enquiry import Enquiry, Estimate
+from llmgw_protocols.signatures import Kept, restored, wanted
 from llmgw_relay.meter import Meter
+from llmgw_relay.stash import Stash
 from llmgw_relay.transform import Conversion, Passthrough, Transform, Translation
 
 
@@ -60,7 +63,17 @@ class Chat:
     def __init__(self, client: Dialect, envelope: Envelope) -> None:
         self._client = client
         self._request: ChatRequest | None = None
+        self._kept: Mapping[str, Kept] = {}
         self.envelope = envelope
+
+    async def recall(self, stash: Stash, tenant: str, route: Route) -> None:
+        """Looks up the reasoning that the client left out, if the request may have to be translated.
+
+        Raises `BadRequest` and its kin, as `request` does.
+        """
+        if any(self._dialect(facts_of(c), c.target.api).name != self._client.name for c in route):
+            keys = wanted(self.request)
+            self._kept = await stash.get(tenant, keys) if keys else {}
 
     @property
     def request(self) -> ChatRequest:
@@ -70,9 +83,9 @@ class Chat:
         return self._request
 
     def of(self, facts: TargetFacts, api: Api) -> Asked:
-        dialect = dialect_for(facts, api, self._client.name)
+        dialect = self._dialect(facts, api)
         native = dialect.name == self._client.name
-        rendered = self._client.passthrough(self.envelope, facts) if native else dialect.render(self.request, facts)
+        rendered = self._client.passthrough(self.envelope, facts) if native else self._rendered(dialect, facts)
         placed = place(rendered, dialect.name, facts, stream=self.envelope.stream)
 
         def transform(context: EncodeContext, meter: Meter) -> Transform:
@@ -84,6 +97,15 @@ class Chat:
             return Translation(dialect.decoder(model=facts.model), encoder, meter, placed.aliases)
 
         return Asked(dialect=dialect, requests=(placed,), transform=transform)
+
+    def _dialect(self, facts: TargetFacts, api: Api) -> ProviderDialect:
+        return dialect_for(facts, api, self._client.name)
+
+    def _rendered(self, dialect: ProviderDialect, facts: TargetFacts) -> Rendered:
+        request = self.request
+        if self._kept:
+            request = restored(request, self._kept, dialect.family, facts.model, facts.account)
+        return dialect.render(request, facts)
 
     def __repr__(self) -> str:
         return f"<Chat {self._client.name} {self.envelope.model!r}>"
@@ -109,3 +131,16 @@ class Smaller:
 
     def __repr__(self) -> str:
         return f"<Smaller {self._enquiry.name} {self.envelope.model!r}>"
+
+
+def facts_of(candidate: Candidate, max_output_tokens: int | None = None) -> TargetFacts:
+    """What a renderer has to know of a candidate."""
+    account = candidate.account
+    return TargetFacts(
+        provider=account.provider,
+        model=candidate.model,
+        max_output_tokens=max_output_tokens,
+        account=account.id,
+        platform=account.platform,
+        server=account.server,
+    )

@@ -31,13 +31,13 @@ class Attempt:
         dialect: ProviderDialect,
         rendered: Rendered,
         requests: Sequence[UpstreamRequest],
-        transform: Transform,
+        transform: Transform | None = None,
     ) -> None:
         self.candidate = candidate
         self.lease = lease
         self.dialect = dialect
         self.rendered = rendered
-        self.transform = transform
+        self._transform = transform
         self._requests = list(requests)
         self.received = 0
         self.over = False
@@ -53,6 +53,12 @@ class Attempt:
         # Only an entered context is left again; one that failed to enter has cleaned up after itself.
         self._context = context
         return self._reply
+
+    @property
+    def transform(self) -> Transform:
+        """What turns the answer into the client's, where it is not passed on as it comes."""
+        assert self._transform is not None
+        return self._transform
 
     @property
     def more(self) -> bool:

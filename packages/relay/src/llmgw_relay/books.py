@@ -9,7 +9,7 @@ from llmgw_domain import Usage
 from llmgw_domain.errors import GatewayError, QuotaExhausted
 from llmgw_protocols import Dialect
 from llmgw_relay.attempt import Attempt
-from llmgw_relay.call import Admission, Call
+from llmgw_relay.call import Admission, Call, Verb
 from llmgw_relay.facts import CallOpened, CallSettled, Outcome
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Facts
@@ -132,6 +132,7 @@ class Books:
             first_byte=None if self._first_byte is None else self._first_byte - started,
             overhead=None if self._asked is None else self._asked - started,
             usage=self._usage(attempt, meter, outcome),
+            unmetered=outcome == "ok" and self._sells and meter.usage is None,
             bytes_sent=self.sent,
             bytes_received=attempt.received if attempt else 0,
             lossy=attempt.rendered.lossy if attempt else (),
@@ -142,10 +143,18 @@ class Books:
             config_version=admission.catalog.version,
         )
 
+    @property
+    def _sells(self) -> bool:
+        """Whether a provider bills the call, whatever it says of it."""
+        resource = self._call.resource
+        return resource is not None and resource.aim == "model"
+
     def _usage(self, attempt: Attempt | None, meter: Meter, outcome: Outcome) -> Usage | None:
         # A refusal is not billed by any provider; whoever was asked and not heard out may well bill what it did.
         if attempt is None or outcome == "refused":
             return None
+        if self._call.verb is not Verb.GENERATE:
+            return meter.usage
         return meter.settled_usage(complete=outcome == "ok", request_bytes=len(self._call.wire.body))
 
 

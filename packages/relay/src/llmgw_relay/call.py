@@ -10,6 +10,8 @@ import msgspec
 from llmgw_domain import Catalog, ClientKey, Policy, StreamErrors
 from llmgw_protocols import Dialect, WireRequest
 from llmgw_protocols.enquiry import Enquiry
+from llmgw_protocols.resources import Resource
+from llmgw_relay.ports import Upload
 
 
 class Admission(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,10 +28,11 @@ class Verb(StrEnum):
     GENERATE = "generate"
     ENQUIRE = "enquire"
     LIST = "list"
+    FORWARD = "forward"
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a client, read whole. `started` is the monotonic time of its first byte."""
+    """One request of a client, read whole but for an `upload`. `started` is the monotonic time of its first byte."""
 
     request_id: str
     dialect: Dialect
@@ -38,6 +41,13 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     verb: Verb = Verb.GENERATE
     enquiry: Enquiry | None = None
     """The smaller question that is asked, where it is no chat."""
+    resource: Resource | None = None
+    """What of OpenAI's API is asked for, where it is passed through."""
+    method: str = "POST"
+    upload: Upload | None = None
+    """The body of what is passed through, in place of the wire's."""
+    pool: str = ""
+    """What `x-gw-pool` asked for: where to put what names no model."""
     client: str = ""
     stream_errors: StreamErrors | None = None
     """What `x-gw-stream-errors` asked for."""

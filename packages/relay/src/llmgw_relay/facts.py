@@ -57,6 +57,8 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     first_byte: float | None = None
     overhead: float | None = None
     usage: Usage | None = None
+    unmetered: bool = False
+    """The provider bills this call, and said nothing of what it used: its cost is not known."""
     bytes_sent: int = 0
     bytes_received: int = 0
     lossy: tuple[str, ...] = ()

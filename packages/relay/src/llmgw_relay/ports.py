@@ -18,7 +18,8 @@ from llmgw_relay.facts import CallOpened, CallSettled
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request to a provider. `path` (with a leading slash) and `query` follow the account's base URL.
 
-    `headers` hold no credential: the transport adds the account's.
+    `headers` hold no credential: the transport adds the account's. `upload` is a body that is streamed instead of
+    `body`, once; `length` is its size in bytes where it is known.
     """
 
     account: Account
@@ -29,6 +30,20 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     deadlines: Deadlines = Deadlines()
     stream: bool = False
+    upload: AsyncIterator[bytes] | None = None
+    length: int | None = None
+
+
+class Upload(Protocol):
+    """A client's body as it comes in: iterated once, in several goes if need be."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Raises `TooLarge`, and `BadRequest` for a body that stops coming."""
+        ...
+
+    def hold(self, size: int) -> None:
+        """Counts bytes that are kept against what may be buffered in all. Raises `GatewayBusy`."""
+        ...
 
 
 class UpstreamReply(Protocol):

@@ -11,7 +11,9 @@ from llmgw_domain.errors import (
     GatewayError,
     NotFound,
     QuotaExhausted,
+    RateLimited,
     UpstreamNotFound,
+    UpstreamUnreachable,
 )
 
 
@@ -29,6 +31,11 @@ def may_retry(error: GatewayError, attempts: int, max_attempts: int, remaining: 
 def cannot_answer(error: GatewayError) -> bool:
     """Whether a refusal may mean that the target does not have this endpoint, or not for this model."""
     return isinstance(error, UpstreamNotFound | NotFound | BadRequest)
+
+
+def unprocessed(error: GatewayError) -> bool:
+    """Whether the provider has surely done nothing: it was not reached, or refused before it looked at the request."""
+    return isinstance(error, UpstreamUnreachable | RateLimited | QuotaExhausted | AccountRejected | AccountForbidden)
 
 
 _OWN_AFFAIR = (AccountRejected, AccountForbidden, UpstreamNotFound, QuotaExhausted)

@@ -24,6 +24,25 @@ class MemoryFacts:
             self.settled.append(fact)
 
 
+class MemoryUpload:
+    """A body that comes in these pieces. `held` counts what was kept of it."""
+
+    def __init__(self, *pieces: bytes) -> None:
+        self._pieces = list(pieces)
+        self.held = 0
+
+    def __aiter__(self) -> MemoryUpload:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop(0)
+
+    def hold(self, size: int) -> None:
+        self.held += size
+
+
 class Script:
     """A scripted response: a status and pieces; a piece that is an exception is raised, any other is a network read.
 
@@ -62,11 +81,14 @@ class ScriptedUpstream:
     def __init__(self, *scripts: Script) -> None:
         self.scripts = list(scripts)
         self.asked: list[UpstreamRequest] = []
+        self.uploaded: list[bytes] = []
         self.open_now = 0
 
     @asynccontextmanager
     async def open(self, request: UpstreamRequest) -> AsyncIterator[UpstreamReply]:
         self.asked.append(request)
+        if request.upload is not None:
+            self.uploaded.append(b"".join([part async for part in request.upload]))
         script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
         if script.refuse is not None:
             raise script.refuse

@@ -17,6 +17,7 @@ from llmgw_domain.stream import Answer, Failed, StreamEvent, ToolOpened, UsageRe
 from llmgw_protocols import Decoder, Encoder, Frame
 from llmgw_protocols.enquiry import Told
 from llmgw_protocols.redaction import holds_secret
+from llmgw_protocols.signatures import Keeper
 from llmgw_relay.meter import Meter
 
 _ANSWERED = 200
@@ -32,6 +33,9 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Transform(Protocol):
+    keeper: Keeper | None
+    """What collects the reasoning that the client may not bring back; None where the client's dialect carries it."""
+
     def feed(self, data: bytes) -> Step:
         """One network read."""
         ...
@@ -54,6 +58,7 @@ class Passthrough:
 
     def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
+        self.keeper: Keeper | None = None
 
     def feed(self, data: bytes) -> Step:
         return self._pass(_read(self._decoder, data))
@@ -110,6 +115,7 @@ class Translation:
     ) -> None:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
         self._aliases = aliases or {}
+        self.keeper: Keeper | None = Keeper()
 
     def feed(self, data: bytes) -> Step:
         return self._emit(_read(self._decoder, data))
@@ -124,8 +130,7 @@ class Translation:
 
     def whole(self, bodies: Sequence[bytes]) -> Step:
         (body,) = bodies
-        events = self._named(self._decoder.whole(body))
-        self._meter.see(events)
+        events = self._seen(self._decoder.whole(body))
         answer = Answer.fold(events)
         if answer.error is not None:
             return Step(b"", answer.error)
@@ -140,8 +145,7 @@ class Translation:
         events: list[StreamEvent] = []
         for frame in frames:
             events.extend(frame.events)
-        events = self._named(events)
-        self._meter.see(events)
+        events = self._seen(events)
         failure = self._meter.failure
         if failure is not None:
             good = events[: next((i for i, e in enumerate(events) if isinstance(e, Failed)), 0)]
@@ -150,6 +154,13 @@ class Translation:
         if self._decoder.closed:
             return Step(out + self._encoder.end(), over=True)
         return Step(out)
+
+    def _seen(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        events = self._named(events)
+        self._meter.see(events)
+        if self.keeper is not None:
+            self.keeper.see(events)
+        return events
 
     def _named(self, events: list[StreamEvent]) -> list[StreamEvent]:
         """The events with tools by the client's names for them."""
@@ -166,6 +177,7 @@ class Conversion:
 
     def __init__(self, read: Callable[[Sequence[bytes]], Told], meter: Meter) -> None:
         self._read, self._meter = read, meter
+        self.keeper: Keeper | None = None
 
     def feed(self, data: bytes) -> Step:
         raise NotImplementedError("only chats are streamed")

@@ -60,6 +60,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tokens_output: int | None = None
     tokens_reasoning: int | None = None
     tokens_estimated: bool = False
+    unmetered: bool = False
     bytes_sent: int = 0
     bytes_received: int = 0
     error_code: str | None = None
@@ -91,6 +92,11 @@ class Observer:
         self._overhead = metrics.histogram("gateway_overhead_seconds", "The gateway's own time in a request.").of()
         self._tokens = metrics.counter(
             "gateway_tokens_total", "Tokens by kind; reasoning is part of output.", ("kind",)
+        )
+        self._unmetered = metrics.counter(
+            "gateway_unmetered_requests_total",
+            "Answers that a provider bills without saying what they used: their cost is none.",
+            ("account", "model"),
         )
         self._version = metrics.gauge("gateway_catalog_version", "1 for the catalog that is served.", ("version",))
         metrics.callback("gateway_inflight", "Requests sent to an account and not settled.", (), self._inflight)
@@ -135,6 +141,8 @@ class Observer:
             self._overhead.observe(fact.overhead)
         if fact.usage is not None:
             self._count_tokens(fact.usage)
+        if fact.unmetered:
+            self._unmetered.of(fact.account or NOWHERE, model).inc()
 
     def _count_tokens(self, usage: Usage) -> None:
         of = self._tokens.of
@@ -182,6 +190,7 @@ def request_line(fact: CallSettled) -> RequestLine:
         first_byte_ms=_ms(fact.first_byte),
         overhead_ms=_ms(fact.overhead),
         **_tokens(fact.usage),
+        unmetered=fact.unmetered,
         bytes_sent=fact.bytes_sent,
         bytes_received=fact.bytes_received,
         error_code=fact.error_code,
@@ -231,8 +240,8 @@ def _ms(seconds: float | None) -> float | None:
 
 
 def _level(fact: CallSettled) -> str:
-    """A client's own mistakes and departures are no warning to an operator."""
-    return "warning" if fact.outcome == "failed" or fact.status >= 500 else "info"
+    """A client's own mistakes and departures are no warning to an operator; a cost that nobody knows is."""
+    return "warning" if fact.outcome == "failed" or fact.status >= 500 or fact.unmetered else "info"
 
 
 def _tokens(usage: Usage | None) -> dict[str, Any]:

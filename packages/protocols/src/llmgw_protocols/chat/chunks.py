@@ -10,13 +10,16 @@ rest fit.
 from __future__ import annotations
 
 import re
-from typing import Any
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec import Raw
 
 from llmgw_protocols.chat._wire import ExtraContent, Google
 from llmgw_protocols.chat.usage import WireUsage
+
+T = TypeVar("T")
 
 # A union with None is no raw value to the decoder, so absence is an empty one.
 _ABSENT = Raw(b"")
@@ -126,6 +129,8 @@ class WireChoice(msgspec.Struct, frozen=True, gc=False):
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
+    text: str | None = None
+    """What legacy completions have in their place."""
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     stop_reason: str | int | None = None
@@ -174,12 +179,13 @@ def read(data: bytes) -> Chunk:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        return _fit(_loosely(data))
+        return fit(loosely(data), _lenient, _PRECIOUS)
     except RecursionError:
         raise NotUnderstood("nested too deeply") from None
 
 
-def _loosely(data: bytes) -> Any:
+def loosely(data: bytes) -> Any:
+    """Any JSON value, mended where providers break the format. Raises `NotUnderstood`."""
     try:
         return _loose(data)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -197,25 +203,28 @@ def _mend(token: re.Match[bytes]) -> bytes:
     return _SURROGATES.sub(lambda m: m[1] + (m[2] or b"\\ufffd"), token[0])
 
 
-def _fit(value: Any) -> Chunk:
-    """Takes out members of a wrong type, one by one, until the rest is a chunk."""
+def fit(value: Any, decode: Callable[[bytes], T], precious: Collection[str]) -> T:
+    """Takes out members of a wrong type, one by one, until `decode` reads the rest. Raises `NotUnderstood`.
+
+    A member whose name is among the `precious` ones is never taken out: the answer would not be the same.
+    """
     if not isinstance(value, dict):
         raise NotUnderstood("not a JSON object")
     for _ in range(_MENDS):
         try:
-            return _lenient(msgspec.json.encode(value))
+            return decode(msgspec.json.encode(value))
         except msgspec.ValidationError as error:
-            _take_out(value, error)
+            _take_out(value, error, precious)
     raise NotUnderstood("too many members of a wrong type")
 
 
-def _take_out(value: Any, error: msgspec.ValidationError) -> None:
+def _take_out(value: Any, error: msgspec.ValidationError, precious: Collection[str]) -> None:
     match = _AT.search(str(error))
     steps = [name or int(index) for name, index in _STEP.findall(match[1]) if index != "..."] if match else []
     # An index at the end is a bad item: its whole list goes.
     while steps and isinstance(steps[-1], int):
         steps.pop()
-    if not steps or steps[-1] in _PRECIOUS:
+    if not steps or steps[-1] in precious:
         raise NotUnderstood(str(error))
     for step in steps[:-1]:
         value = value[step]

@@ -17,8 +17,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-import msgspec
-
 from llmgw_domain.errors import GatewayError, UpstreamFailed, UpstreamMalformed
 from llmgw_domain.stream import (
     Cited,
@@ -40,7 +38,7 @@ from llmgw_domain.stream import (
 from llmgw_protocols import data_url
 from llmgw_protocols.chat import chunks, errors, formats, usage
 from llmgw_protocols.dialect import Frame
-from llmgw_protocols.sse import FrameTooLarge, SseCutter, SseFrame
+from llmgw_protocols.sse import FrameTooLarge, SseCutter, SseFrame, delimited, is_whole
 
 _REASONS = {
     "stop": FinishReason.STOP,
@@ -96,7 +94,7 @@ class ChatDecoder:
     def finish(self) -> list[Frame]:
         if self._failed and not self._told:
             return []
-        return [self._frame(_delimited(frame)) for frame in self._cutter.finish() if _is_whole(frame)]
+        return [self._frame(delimited(frame)) for frame in self._cutter.finish() if is_whole(frame)]
 
     def whole(self, body: bytes) -> list[StreamEvent]:
         self._is_body = True
@@ -156,6 +154,8 @@ class ChatDecoder:
             choice = self._choice(wire.index or 0)
             # Perplexity puts both into everything: a full message into chunks, an empty delta into bodies.
             delta = wire.message or wire.delta if self._is_body else wire.delta or wire.message
+            if delta is None and wire.text is not None:
+                delta = chunks.Delta(content=wire.text)
             error = choice.read(wire, delta, events)
             if error is not None:
                 events.extend(self._fail(error))
@@ -375,23 +375,6 @@ def _is_error(chunk: chunks.Chunk) -> bool:
     if chunk.object == "error" or (chunk.x_groq is not None and chunk.x_groq.error):
         return True
     return bytes(chunk.error) not in _NO_ERROR
-
-
-def _is_whole(frame: SseFrame) -> bool:
-    """Whether a frame without its delimiter came to its end: what a cut left of one is no frame."""
-    data = (frame.data or b"").strip() or frame.raw.strip()
-    if data == b"[DONE]":
-        return True
-    try:
-        msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return False
-    return True
-
-
-def _delimited(frame: SseFrame) -> SseFrame:
-    # What is written behind a frame that came without its blank line would otherwise become a part of it.
-    return msgspec.structs.replace(frame, raw=frame.raw.rstrip(b"\r\n") + b"\n\n")
 
 
 def _inline(url: str) -> tuple[str, str]:

@@ -26,23 +26,43 @@ from llmgw_protocols.statuses import kind_of
 
 _BY_CODE: dict[str, type[GatewayError]] = {
     "billing_hard_limit_reached": QuotaExhausted,
+    "bio_policy": ContentRefused,
     "content_filter": ContentRefused,
     "content_policy_violation": ContentRefused,
     "context_length_exceeded": ContextTooLong,
+    "image_content_policy_violation": ContentRefused,
     "insufficient_quota": QuotaExhausted,
     "invalid_api_key": AccountRejected,
+    "misalignment_policy_violation": ContentRefused,
     "model_not_found": UpstreamNotFound,
 }
 # Errors inside an answer have no status of their own; their type or code tells it.
 _STATUS_OF_WORD = {
     "authentication_error": 401,
     "billing_hard_limit_reached": 429,
+    "bio_policy": 400,
     "content_filter": 400,
     "content_policy_violation": 400,
     "context_length_exceeded": 400,
+    "data_residency_mismatch": 400,
+    "empty_image_file": 400,
+    "failed_to_download_image": 400,
+    "image_content_policy_violation": 400,
+    "image_file_not_found": 400,
+    "image_file_too_large": 400,
+    "image_parse_error": 400,
+    "image_too_large": 400,
+    "image_too_small": 400,
     "insufficient_quota": 429,
     "invalid_api_key": 401,
+    "invalid_base64_image": 400,
+    "invalid_image": 400,
+    "invalid_image_format": 400,
+    "invalid_image_mode": 400,
+    "invalid_image_url": 400,
+    "invalid_prompt": 400,
     "invalid_request_error": 400,
+    "misalignment_policy_violation": 400,
     "model_not_found": 404,
     "not_found_error": 404,
     "overloaded_error": 503,
@@ -53,6 +73,8 @@ _STATUS_OF_WORD = {
     "timeout": 504,
     "timeout_error": 504,
     "tool_use_failed": 400,
+    "unsupported_image_media_type": 400,
+    "vector_store_timeout": 504,
 }
 _TOO_LONG = re.compile(r"maximum context length|context window|prompt is too long", re.IGNORECASE)
 _LONGEST_TEXT = 500

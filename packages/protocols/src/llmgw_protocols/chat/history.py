@@ -122,7 +122,7 @@ class History:
         if not isinstance(block, ToolResult):
             return [block]
         media = [b for b in block.content if not isinstance(b, Text)]
-        return [Text(orphan(block.call_id, _result_text(block))), *media]
+        return [Text(orphan(block.call_id, result_text(block))), *media]
 
     def _role(self, role: str) -> str:
         return role if self._native or role != "developer" else "system"
@@ -134,7 +134,7 @@ class History:
         return message
 
     def _result(self, call_id: str, result: ToolResult | None) -> Message:
-        text = NO_RESULT if result is None else _result_text(result)
+        text = NO_RESULT if result is None else result_text(result)
         return {"role": "tool", "tool_call_id": wire_id(call_id), "content": text}
 
     def _media(self, result: ToolResult) -> list[Any]:
@@ -187,13 +187,11 @@ class History:
 
     def _file(self, file: File) -> dict[str, Any]:
         match file.source:
-            case Inline(media_type=kind, data=data) if kind.startswith("text/"):
-                # The chat API reads PDFs; a text is best sent as what it is.
-                text = base64.b64decode(data).decode("utf-8", "replace")
-                return {"type": "text", "text": f"[{file.filename}]\n{text}" if file.filename else text}
-            case Inline(media_type=kind):
-                name = file.filename or f"document.{kind.rpartition('/')[2]}"
-                return {"type": "file", "file": {"filename": name, "file_data": _url(file.source)}}
+            case Inline(media_type=kind) as source if kind.startswith("text/"):
+                return {"type": "text", "text": text_of_file(source, file.filename)}
+            case Inline() as source:
+                named = {"filename": name_of_file(source, file.filename), "file_data": _url(source)}
+                return {"type": "file", "file": named}
             case Remote(url=url) if not self._native:
                 return {"type": "file", "file": {"filename": file.filename or "document", "file_data": url}}
             case Remote():
@@ -203,8 +201,7 @@ class History:
     def _mark(self, cache: CacheMark | None) -> dict[str, Any]:
         if cache is None or not self._breakpoints:
             return {}
-        ttl = {"1h": "12h", "5m": "30m"}.get(cache.ttl or "")
-        return {"prompt_cache_breakpoint": {"mode": "explicit", **({"ttl": ttl} if ttl else {})}}
+        return breakpoint_after(cache)
 
     def _answer(self, turn: Turn) -> list[Message]:
         message: Message = {"role": "assistant"}
@@ -240,11 +237,28 @@ class History:
         return [{"role": "user", "content": parts}] if parts else []
 
 
-def wire_id(call_id: str) -> str:
-    """A call's id as OpenAI takes it: at most 40 characters, so a longer one is hashed, the same way for its result."""
-    if len(call_id) <= _LONGEST_ID:
+def wire_id(call_id: str, longest: int = _LONGEST_ID) -> str:
+    """A call's id as OpenAI takes it: one over the longest length is hashed, the same way for its result."""
+    if len(call_id) <= longest:
         return call_id
     return "call_" + hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+
+
+def text_of_file(source: Inline, filename: str | None) -> str:
+    """A text document as prompt text: OpenAI reads PDFs, and a text is best sent as what it is."""
+    text = base64.b64decode(source.data).decode("utf-8", "replace")
+    return f"[{filename}]\n{text}" if filename else text
+
+
+def name_of_file(source: Inline, filename: str | None) -> str:
+    """The name of a document, which OpenAI wants and clients of other dialects need not give."""
+    return filename or f"document.{source.media_type.rpartition('/')[2]}"
+
+
+def breakpoint_after(cache: CacheMark) -> dict[str, Any]:
+    """The member of a part that marks the end of what should be cached."""
+    ttl = {"1h": "12h", "5m": "30m"}.get(cache.ttl or "")
+    return {"prompt_cache_breakpoint": {"mode": "explicit", **({"ttl": ttl} if ttl else {})}}
 
 
 def _call(call: ToolCall) -> dict[str, Any]:
@@ -254,7 +268,8 @@ def _call(call: ToolCall) -> dict[str, Any]:
     return {"id": wire_id(call.id), "type": "function", "function": function}
 
 
-def _result_text(result: ToolResult) -> str:
+def result_text(result: ToolResult) -> str:
+    """The text of a result; a failure is told in it, because OpenAI's results have no flag for that."""
     text = "\n".join(b.text for b in result.content if isinstance(b, Text))
     if result.error and not _is_json_error(text):
         return f"Error: {text}"

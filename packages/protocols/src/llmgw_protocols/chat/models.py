@@ -42,7 +42,7 @@ def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effo
         return effort, False
     if _OLDER.search(model):
         return None, effort != "none"
-    version = _version(model)
+    version = gpt_version(model)
     if effort == "none" and (_O_SERIES.search(model) or _NO_NONE.search(model)):
         return "low", True
     if version == (5, 0) and effort == "none":
@@ -60,7 +60,7 @@ def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
         return False
     if _O_SERIES.search(model):
         return True
-    version = _version(model)
+    version = gpt_version(model)
     if version is None or version < (5, 0) or _CHATTY in model:
         return False
     if version == (5, 0):
@@ -70,13 +70,13 @@ def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
 
 def refuses_tools_with_effort(provider: Provider, model: str) -> bool:
     """Whether `/chat/completions` takes no function tools together with an active effort (from gpt-5.4 on)."""
-    version = _version(model)
+    version = gpt_version(model)
     return provider is Provider.OPENAI and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
 
 
 def takes_breakpoints(provider: Provider, model: str) -> bool:
     """Whether `prompt_cache_breakpoint` may stand on parts (from gpt-5.6 on)."""
-    version = _version(model)
+    version = gpt_version(model)
     return provider is Provider.OPENAI and version is not None and version >= (5, 6)
 
 
@@ -85,6 +85,7 @@ def wants_reasoning_back(provider: Provider, model: str) -> bool:
     return provider is not Provider.OPENAI and _ECHOES.search(model) is not None
 
 
-def _version(model: str) -> tuple[int, int] | None:
+def gpt_version(model: str) -> tuple[int, int] | None:
+    """The version in a GPT model's name, `(5, 0)` of `gpt-5-mini`; None in other names."""
     match = _GPT.search(model)
     return (int(match[1]), int(match[2] or 0)) if match else None

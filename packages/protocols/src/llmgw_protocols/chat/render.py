@@ -47,7 +47,7 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     _sampling(request, body, lost)
     _tools(request, facts, body, lost)
     _reasoning(request, facts, body, lost)
-    _account(request, facts, body)
+    account(request, facts, body)
     return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
 
 
@@ -137,8 +137,11 @@ def _is_active(effort: Effort | None) -> bool:
     return effort not in (None, "none")
 
 
-def _account(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
-    """Who asks, and how the provider should serve it: nothing here changes the answer, so nothing is reported."""
+def account(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
+    """Who asks, and how the provider should serve it, in names that Responses shares.
+
+    Nothing here changes the answer, so nothing is reported.
+    """
     native = facts.provider is Provider.OPENAI
     if request.user:
         body["safety_identifier" if native else "user"] = _user(request.user)

@@ -1,0 +1,86 @@
+import msgspec
+import pytest
+
+from llmgw_protocols.resources import Made, made, methods_at, references, resource_at, used
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "kind", "aim", "body", "id"),
+    [
+        ("POST", "/files", "files", "create", "multipart", None),
+        ("GET", "/files", "files", "list", "none", None),
+        ("GET", "/files/file-1", "files", "object", "none", "file-1"),
+        ("DELETE", "/files/file-1", "files", "object", "none", "file-1"),
+        ("GET", "/files/file-1/content", "files", "object", "none", "file-1"),
+        ("POST", "/batches", "batches", "create", "json", None),
+        ("POST", "/batches/batch_1/cancel", "batches", "object", "json", "batch_1"),
+        ("POST", "/images/generations", "images", "model", "json", None),
+        ("POST", "/images/edits", "images", "model", "multipart", None),
+        ("POST", "/audio/speech", "audio", "model", "json", None),
+        ("POST", "/audio/transcriptions", "audio", "model", "multipart", None),
+        ("GET", "/responses/resp_1/input_items", "responses", "object", "none", "resp_1"),
+    ],
+)
+def test_what_stands_at_a_path(method, path, kind, aim, body, id):
+    """Kind, whom to ask, what body it has, and the object that is named."""
+    found = resource_at(method, path)
+    assert (kind, aim, body, id) == (found.kind, found.aim, found.body, found.id)
+    assert method in methods_at(path)
+
+
+@pytest.mark.parametrize("path", ["/files/a/b", "/images", "/audio/speech/x", "/files/../x", "/fine_tuning/jobs"])
+def test_what_is_not_served_is_not_there(path):
+    """Neither other paths nor ids that are none."""
+    assert ((), None) == (methods_at(path), resource_at("GET", path))
+
+
+def test_a_method_that_a_path_does_not_take():
+    """The ones that it takes are known."""
+    assert resource_at("DELETE", "/files") is None
+    assert ("POST", "GET") == methods_at("/files")
+
+
+def test_the_objects_that_a_body_names():
+    """Wherever they stand, each once; a text that looks like one is none."""
+    body = {
+        "input_file_id": "file-1",
+        "input": [{"content": [{"file_id": "file-2"}, {"file_id": "file-1"}]}],
+        "previous_response_id": "resp_1",
+        "text": 'say "file_id": "file-3"',
+    }
+    assert ("file-1", "file-2", "resp_1") == references(msgspec.json.encode(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"id": "file-1", "object": "file"}, [Made("file-1", "files")]),
+        (
+            {"id": "b", "object": "batch", "status": "completed", "output_file_id": "o", "error_file_id": "e"},
+            [Made("b", "batches", True), Made("o", "files"), Made("e", "files")],
+        ),
+        ({"id": "b", "object": "batch", "status": "in_progress"}, [Made("b", "batches")]),
+        ({"id": "r", "object": "response", "status": "completed"}, [Made("r", "responses", True)]),
+        ({"id": "x", "object": "list"}, []),
+        ({"id": 7}, []),
+        ([], []),
+    ],
+)
+def test_the_objects_that_an_answer_makes(body, expected):
+    """Itself, and what a batch has written."""
+    assert expected == made(msgspec.json.encode(body))
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ({"usage": {"input_tokens": 3, "output_tokens": 4}}, (3, 4)),
+        ({"usage": {"prompt_tokens": 3}}, (3, 0)),
+        ({"usage": None}, None),
+        ({}, None),
+        ("x", None),
+    ],
+)
+def test_the_usage_of_an_answer(body, expected):
+    """In either pair of names; None where it is not said."""
+    assert expected == used(msgspec.json.encode(body))

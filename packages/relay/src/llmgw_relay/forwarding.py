@@ -1,0 +1,307 @@
+"""What is passed through to accounts with OpenAI's own API: files, batches, images, audio, stored responses.
+
+Bodies go through as they come, in both directions, and are not held: an upload of any size costs a few buffers. Only a
+form's head is held until its model is found, and JSON, which is small, to read ids and usage from it.
+
+Every id that an answer brings is remembered with its tenant and account (`objects`). Later use is routed to that
+account; another tenant's object is not there. What makes something is never sent twice, unless the provider said
+that it did nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from urllib.parse import urlencode
+
+import msgspec
+
+from llmgw_domain import Account, Candidate, Route, Usage
+from llmgw_domain.errors import BadRequest, GatewayError, InvalidField, KeyNotAllowed, TooLarge
+from llmgw_domain.models import Model, Target
+from llmgw_domain.stream import UsageReported
+from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources, toplevel
+from llmgw_protocols.embeddings.clients import model_of
+from llmgw_protocols.multipart import Form, boundary_of
+from llmgw_protocols.resources import ENDPOINTS, Resource
+from llmgw_relay.asking import facts_of
+from llmgw_relay.attempt import Attempt
+from llmgw_relay.call import Reply
+from llmgw_relay.carriage import Carriage, Chosen
+from llmgw_relay.lists import Lists
+from llmgw_relay.meter import Meter
+from llmgw_relay.objects import Owned
+from llmgw_relay.ownership import Ownership
+from llmgw_relay.ports import Upload
+from llmgw_relay.retry import may_retry, unprocessed
+
+_JSON = "application/json"
+_MAX_JSON = 4 * 1024 * 1024
+"""Bytes of a JSON request or of a JSON answer that is read for ids; OpenAI's are some kilobytes."""
+
+_PASSED_ON = ("content-type", "accept", "openai-beta")
+_PASSED_BACK = ("content-type", "content-disposition")
+
+
+class Forwarding(Carriage):
+    """A call whose bodies are not looked into more than they must be."""
+
+    async def _answer(self) -> Reply:
+        resource = self._resource
+        self._books.model = resource.kind
+        if resource.kind in ENDPOINTS and not self._admission.policy.allows_endpoint(resource.kind):
+            raise KeyNotAllowed(
+                f"This key may not use {resource.path!r}: its policy does not name {resource.kind!r} in endpoints."
+            )
+        self._ownership = Ownership(self._parts.objects, self._admission)
+        if resource.aim == "list":
+            return await self._list()
+        sending = await self._sending()
+        route = await self._aim(sending)
+        while True:
+            attempt = self._begin(self._choose(route), sending)
+            try:
+                return await self._run(attempt)
+            except GatewayError as error:
+                await self._end_attempt(attempt, error)
+                if not self._may_retry(error, sending):
+                    raise
+
+    @property
+    def _resource(self) -> Resource:
+        assert self._call.resource is not None
+        return self._call.resource
+
+    # --- what is sent, and where to ---------------------------------------------------------------------------------
+
+    async def _sending(self) -> Sending:
+        """The request's body, read as far as it has to be."""
+        upload = self._call.upload
+        if self._resource.body == "json":
+            return await Sending.of_json(upload)
+        if self._resource.body == "multipart" and self._resource.aim == "model":
+            return await Sending.of_form(upload, boundary_of(self._call.wire.headers.get("content-type", "")))
+        if self._resource.body == "multipart":
+            return Sending(stream=upload)
+        return Sending()
+
+    async def _aim(self, sending: Sending) -> Route:
+        """Which accounts may be asked. Raises `NotFound` for an object that is not the tenant's."""
+        resource = self._resource
+        if resource.aim == "model":
+            self._books.model = ""
+            route = self._route(sending.model())
+            return self._speaking(route)
+        named = [resource.id] if resource.id else sending.references()
+        account = await self._ownership.account_of(named)
+        return self._at([account] if account is not None else self._pool())
+
+    def _speaking(self, route: Route) -> Route:
+        tiers = tuple(tuple(c for c in tier if c.account.provider.speaks_openai) for tier in route.tiers)
+        if not any(tiers):
+            raise BadRequest(
+                f"The model {route.model.name!r} leads to no account with OpenAI's API, which {self._resource.path!r} "
+                "is passed through to.",
+                param="model",
+            )
+        return Route(route.model, tiers)
+
+    def _pool(self) -> list[Account]:
+        """The accounts for what names neither a model nor an object: those of the one pool that there is."""
+        pools = {
+            name: [a for a in accounts if a.provider.speaks_openai]
+            for name, accounts in self._admission.catalog.pools.items()
+        }
+        pools = {name: accounts for name, accounts in pools.items() if accounts}
+        wanted = self._call.pool
+        if not wanted and len(pools) == 1:
+            return next(iter(pools.values()))
+        if wanted not in pools:
+            said = "Several pools have" if not wanted else f"There is no pool {wanted[:100]!r} with"
+            names = ", ".join(sorted(pools)) or "none is configured"
+            raise BadRequest(f"{said} OpenAI's API: send the header x-gw-pool with one of: {names}.", param="x-gw-pool")
+        return pools[wanted]
+
+    def _at(self, accounts: list[Account]) -> Route:
+        target = Target(pool="", model="")
+        return Route(Model(name=self._resource.kind, targets=()), (tuple(Candidate(a, "", target) for a in accounts),))
+
+    # --- one attempt ------------------------------------------------------------------------------------------------
+
+    def _begin(self, pick: Chosen, sending: Sending) -> Attempt:
+        account = pick.candidate.account
+        self._tried.append(account.id)
+        self._meter = Meter()
+        facts = facts_of(pick.candidate)
+        rendered = self._rendered(facts, sending.body(facts.model))
+        request = msgspec.structs.replace(
+            self._upstream_request(account, rendered, stream=False),
+            method=self._call.method,
+            upload=sending.rest(facts.model),
+            length=sending.length(facts.model, self._call.wire.headers.get("content-length")),
+        )
+        attempt = self._attempt = Attempt(
+            candidate=pick.candidate,
+            lease=pick.lease,
+            dialect=dialect_for(facts, "chat", "chat"),
+            rendered=rendered,
+            requests=[request],
+        )
+        self._books.opened(attempt)
+        return attempt
+
+    def _rendered(self, facts: TargetFacts, body: bytes) -> Rendered:
+        wire = self._call.wire
+        headers = tuple((name, wire.headers[name]) for name in _PASSED_ON if name in wire.headers)
+        rendered = Rendered(path=self._resource.path, query=urlencode(wire.query), headers=headers, body=body)
+        return place(rendered, "chat", facts, stream=False)
+
+    async def _run(self, attempt: Attempt) -> Reply:
+        self._books.asked()
+        reply = await attempt.open(self._parts.upstream)
+        if reply.status >= 400:
+            body = await reply.read(_MAX_JSON)
+            raise attempt.fault(reply.status, reply.headers, body)
+        self._books.first_byte()
+        content_type = reply.headers.get("content-type", "application/octet-stream")
+        headers = self._books.headers(attempt, content_type)
+        headers += [(n.encode(), reply.headers[n].encode("latin-1")) for n in _PASSED_BACK[1:] if n in reply.headers]
+        if self._is_small_json(content_type, reply.headers.get("content-length")):
+            return await self._whole(attempt, headers)
+        self._stream = self._chunks(attempt)
+        return Reply(reply.status, headers, chunks=self._stream)
+
+    def _is_small_json(self, content_type: str, length: str | None) -> bool:
+        # What a file holds is its owner's, even where it is JSON.
+        if not content_type.startswith(_JSON) or self._resource.path.endswith("/content"):
+            return False
+        return length is None or not length.isdigit() or int(length) <= _MAX_JSON
+
+    async def _whole(self, attempt: Attempt, headers: list[tuple[bytes, bytes]]) -> Reply:
+        body = await attempt.reply.read(self._parts.config.max_answer_bytes)
+        attempt.received = self._books.sent = len(body)
+        await self._note(attempt, body)
+        self._books.settle(attempt, self._meter, "ok", status=attempt.reply.status)
+        return Reply(attempt.reply.status, headers, body)
+
+    async def _note(self, attempt: Attempt, body: bytes) -> None:
+        """Remembers what the answer made, and counts what it used: a batch's usage once, when its work is over."""
+        objects, account = self._parts.objects, attempt.candidate.account.id
+        counts = resources.used(body)
+        for made in resources.made(body):
+            known = await objects.find(made.id)
+            final = made.over and counts is not None
+            if (known is not None and known.settled) or (made.kind == "batches" and not made.over):
+                counts = None
+            tenant = self._admission.key.tenant
+            objects.add(Owned(id=made.id, kind=made.kind, tenant=tenant, account=account, settled=final))
+        if self._call.method == "DELETE" and self._resource.id:
+            objects.forget(self._resource.id)
+        if counts is not None:
+            self._meter.see((UsageReported(Usage(uncached_input=counts[0], output=counts[1])),))
+
+    async def _chunks(self, attempt: Attempt) -> AsyncGenerator[bytes, None]:
+        """The provider's bytes as they come. One that breaks ends without its end, and is settled as failed."""
+        status = attempt.reply.status
+        try:
+            while (data := await attempt.next_chunk()) is not None:
+                attempt.received += len(data)
+                self._books.sent += len(data)
+                yield data
+        except GatewayError as error:
+            error.bytes_received = attempt.received
+            self._books.settle(attempt, self._meter, "failed", error, status)
+            raise
+        self._books.settle(attempt, self._meter, "ok", status=status)
+
+    def _may_retry(self, error: GatewayError, sending: Sending) -> bool:
+        """Only what can be sent again, and only where that makes nothing twice."""
+        if sending.begun or not (self._resource.makes_nothing or unprocessed(error)):
+            return False
+        return may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining())
+
+    # --- lists ------------------------------------------------------------------------------------------------------
+
+    async def _list(self) -> Reply:
+        """The tenant's own objects, from every account that holds some."""
+        tenant, kind = self._admission.key.tenant, self._resource.kind
+        owned = await self._parts.objects.of(tenant, kind)
+        lists = Lists(self._parts, self._admission.catalog, self._call.wire.query)
+        body = await lists.page(self._resource, owned)
+        self._books.sent = len(body)
+        self._books.settle(None, self._meter, "ok", status=200)
+        return Reply(200, self._books.headers(None, _JSON), body)
+
+
+class Sending:
+    """A request's body: held whole (`whole`), or a head that was read and what follows it."""
+
+    def __init__(self, whole: bytes = b"", form: Form | None = None, stream: Upload | None = None) -> None:
+        self._whole = whole
+        self._form = form
+        self._stream = stream
+        self.begun = False
+
+    @classmethod
+    async def of_json(cls, upload: Upload | None) -> Sending:
+        """Raises `TooLarge`, `InvalidJson`."""
+        parts: list[bytes] = []
+        size = 0
+        if upload is not None:
+            async for part in upload:
+                size += len(part)
+                if size > _MAX_JSON:
+                    raise TooLarge(f"A JSON body may be {_MAX_JSON} bytes long here.")
+                upload.hold(len(part))
+                parts.append(part)
+        return cls(whole=b"".join(parts))
+
+    @classmethod
+    async def of_form(cls, upload: Upload | None, boundary: bytes) -> Sending:
+        """Reads until the form's model is known. Raises `InvalidField` where it names none."""
+        form = Form(boundary)
+        if upload is not None:
+            async for part in upload:
+                upload.hold(len(part))
+                form.feed(part)
+                if form.model is not None or form.ended:
+                    break
+        if form.model is None:
+            raise InvalidField("The form names no model: send a field 'model'.", param="model")
+        return cls(form=form, stream=upload)
+
+    def model(self) -> str:
+        """Raises `InvalidField`."""
+        if self._form is not None:
+            return self._form.model or ""
+        return model_of(toplevel.split(self._whole))
+
+    def references(self) -> tuple[str, ...]:
+        return resources.references(self._whole)
+
+    def body(self, model: str) -> bytes:
+        """What is held whole, with the target's model in it."""
+        if not self._whole or not model:
+            return self._whole
+        fields = {name: bytes(raw) for name, raw in toplevel.split(self._whole).items()}
+        return toplevel.join({**fields, "model": msgspec.json.encode(model)})
+
+    def rest(self, model: str) -> AsyncIterator[bytes] | None:
+        """What is streamed. Once it is begun it can't be sent again."""
+        return None if self._stream is None else self._streamed(self._head(model))
+
+    def length(self, model: str, declared: str | None) -> int | None:
+        """The length of what is streamed; None where the client did not say."""
+        if self._stream is None or declared is None or not declared.isdigit():
+            return None
+        return int(declared) + len(self._head(model)) - len(self._form.held if self._form else b"")
+
+    def _head(self, model: str) -> bytes:
+        return self._form.with_model(model) if self._form is not None else b""
+
+    async def _streamed(self, head: bytes) -> AsyncIterator[bytes]:
+        self.begun = True
+        assert self._stream is not None
+        if head:
+            yield head
+        async for part in self._stream:
+            yield part

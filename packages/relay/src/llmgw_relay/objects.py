@@ -1,0 +1,85 @@
+"""Whose the objects at providers are: files, batches, stored responses.
+
+An object lives at the account that made it, and its id means nothing anywhere else. So each id that an answer brings is
+remembered with its tenant and account: later use is routed there, and to everybody else it does not exist.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+
+class Owned(msgspec.Struct, frozen=True, kw_only=True):
+    """An object of a tenant at an account. `kind` is `files`, `batches` or `responses`.
+
+    `settled`: what it cost is recorded, so that a batch that is looked at again is not counted twice.
+    """
+
+    id: str
+    kind: str
+    tenant: str
+    account: str
+    settled: bool = False
+
+
+class Objects(Protocol):
+    """Remembers objects. Adding is synchronous, because it belongs to the settling of a call."""
+
+    def add(self, owned: Owned) -> None:
+        """Remembers an object, in place of an earlier record of the same id."""
+        ...
+
+    def forget(self, id: str) -> None: ...
+
+    async def find(self, id: str) -> Owned | None:
+        """The object with this id, whoever's it is."""
+        ...
+
+    async def of(self, tenant: str, kind: str) -> list[Owned]:
+        """A tenant's objects of a kind, the latest first."""
+        ...
+
+
+class MemoryObjects:
+    """Objects in memory: at most `limit`, the longest unused forgotten first, each for `ttl` seconds after its use.
+
+    What is forgotten is found by nobody, which is what other tenants' objects look like too.
+    """
+
+    def __init__(self, clock: Callable[[], float], *, limit: int = 100_000, ttl: float = 30 * 86_400.0) -> None:
+        self._clock = clock
+        self._limit = limit
+        self._ttl = ttl
+        self._owned: OrderedDict[str, tuple[float, Owned]] = OrderedDict()
+
+    def add(self, owned: Owned) -> None:
+        self._owned[owned.id] = (self._clock() + self._ttl, owned)
+        self._owned.move_to_end(owned.id)
+        while len(self._owned) > self._limit:
+            self._owned.popitem(last=False)
+
+    def forget(self, id: str) -> None:
+        self._owned.pop(id, None)
+
+    async def find(self, id: str) -> Owned | None:
+        until, owned = self._owned.get(id, (0.0, None))
+        if owned is None or until < self._clock():
+            self.forget(id)
+            return None
+        self.add(owned)
+        return owned
+
+    async def of(self, tenant: str, kind: str) -> list[Owned]:
+        now = self._clock()
+        return [
+            owned
+            for until, owned in reversed(self._owned.values())
+            if owned.tenant == tenant and owned.kind == kind and until >= now
+        ]
+
+    def __repr__(self) -> str:
+        return f"<MemoryObjects {len(self._owned)}>"

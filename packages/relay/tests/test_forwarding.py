@@ -1,0 +1,267 @@
+from itertools import count
+
+import msgspec
+import pytest
+
+from llmgw_balancer import Slots
+from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
+from llmgw_domain.errors import UpstreamReset, UpstreamUnreachable
+from llmgw_protocols import WireRequest, dialect_named
+from llmgw_protocols.resources import resource_at
+from llmgw_relay import Call, Relay
+from llmgw_relay.call import Verb
+from llmgw_relay.objects import MemoryObjects
+from llmgw_relay.testing import MemoryFacts, MemoryUpload, Script, ScriptedUpstream
+
+JSON = {"content-type": "application/json"}
+FORM = {"content-type": "multipart/form-data; boundary=b"}
+FILE = {"id": "file-1", "object": "file", "created_at": 1}
+
+
+def script(body, status=200, headers=None):
+    return Script([msgspec.json.encode(body)], status=status, headers=headers or JSON)
+
+
+class Bench:
+    """Two tenants, two accounts in one pool, and a relay on scripted parts."""
+
+    def __init__(self, *scripts, endpoints=("*",), pools=("p", "p"), tenants=("t", "u")):
+        self.upstream = ScriptedUpstream(*scripts)
+        self.facts = MemoryFacts()
+        self.slots = Slots()
+        self.objects = MemoryObjects(lambda: 0.0)
+        accounts = [
+            Account(id=i, provider=Provider.OPENAI, base_url="http://up/v1", credential=Secret("sk"), pool=p)
+            for i, p in zip("ab", pools, strict=True)
+        ]
+        claude = Account(id="c", provider=Provider.ANTHROPIC, base_url="", credential=Secret("sk"), pool="claude")
+        catalog = Catalog.of(
+            version="v",
+            accounts=[*accounts, claude],
+            models=[
+                Model(name="sim/img", targets=(Target(pool="p", model="img-1"),)),
+                Model(name="sim/claude", targets=(Target(pool="claude", model="claude"),)),
+            ],
+            keys=[ClientKey(id=t, tenant=t, digest=ClientKey.digest_of(t)) for t in tenants],
+            policies=[Policy(endpoints=endpoints)],
+        )
+        ticks = count(1)
+        self.relay = Relay(
+            current=lambda: catalog,
+            upstream=self.upstream,
+            slots=self.slots,
+            facts=self.facts,
+            objects=self.objects,
+            clock=lambda: float(next(ticks)),
+            wall=lambda: 1e9,
+            rand=lambda: 0.0,
+        )
+
+    async def ask(self, method, path, *, tenant="t", upload=None, headers=None, query=None, pool=""):
+        call = Call(
+            request_id="r",
+            dialect=dialect_named("chat"),
+            wire=WireRequest(body=b"", headers=headers or {}, query=query or {}),
+            started=0.0,
+            verb=Verb.FORWARD,
+            method=method,
+            resource=resource_at(method, path),
+            upload=upload,
+            pool=pool,
+        )
+        async with self.relay.open(self.relay.admit(tenant), call) as reply:
+            body = reply.body
+            if body is None:
+                body = b"".join([piece async for piece in reply.chunks])
+        assert (0, 0) == (self.slots.total, self.upstream.open_now)
+        return reply.status, dict(reply.headers), body
+
+
+async def upload_file(bench, tenant="t"):
+    upload = MemoryUpload(b"--b\r\n", b"x" * 1000, b"--b--")
+    return await bench.ask("POST", "/files", tenant=tenant, upload=upload, headers=FORM)
+
+
+async def test_an_upload_streams_and_its_id_is_remembered():
+    """Nothing of the file is held; the answer goes back as it came."""
+    bench = Bench(script(FILE))
+    status, headers, body = await upload_file(bench)
+    assert (200, FILE) == (status, msgspec.json.decode(body))
+    assert [b"--b\r\n" + b"x" * 1000 + b"--b--"] == bench.upstream.uploaded
+    owned = await bench.objects.find("file-1")
+    assert ("t", "files", headers[b"x-gw-account"].decode()) == (owned.tenant, owned.kind, owned.account)
+    assert "ok" == bench.facts.settled[0].outcome
+
+
+async def test_later_use_goes_to_the_account_that_holds_it():
+    """Whatever the balancer would choose."""
+    bench = Bench(script(FILE))
+    _, made, _ = await upload_file(bench)
+    for path in ("/files/file-1", "/files/file-1/content"):
+        for _ in range(4):
+            _, headers, _ = await bench.ask("GET", path)
+            assert made[b"x-gw-account"] == headers[b"x-gw-account"]
+
+
+async def test_another_tenant_does_not_find_it():
+    """Neither to read nor to delete nor to run a batch on, and the provider is not asked."""
+    bench = Bench(script(FILE))
+    await upload_file(bench)
+    batch = MemoryUpload(b'{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}')
+    for method, path, upload in (
+        ("GET", "/files/file-1", None),
+        ("GET", "/files/file-1/content", None),
+        ("DELETE", "/files/file-1", None),
+        ("POST", "/batches", batch),
+    ):
+        status, _, body = await bench.ask(method, path, tenant="u", upload=upload)
+        assert 404 == status
+        assert b"file-1" in body
+    assert 1 == len(bench.upstream.asked)
+
+
+async def test_a_batch_runs_where_its_file_is_and_brings_files():
+    """Its output belongs to the tenant as well; what it used is counted once, when it is over."""
+    made = {"id": "batch_1", "object": "batch", "status": "in_progress", "usage": {"input_tokens": 1}}
+    over = {
+        **made,
+        "status": "completed",
+        "output_file_id": "file-2",
+        "usage": {"input_tokens": 30, "output_tokens": 4},
+    }
+    bench = Bench(script(FILE), script(made), script(over), script(over), script({"id": "file-2", "object": "file"}))
+    _, at, _ = await upload_file(bench)
+    batch = MemoryUpload(b'{"input_file_id":"file-1","endpoint":"/v1/chat/completions"}')
+    _, headers, _ = await bench.ask("POST", "/batches", upload=batch)
+    assert at[b"x-gw-account"] == headers[b"x-gw-account"]
+    for _ in range(2):
+        await bench.ask("GET", "/batches/batch_1")
+    assert [None, None, 34, None] == [f.usage and f.usage.total for f in bench.facts.settled]
+    assert 200 == (await bench.ask("GET", "/files/file-2"))[0]
+
+
+async def test_what_is_deleted_is_forgotten():
+    """And so it is not found again."""
+    bench = Bench(script(FILE), script({"id": "file-1", "object": "file", "deleted": True}))
+    await upload_file(bench)
+    await bench.ask("DELETE", "/files/file-1")
+    assert await bench.objects.find("file-1") is None
+
+
+async def test_a_list_shows_what_the_tenant_owns():
+    """Out of the lists of every account that holds some, which hold everybody's."""
+    bench = Bench(script(FILE), script({**FILE, "id": "file-2"}))
+    await upload_file(bench)
+    await upload_file(bench, "u")
+    everything = {
+        "object": "list",
+        "data": [{**FILE, "id": i} for i in ("file-0", "file-1", "file-2")],
+        "has_more": False,
+    }
+    bench.upstream.scripts = [script(everything)]
+    for tenant, mine in (("t", "file-1"), ("u", "file-2")):
+        status, _, body = await bench.ask("GET", "/files", tenant=tenant)
+        shown = msgspec.json.decode(body)
+        assert (200, [mine], False) == (status, [f["id"] for f in shown["data"]], shown["has_more"])
+
+
+async def test_a_form_s_model_is_found_and_replaced():
+    """Only what stands before it is held, and the announced length stays true."""
+    head = b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nsim/img\r\n--b\r\n'
+    upload = MemoryUpload(head, b"x" * 5000)
+    bench = Bench(script({"created": 1, "data": [], "usage": {"input_tokens": 3, "output_tokens": 9}}))
+    declared = {**FORM, "content-length": str(len(head) + 5000)}
+    status, headers, _ = await bench.ask("POST", "/images/edits", upload=upload, headers=declared)
+    assert (200, b"img-1", len(head)) == (status, headers[b"x-gw-model"], upload.held)
+    sent = bench.upstream.uploaded[0]
+    assert b"\r\n\r\nimg-1\r\n" in sent
+    assert len(sent) == bench.upstream.asked[0].length
+    assert ("sim/img", 12) == (bench.facts.settled[0].model, bench.facts.settled[0].usage.total)
+
+
+async def test_a_json_body_s_model_is_replaced():
+    """Nothing else of it is touched."""
+    bench = Bench(script({"data": []}))
+    await bench.ask("POST", "/images/generations", upload=MemoryUpload(b'{"model":"sim/img",', b'"odd":1.50}'))
+    assert b'{"model":"img-1","odd":1.50}' == bench.upstream.asked[0].body
+
+
+async def test_binary_answers_stream():
+    """With their own type, and no usage, since none is said."""
+    bench = Bench(Script([b"\x00\x01", b"\x02"], headers={"content-type": "audio/mpeg"}))
+    status, headers, body = await bench.ask("POST", "/audio/speech", upload=MemoryUpload(b'{"model":"sim/img"}'))
+    assert (200, b"audio/mpeg", b"\x00\x01\x02") == (status, headers[b"content-type"], body)
+    assert bench.facts.settled[0].unmetered
+    assert ("ok", None, 3) == (
+        bench.facts.settled[0].outcome,
+        bench.facts.settled[0].usage,
+        bench.facts.settled[0].bytes_sent,
+    )
+
+
+async def test_a_broken_binary_answer_is_settled_as_failed():
+    """And never looks whole: the exception ends the connection without its end mark."""
+    bench = Bench(Script([b"half", UpstreamReset()], headers={"content-type": "audio/mpeg"}))
+    with pytest.raises(UpstreamReset):
+        await bench.ask("POST", "/audio/speech", upload=MemoryUpload(b'{"model":"sim/img"}'))
+    assert ["failed"] == [f.outcome for f in bench.facts.settled]
+
+
+@pytest.mark.parametrize(
+    ("first", "tries"),
+    [
+        (script({"error": {"message": "slow"}}, 429), 2),
+        (script({"error": {"message": "oh"}}, 500), 1),
+        (Script(refuse=UpstreamUnreachable()), 2),
+        (Script(refuse=UpstreamReset()), 1),
+    ],
+)
+async def test_what_makes_something_is_tried_again_only_if_nothing_was_done(first, tries):
+    """A provider that failed in the middle may have made it all the same."""
+    bench = Bench(first, script({"data": []}))
+    await bench.ask("POST", "/images/generations", upload=MemoryUpload(b'{"model":"sim/img"}'))
+    assert tries == len(bench.upstream.asked)
+
+
+async def test_what_makes_nothing_is_tried_again():
+    """On another account, while it is not bound to one."""
+    bench = Bench(script({"error": {"message": "oh"}}, 500), script(FILE), tenants=("t",))
+    assert 200 == (await bench.ask("GET", "/files/file-9"))[0]
+
+
+async def test_a_policy_has_to_open_an_endpoint():
+    """The refusal names what is missing; stored responses are a part of the dialect and need no opening."""
+    bench = Bench(script(FILE), endpoints=("images",))
+    status, _, body = await upload_file(bench)
+    assert (403, True) == (status, b"endpoints" in body)
+    assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
+
+
+async def test_with_several_pools_one_has_to_be_named():
+    """The refusal lists them."""
+    bench = Bench(script(FILE), pools=("p", "q"))
+    status, _, body = await upload_file(bench)
+    assert (400, True) == (status, b"x-gw-pool" in body and b"p, q" in body)
+    status, headers, _ = await bench.ask("POST", "/files", upload=MemoryUpload(b"x"), headers=FORM, pool="q")
+    assert (200, b"b") == (status, headers[b"x-gw-account"])
+
+
+async def test_a_model_without_openai_s_api_is_refused():
+    """It can't be passed through to anybody else."""
+    bench = Bench(script(FILE))
+    status, _, body = await bench.ask("POST", "/images/generations", upload=MemoryUpload(b'{"model":"sim/claude"}'))
+    assert (400, True) == (status, b"OpenAI" in body)
+
+
+async def test_a_provider_s_refusal_is_told_in_its_words():
+    """It is about the client's request."""
+    bench = Bench(script({"error": {"message": "bad size", "type": "t", "param": None, "code": None}}, 400))
+    status, _, body = await bench.ask("POST", "/images/generations", upload=MemoryUpload(b'{"model":"sim/img"}'))
+    assert (400, True) == (status, b"bad size" in body)
+
+
+async def test_a_json_body_is_bounded():
+    """It is held whole."""
+    bench = Bench(script(FILE))
+    upload = MemoryUpload(*[b"x" * (1 << 20)] * 5)
+    assert 413 == (await bench.ask("POST", "/images/generations", upload=upload))[0]
