@@ -31,7 +31,7 @@ $(PYTHON_CLIENTS)/.synced: tests/clients/python/uv.lock tests/clients/python/pyp
 
 # Without npm nothing is installed, and the tests of these clients say that they are skipped.
 $(NODE_CLIENTS)/.synced: tests/clients/node/package-lock.json tests/clients/node/package.json
-	@if command -v npm >/dev/null; then cd tests/clients/node && npm ci --loglevel=error >/dev/null && touch node_modules/.synced; \
+	@if command -v npm >/dev/null; then (cd tests/clients/node && npm ci --loglevel=error >/dev/null) && touch $@; \
 	  else echo "npm is missing: the clients for Node are not tested"; fi
 
 .PHONY: uv

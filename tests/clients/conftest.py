@@ -19,23 +19,29 @@ import pytest
 
 HERE = Path(__file__).parent
 NODE_MODULES = HERE / "node" / "node_modules"
-PYTHON = HERE.parents[1] / ".tools" / "clients" / "bin" / "python"
+PYTHON_CLIENTS = HERE.parents[1] / ".tools" / "clients"
+STAMP = ".synced"
+"""What `make clients` leaves beside clients that are all there."""
+
 SECONDS = 100.0
 """A client that takes longer hangs. The slowest task takes a tenth of it."""
 
-NOT_SERVED = ("responses",)
-"""Dialects of clients here that the gateway does not serve."""
-
-HOME_VARIABLES = {"HOME": "", "XDG_CONFIG_HOME": ".config", "XDG_CACHE_HOME": ".cache", "XDG_DATA_HOME": ".local/share"}
+HOME_VARIABLES = {
+    "HOME": "",
+    "TMPDIR": "",
+    "XDG_CONFIG_HOME": ".config",
+    "XDG_CACHE_HOME": ".cache",
+    "XDG_DATA_HOME": ".local/share",
+}
+"""Where clients keep what they keep, below a home of their own."""
 
 
 class Ran(msgspec.Struct):
-    """How a client's process ended: its exit code and what it wrote. `folder` is where it ran."""
+    """How a client's process ended: its exit code and what it wrote."""
 
     code: int
     out: str
     err: str
-    folder: Path
 
     def json(self) -> Any:
         """What it printed, which is one JSON text and nothing else."""
@@ -75,7 +81,7 @@ def run(tmp_path: Path) -> Runner:
         finally:
             end(process)
             await process.wait()
-        return Ran(process.returncode or 0, out.decode(), err.decode(), folder)
+        return Ran(process.returncode or 0, out.decode(), err.decode())
 
     return runner
 
@@ -106,21 +112,10 @@ def end(process: asyncio.subprocess.Process) -> None:
 
 
 @pytest.fixture(scope="session")
-def served() -> Callable[[str], None]:
-    """Skips a test whose client speaks a dialect that the gateway does not serve: `served("responses")`."""
-
-    def check(dialect: str) -> None:
-        if dialect in NOT_SERVED:
-            pytest.skip(f"the client speaks {dialect}, which the gateway does not serve")
-
-    return check
-
-
-@pytest.fixture(scope="session")
 def node() -> str:
     """The Node that runs the clients."""
     found = shutil.which("node")
-    if found is None or not NODE_MODULES.exists():
+    if found is None or not (NODE_MODULES / STAMP).exists():
         pytest.skip("the Node clients are not installed: run `make clients`")
     return found
 
@@ -128,6 +123,6 @@ def node() -> str:
 @pytest.fixture(scope="session")
 def python() -> str:
     """The Python that has the clients for Python."""
-    if not PYTHON.exists():
+    if not (PYTHON_CLIENTS / STAMP).exists():
         pytest.skip("the Python clients are not installed: run `make clients`")
-    return str(PYTHON)
+    return str(PYTHON_CLIENTS / "bin" / "python")

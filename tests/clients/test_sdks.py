@@ -63,8 +63,8 @@ def quoted(text):
 
 
 @pytest.fixture(params=CLIENTS, ids=str)
-def client(request, served):
-    served(request.param.speaks)
+def client(request):
+    """A client and what it is told to speak."""
     return request.param
 
 
