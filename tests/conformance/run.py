@@ -27,7 +27,7 @@ import msgspec
 
 KEY = "gw-conformance-key-0123456789abcdefgh"
 GATED = ("P", "T", "C")
-DIALECTS = ("chat", "messages", "gemini")
+DIALECTS = ("chat", "messages", "gemini", "responses")
 SERVED = (
     "anthropic/messages",
     "google/generateContent",
@@ -36,6 +36,9 @@ SERVED = (
     "vertex/generateContent",
     "vertex/streamGenerateContent",
     "*/chat_completions",
+    "*/responses",
+    "bedrock/converse",
+    "bedrock/converse_stream",
 )
 DISPUTED = {
     "pydantic-92dd26aa8872c0": "thinking that its provider left out of completion_tokens, but not out of the total, is "

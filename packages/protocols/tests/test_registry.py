@@ -1,7 +1,7 @@
 import pytest
 
 from llmgw_domain import Provider
-from llmgw_domain.chat import ChatRequest, Reasoning, Tool
+from llmgw_domain.chat import ChatRequest, File, Reasoning, Remote, Tool, Turn
 from llmgw_protocols import TargetFacts, dialect_for, dialect_named, dialects
 
 
@@ -117,3 +117,20 @@ def test_tools_beside_reasoning_need_responses(model, tools, effort, name):
     )
     facts = TargetFacts(provider=Provider.OPENAI, model=model)
     assert name == dialect_for(facts, "auto", "chat", lambda: request).name
+
+
+@pytest.mark.parametrize(
+    ("client", "provider", "name"),
+    [
+        ("messages", "openai", "responses"),
+        ("gemini", "azure", "responses"),
+        ("messages", "openai-compatible", "chat"),
+        ("chat", "openai", "chat"),
+    ],
+)
+def test_a_document_at_an_address_needs_responses(client, provider, name):
+    """OpenAI fetches it there; chat has no word for it."""
+    document = File(Remote("https://example.com/a.pdf"))
+    request = ChatRequest(model="m", turns=(Turn("user", (document,)),))
+    facts = TargetFacts(provider=Provider(provider), model="gpt-4.1")
+    assert name == dialect_for(facts, "auto", client, lambda: request).name

@@ -113,6 +113,13 @@ class ContentRefused(BadRequest):
     code = "content_filter"
 
 
+class ModelRefused(BadRequest):
+    """The provider refuses this model's name."""
+
+    code = "model_not_found"
+    retryable = True
+
+
 class UnknownKey(GatewayError):
     """No valid API key was given. Send it as 'Authorization: Bearer KEY', 'x-api-key' or 'x-goog-api-key'."""
 

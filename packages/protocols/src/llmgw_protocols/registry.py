@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from llmgw_domain import Provider
-from llmgw_domain.chat import ChatRequest, Tool
+from llmgw_domain.chat import ChatRequest, File, Remote, Tool
 from llmgw_domain.models import Api
 from llmgw_protocols.chat import CHAT
 from llmgw_protocols.chat.models import effort_of
@@ -67,7 +67,10 @@ def _openai_s(facts: TargetFacts, api: Api, client: str, request: Callable[[], C
         return client
     if client == COMPLETIONS.name and (facts.provider is Provider.OPENAI_COMPATIBLE or _LEGACY.search(facts.model)):
         return client
-    if facts.provider in _OPENAI_S_OWN and _needs_responses(facts.model, request):
+    if facts.provider in _OPENAI_S_OWN and (
+        _needs_responses(facts.model, request)
+        or (client != CHAT.name and request is not None and _has_remote_file(request()))
+    ):
         return RESPONSES.name
     return CHAT.name
 
@@ -78,3 +81,8 @@ def _needs_responses(model: str, request: Callable[[], ChatRequest] | None) -> b
         return needs_responses(model, has_function_tools=False, effort=None)
     asked = request()
     return needs_responses(model, any(isinstance(t, Tool) for t in asked.tools), effort_of(asked.reasoning))
+
+
+def _has_remote_file(request: ChatRequest) -> bool:
+    """Whether a document stands at an address: OpenAI fetches those for Responses alone."""
+    return any(isinstance(b, File) and isinstance(b.source, Remote) for turn in request.turns for b in turn.content)
