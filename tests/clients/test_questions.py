@@ -8,8 +8,11 @@ SCRIPT = Path(__file__).parent / "node" / "questions.mjs"
 MODELS = ["sim/gpt", "sim/claude", "sim/gemini"]
 
 
-async def test_models_and_tokens(node, run, open_stack):
-    """Each SDK reads the list in its own shape, and gets a number of tokens for a model of another provider."""
+async def test_models_tokens_and_vectors(node, run, open_stack):
+    """Each SDK reads the list in its own shape, and gets a number of tokens for a model of another provider.
+
+    Vectors are the same for OpenAI's SDK, which asks for base64, and for Google's, whoever makes them.
+    """
     async with open_stack() as stack:
         ran = await run([node, str(SCRIPT)], {"GATEWAY_BASE": stack.base, "GATEWAY_KEY": stack.key})
         told = ran.json()
@@ -20,4 +23,5 @@ async def test_models_and_tokens(node, run, open_stack):
             "anthropic": MODELS,
             "google": [f"models/{name}" for name in MODELS],
             "one": "sim/claude",
+            "vectors": [True, True],
         } == told
