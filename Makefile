@@ -2,7 +2,7 @@
 # With npm, and Node 20 or newer, the tests have the clients for Node too.
 
 SHELL := /bin/bash
-UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen
 SOURCES := $(wildcard packages/*/src apps/*/src)
 
