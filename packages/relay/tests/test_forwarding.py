@@ -10,7 +10,7 @@ from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.resources import resource_at
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
-from llmgw_relay.conversations import Kept, MemoryConversations
+from llmgw_relay.conversations import MemoryConversations, StoredResponse
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.testing import MemoryFacts, MemoryUpload, Script, ScriptedUpstream
 
@@ -309,7 +309,7 @@ async def test_a_response_that_the_gateway_keeps_is_served_by_it():
     """To its tenant, until it is deleted; no provider is asked."""
     bench = Bench(script({}))
     items = tuple(msgspec.Raw(b'{"type":"message","content":"%d"}' % i) for i in range(3))
-    kept = Kept(id="resp_1", tenant="t", body=b'{"id":"resp_1"}', input=items, output=())
+    kept = StoredResponse(id="resp_1", tenant="t", body=b'{"id":"resp_1"}', input=items, output=())
     bench.conversations.put(kept)
     assert b'{"id":"resp_1"}' == (await bench.ask("GET", "/responses/resp_1"))[2]
     page = msgspec.json.decode((await bench.ask("GET", "/responses/resp_1/input_items", query={"limit": "2"}))[2])

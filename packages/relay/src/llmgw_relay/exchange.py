@@ -9,7 +9,7 @@ from llmgw_domain import Route, StreamErrors
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
 from llmgw_protocols import EncodeContext, Envelope
 from llmgw_protocols.enquiry import Estimate
-from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
+from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Admission, Call, Reply
@@ -70,7 +70,7 @@ class Exchange(Carriage):
     async def _asking(self, envelope: Envelope, route: Route) -> Asking:
         call = self._call
         if call.enquiry:
-            return Smaller(call.enquiry, envelope)
+            return Enquiring(call.enquiry, envelope)
         chat = Chat(call.dialect, envelope, self._continuing.lost(envelope))
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
         return chat
