@@ -162,7 +162,7 @@ async def test_a_batch(two):
     assert (b"From the batch" in written.content, mine.account) == (True, "openai-b")
     await mine.sdk.batches.retrieve(batch_id)
     assert [batch_id] == [b.id async for b in mine.sdk.batches.list()]
-    looks = [r for r in two.stack.requests if r.get("model") == "batches" and r.get("tokens_input")]
+    looks = [r for r in two.stack.requests if r.get("endpoint") == "batches" and r.get("tokens_input")]
     assert [done.usage.input_tokens] == [r["tokens_input"] for r in looks]
 
 

@@ -10,7 +10,7 @@ from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.resources import resource_at
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
-from llmgw_relay.conversations import Kept, MemoryConversations
+from llmgw_relay.conversations import MemoryConversations, StoredResponse
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.testing import MemoryFacts, MemoryUpload, Script, ScriptedUpstream
 
@@ -240,6 +240,16 @@ async def test_a_policy_has_to_open_an_endpoint():
     assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
 
 
+async def test_an_object_that_no_account_knows_looks_like_another_s():
+    """It is no model that is missing; and each account may be asked, while the id is nobody's."""
+    nothing = script({"error": {"message": "No such file: x", "type": "t", "param": None, "code": None}}, 404)
+    bench = Bench(nothing, tenants=("t",))
+    status, _, body = await bench.ask("GET", "/files/x")
+    assert (404, "No such object: 'x'.") == (status, msgspec.json.decode(body)["error"]["message"])
+    assert 2 == len(bench.upstream.asked)
+    assert ("files", "not_found") == (bench.facts.settled[0].endpoint, bench.facts.settled[0].error_code)
+
+
 async def test_with_several_pools_one_has_to_be_named():
     """The refusal lists them."""
     bench = Bench(script(FILE), pools=("p", "q"))
@@ -299,7 +309,7 @@ async def test_a_response_that_the_gateway_keeps_is_served_by_it():
     """To its tenant, until it is deleted; no provider is asked."""
     bench = Bench(script({}))
     items = tuple(msgspec.Raw(b'{"type":"message","content":"%d"}' % i) for i in range(3))
-    kept = Kept(id="resp_1", tenant="t", body=b'{"id":"resp_1"}', input=items, output=())
+    kept = StoredResponse(id="resp_1", tenant="t", body=b'{"id":"resp_1"}', input=items, output=())
     bench.conversations.put(kept)
     assert b'{"id":"resp_1"}' == (await bench.ask("GET", "/responses/resp_1"))[2]
     page = msgspec.json.decode((await bench.ask("GET", "/responses/resp_1/input_items", query={"limit": "2"}))[2])

@@ -9,12 +9,13 @@ from llmgw_domain import Route, StreamErrors
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
 from llmgw_protocols import EncodeContext, Envelope
 from llmgw_protocols.enquiry import Estimate
-from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
+from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage, Chosen
 from llmgw_relay.continuing import Continuing
+from llmgw_relay.endings import stream_errors
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.retry import cannot_answer, may_retry
@@ -69,7 +70,7 @@ class Exchange(Carriage):
     async def _asking(self, envelope: Envelope, route: Route) -> Asking:
         call = self._call
         if call.enquiry:
-            return Smaller(call.enquiry, envelope)
+            return Enquiring(call.enquiry, envelope)
         chat = Chat(call.dialect, envelope, self._continuing.lost(envelope))
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
         return chat
@@ -127,7 +128,10 @@ class Exchange(Carriage):
         )
 
     def _stream_errors(self) -> StreamErrors:
-        return self._call.stream_errors or self._admission.policy.stream_errors or self._parts.config.stream_errors
+        user_agent = self._call.wire.headers.get("user-agent", "")
+        return stream_errors(
+            self._call.stream_errors, self._admission.policy.stream_errors, self._parts.config.stream_errors, user_agent
+        )
 
     async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
         self._books.asked()

@@ -26,7 +26,7 @@ from llmgw_relay.asking import facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Reply
 from llmgw_relay.carriage import Carriage, Chosen
-from llmgw_relay.conversations import Kept
+from llmgw_relay.conversations import StoredResponse
 from llmgw_relay.lists import Lists, items_page
 from llmgw_relay.meter import Meter
 from llmgw_relay.objects import Owned
@@ -45,18 +45,17 @@ class Forwarding(Carriage):
 
     async def _answer(self) -> Reply:
         resource = self._resource
-        self._books.model = resource.kind
         if resource.kind in ENDPOINTS and not self._admission.policy.allows_endpoint(resource.kind):
             raise KeyNotAllowed(
-                f"This key may not use {resource.path!r}: its policy does not name {resource.kind!r} in endpoints."
+                f"This key may not use '/v1{resource.path}': its policy does not name {resource.kind!r} in endpoints."
             )
         self._ownership = Ownership(self._parts.objects, self._admission)
         if resource.aim == "list":
             return await self._list()
         if resource.kind == "responses" and resource.id:
-            kept = await self._parts.conversations.get(self._admission.key.tenant, resource.id)
-            if kept is not None:
-                return await self._kept(kept)
+            stored = await self._parts.conversations.get(self._admission.key.tenant, resource.id)
+            if stored is not None:
+                return await self._stored(stored)
         sending = await self._sending()
         try:
             return await self._ask(await self._aim(sending), sending)
@@ -100,7 +99,6 @@ class Forwarding(Carriage):
         """Which accounts may be asked. Raises `NotFound` for an object that is not the tenant's."""
         resource = self._resource
         if resource.aim == "model":
-            self._books.model = ""
             route = self._route(sending.model())
             return self._speaking(route)
         named = [resource.id] if resource.id else sending.references()
@@ -111,8 +109,8 @@ class Forwarding(Carriage):
         tiers = tuple(tuple(c for c in tier if c.account.provider.speaks_openai) for tier in route.tiers)
         if not any(tiers):
             raise BadRequest(
-                f"The model {route.model.name!r} leads to no account with OpenAI's API, which {self._resource.path!r} "
-                "is passed through to.",
+                f"The model {route.model.name!r} leads to no account with OpenAI's API: '/v1{self._resource.path}' is "
+                "passed through to such accounts alone.",
                 param="model",
             )
         return Route(route.model, tiers)
@@ -238,18 +236,18 @@ class Forwarding(Carriage):
 
     # --- responses of our own ---------------------------------------------------------------------------------------
 
-    async def _kept(self, kept: Kept) -> Reply:
+    async def _stored(self, stored: StoredResponse) -> Reply:
         """What is asked of a response that the gateway keeps: no provider knows it."""
         call, path = self._call, self._resource.path
         if path.endswith("/cancel"):
             raise BadRequest("Only a response in the background can be cancelled.")
         if call.method == "DELETE":
-            await self._parts.conversations.delete(kept.tenant, kept.id)
-            body = msgspec.json.encode({"id": kept.id, "object": "response", "deleted": True})
+            await self._parts.conversations.delete(stored.tenant, stored.id)
+            body = msgspec.json.encode({"id": stored.id, "object": "response", "deleted": True})
         elif path.endswith("/input_items"):
-            body = items_page(kept.input, call.wire.query)
+            body = items_page(stored.input, call.wire.query)
         else:
-            body = kept.body
+            body = stored.body
         self._books.sent = len(body)
         self._books.settle(None, self._meter, "ok", status=200)
         return Reply(200, self._books.headers(None, _JSON), body)
