@@ -115,6 +115,10 @@ name = "responses/*"
 targets = [{ pool = "openai", model = "*", api = "responses" }]
 
 [[models]]
+name = "chat/*"
+targets = [{ pool = "openai", model = "*", api = "chat" }]
+
+[[models]]
 name = "azure/*"
 targets = [{ pool = "azure", model = "*" }]
 
@@ -130,7 +134,7 @@ targets = [{ pool = "vertex", model = "*" }]
 name = "bedrock/*"
 targets = [{ pool = "bedrock", model = "*" }]
 """
-"""More configuration: the simulator as every cloud that it can be, and OpenAI asked through Responses alone."""
+"""More configuration: the simulator as every cloud that it can be, and OpenAI asked through one of its APIs alone."""
 
 
 class Stack:
