@@ -119,6 +119,14 @@ name = "chat/*"
 targets = [{ pool = "openai", model = "*", api = "chat" }]
 
 [[models]]
+name = "anthropic/*"
+targets = [{ pool = "anthropic", model = "*" }]
+
+[[models]]
+name = "google/*"
+targets = [{ pool = "google", model = "*" }]
+
+[[models]]
 name = "azure/*"
 targets = [{ pool = "azure", model = "*" }]
 
