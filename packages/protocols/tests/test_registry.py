@@ -1,7 +1,7 @@
 import pytest
 
 from llmgw_domain import Provider
-from llmgw_domain.chat import ChatRequest, File, Reasoning, Remote, Tool, Turn
+from llmgw_domain.chat import ChatRequest, File, Reasoning, Remote, Tool, ToolResult, Turn
 from llmgw_protocols import TargetFacts, dialect_for, dialect_named, dialects
 
 
@@ -131,6 +131,7 @@ def test_tools_beside_reasoning_need_responses(model, tools, effort, name):
 def test_a_document_at_an_address_needs_responses(client, provider, name):
     """OpenAI fetches it there; chat has no word for it."""
     document = File(Remote("https://example.com/a.pdf"))
-    request = ChatRequest(model="m", turns=(Turn("user", (document,)),))
     facts = TargetFacts(provider=Provider(provider), model="gpt-4.1")
-    assert name == dialect_for(facts, "auto", client, lambda: request).name
+    for block in (document, ToolResult("c", (document,))):
+        request = ChatRequest(model="m", turns=(Turn("user", (block,)),))
+        assert name == dialect_for(facts, "auto", client, lambda asked=request: asked).name
