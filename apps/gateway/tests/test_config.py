@@ -10,7 +10,7 @@ import pytest
 from llmgw_control import AccountRecord
 from llmgw_domain import Deadlines, StreamErrors
 from llmgw_gateway.config import Config, ServerConfig, load, read
-from llmgw_gateway.convert import is_struct, items_of
+from llmgw_gateway.convert import is_struct, items_of, struct_of
 from llmgw_gateway.environment import env_name
 from llmgw_gateway.problems import ConfigError, Unreadable
 
@@ -78,7 +78,8 @@ def test_a_file_becomes_settings(tmp_path: Path) -> None:
 def test_no_file_is_the_defaults() -> None:
     """Without a file and variables everything has its default."""
     settings = load(None, {"HOME": "/home/a"})
-    assert (Config(), None, Path("/home/a/.local/share/llmgw")) == (settings.config, settings.file, settings.data_dir)
+    config = msgspec.structs.replace(settings.config, servers=())
+    assert (Config(), None, Path("/home/a/.local/share/llmgw")) == (config, settings.file, settings.data_dir)
 
 
 def test_where_the_file_comes_from(tmp_path: Path) -> None:
@@ -214,6 +215,9 @@ def keys_of(struct: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str,
         else:
             default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
             yield name, default
+            struct = struct_of(field.type)
+            if struct is not None:
+                yield from keys_of(struct, name)
 
 
 def shown(path: str, default: Any) -> str:

@@ -37,6 +37,10 @@ def test_the_first_variant_counts() -> None:
         ("a*a", "a", False),
         ("a*a", "aa", True),
         ("*", "", True),
+        ("*b*", "abc", True),
+        ("*b*b*", "abc", False),
+        ("a*b*c", "abc", True),
+        ("a*c*c", "abc", False),
     ],
 )
 def test_patterns(pattern: str, model: str, expected: bool) -> None:

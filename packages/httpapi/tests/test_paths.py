@@ -7,7 +7,7 @@ from llmgw_protocols import dialect_named
 from llmgw_relay.call import Verb
 
 CHAT, MESSAGES, GEMINI = (dialect_named(name) for name in ("chat", "messages", "gemini"))
-PATHS = Paths(chat=CHAT, messages=MESSAGES, gemini=GEMINI)
+PATHS = Paths()
 
 
 def find(raw: str) -> Endpoint | None:

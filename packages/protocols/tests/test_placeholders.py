@@ -14,3 +14,8 @@ def test_an_orphan_names_its_call(text: str, expected: str) -> None:
 def test_a_system_note_is_marked() -> None:
     """System text among the user's is told apart by its tags."""
     assert placeholders.system_note("Be brief.") == "<system>Be brief.</system>"
+
+
+def test_media_of_a_result_names_the_tool() -> None:
+    """The model can tell which tool gave a picture that stands outside of its result."""
+    assert "[media of the result of camera]" == placeholders.result_media("camera")

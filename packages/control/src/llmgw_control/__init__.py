@@ -5,10 +5,12 @@ every problem at once, and resolves references to secrets through a function tha
 file, an environment or a clock. `Control` holds the catalog that is served now.
 """
 
+from llmgw_control._servers import server_problems
 from llmgw_control.compile import compile_catalog
 from llmgw_control.control import Control
 from llmgw_control.records import (
     AccountRecord,
+    AwsKeysRecord,
     DeadlinesRecord,
     KeyRecord,
     ModelRecord,
@@ -20,6 +22,7 @@ from llmgw_control.refusal import Reason, Refused, Unrevealed
 
 __all__ = [
     "AccountRecord",
+    "AwsKeysRecord",
     "Control",
     "DeadlinesRecord",
     "KeyRecord",
@@ -31,4 +34,5 @@ __all__ = [
     "TargetRecord",
     "Unrevealed",
     "compile_catalog",
+    "server_problems",
 ]

@@ -17,14 +17,14 @@ from llmgw_domain.chat import Effort
 
 Input = Literal["image", "audio", "file", "video"]
 Format = Literal["json_object", "json_schema"]
-ReasoningForm = Literal["effort", "none", "thinking", "object", "template"]
+ReasoningForm = Literal["effort", "none", "thinking", "enabled", "template", "object"]
 ReasoningBack = Literal["by_model", "none", "reasoning_content", "reasoning", "reasoning_details"]
 
 
 class Variant(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Flags that some of a server's models have otherwise. None is as the server; each is described there.
 
-    `models` are names with at most one star, compared without regard to case.
+    `models` are names in which stars stand for anything, compared without regard to case.
     """
 
     models: tuple[str, ...]
@@ -62,6 +62,8 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Headers that every request carries, by lower-case name. No secrets: they are shown like the rest."""
     has_responses: bool = False
     """It has OpenAI's `/responses` too (DeepSeek, Groq, OpenRouter, Ollama, vLLM, xAI)."""
+    has_completions: bool = True
+    """It has the old `/completions`. Groq and Mistral have not."""
 
     # --- fields of the request ----------------------------------------------------------------------------------------
 
@@ -113,9 +115,9 @@ class Server(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     # --- reasoning ----------------------------------------------------------------------------------------------------
 
     reasoning: ReasoningForm = "effort"
-    """How reasoning is asked for: `reasoning_effort`; not at all; `thinking: {type}` and the effort (DeepSeek);
-    `reasoning: {effort, max_tokens, enabled, exclude}` (OpenRouter); `chat_template_kwargs: {enable_thinking}` and the
-    effort (vLLM)."""
+    """How reasoning is asked for: by `reasoning_effort`; not at all (`none`); by the effort and a switch, which is
+    `thinking: {type}` (DeepSeek), `reasoning: {enabled}` (Together) or `chat_template_kwargs: {enable_thinking}`
+    (vLLM, as `template`); by the one object `reasoning: {effort, max_tokens, enabled, exclude}` (OpenRouter)."""
     efforts: tuple[Effort, ...] = ()
     """The efforts that it takes; the nearest is sent. Empty: all of them."""
     reasoning_fields: dict[str, str] = msgspec.field(default_factory=dict)
@@ -148,7 +150,16 @@ GENERIC = Server()
 
 
 def _matches(pattern: str, name: str) -> bool:
-    head, star, tail = pattern.partition("*")
-    if not star:
+    head, *middle = pattern.split("*")
+    if not middle:
         return name == pattern
-    return len(name) >= len(head) + len(tail) and name.startswith(head) and name.endswith(tail)
+    tail = middle.pop()
+    if not (len(name) >= len(head) + len(tail) and name.startswith(head) and name.endswith(tail)):
+        return False
+    at, end = len(head), len(name) - len(tail)
+    for part in middle:
+        at = name.find(part, at, end)
+        if at < 0:
+            return False
+        at += len(part)
+    return True

@@ -38,7 +38,7 @@ from llmgw_httpapi.pages import Pages, Ready, wrong_method
 from llmgw_httpapi.paths import Endpoint, Paths
 from llmgw_httpapi.ports import Relay
 from llmgw_httpapi.upload import Upload
-from llmgw_protocols import WireRequest, dialect_named
+from llmgw_protocols import WireRequest
 from llmgw_relay.call import Admission, Call, Knock, Reply
 
 _log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ def data_app(
         # HTTP/2 has no such header: its connections end with GOAWAY.
         return draining() and scope["http_version"].startswith("1")
 
-    paths = Paths(chat=dialect_named("chat"), messages=dialect_named("messages"), gemini=dialect_named("gemini"))
+    paths = Paths()
     pages = Pages(paths, config, ready=ready, closes=closes, new_request_id=new_request_id)
     return _DataApp(relay, config, paths, pages.app, new_request_id=new_request_id, clock=clock, closes=closes)
 

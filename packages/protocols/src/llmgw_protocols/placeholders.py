@@ -14,3 +14,8 @@ def orphan(call_id: str, text: str) -> str:
 def system_note(text: str) -> str:
     """System text from the middle of a conversation, for a place in the user's turn."""
     return f"<system>{text}</system>"
+
+
+def result_media(name: str) -> str:
+    """What stands before the media of a tool's result, where these can't stand inside of it."""
+    return f"[media of the result of {name}]"

@@ -31,6 +31,8 @@ def asked(wanted: Reasoning | None, **flags: Any) -> tuple[dict[str, Any], tuple
         ("thinking", HIGH, {"thinking": {"type": "enabled"}, "reasoning_effort": "high"}),
         ("thinking", OFF, {"thinking": {"type": "disabled"}}),
         ("thinking", ON, {"thinking": {"type": "enabled"}}),
+        ("enabled", HIGH, {"reasoning": {"enabled": True}, "reasoning_effort": "high"}),
+        ("enabled", OFF, {"reasoning": {"enabled": False}}),
         ("template", HIGH, {"chat_template_kwargs": {"enable_thinking": True}, "reasoning_effort": "high"}),
         ("template", OFF, {"chat_template_kwargs": {"enable_thinking": False}}),
         ("template", ON, {"chat_template_kwargs": {"enable_thinking": True}}),
@@ -48,7 +50,7 @@ def test_each_form(form: Any, wanted: Reasoning, expected: dict[str, Any]) -> No
 
 def test_nothing_wished_is_nothing_said() -> None:
     """What is left to the model is not said."""
-    for form in ("effort", "none", "thinking", "template", "object"):
+    for form in ("effort", "none", "thinking", "enabled", "template", "object"):
         assert [({}, ())] * 2 == [asked(r, reasoning=form) for r in (None, Reasoning(mode="adaptive"))]
 
 

@@ -1,6 +1,7 @@
 """Histories as Anthropic takes them."""
 
 import itertools
+import re
 from typing import Any
 
 import pytest
@@ -27,7 +28,7 @@ from llmgw_domain.chat import (
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages.models import capabilities
-from llmgw_protocols.messages.turns import Conversation, normalise, wire_id
+from llmgw_protocols.messages.turns import Conversation, TurnRules, normalise, wire_id
 from llmgw_protocols.placeholders import NO_RESULT
 
 OLD, INLINE = "claude-sonnet-4-5", "claude-opus-4-8"
@@ -263,3 +264,17 @@ def test_always_legal(turns: list[Turn], model: str) -> None:
         results = [b.call_id for b in after.blocks if isinstance(b, ToolResult)]
         assert [c.id for c in before.calls] == results
         assert all(isinstance(b, ToolResult) for b in after.blocks[: len(results)])
+
+
+def test_rules_of_another_api() -> None:
+    """An API that takes turns in this order may have other names, ids and families of its own."""
+    rules = TurnRules(signed_by=("x",), opaque_of="y", legal_id=re.compile("[a-z]"), name=str.upper)
+    mine, theirs = Opaque("y", "k", Raw(b"{}")), Opaque("anthropic", "k", Raw(b"{}"))
+    signed = [Thinking("t", SIGNATURE, Origin(family)) for family in ("x", "anthropic")]
+    said = assistant(*signed, Thinking("t", SIGNATURE), mine, theirs, call("a"), call("A"))
+    losses = Losses("openai")
+    request = ChatRequest(model="m", turns=(user("Hi"), said))
+    talk = normalise(request, capabilities(OLD), losses, may_prefill=True, rules=rules)
+    sent = [signed[0], mine, call("a", "F"), call(wire_id("A", legal=rules.legal_id), "F")]
+    assert sent == talk.turns[1].blocks
+    assert ("messages.k",) == losses.names()

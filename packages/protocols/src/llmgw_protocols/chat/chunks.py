@@ -129,6 +129,8 @@ class WireChoice(msgspec.Struct, frozen=True, gc=False):
     index: int | None = None
     delta: Delta | None = None
     message: Delta | None = None
+    text: str | None = None
+    """What legacy completions have in their place."""
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     stop_reason: str | int | None = None

@@ -154,6 +154,8 @@ class ChatDecoder:
             choice = self._choice(wire.index or 0)
             # Perplexity puts both into everything: a full message into chunks, an empty delta into bodies.
             delta = wire.message or wire.delta if self._is_body else wire.delta or wire.message
+            if delta is None and wire.text is not None:
+                delta = chunks.Delta(content=wire.text)
             error = choice.read(wire, delta, events)
             if error is not None:
                 events.extend(self._fail(error))

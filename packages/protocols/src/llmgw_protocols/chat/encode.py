@@ -99,7 +99,7 @@ class ChatEncoder:
         """Marks each unfinished choice with `finish_reason: "error"`; `raise` adds, and `strict` has only, `error`."""
         if self._context.stream_errors is StreamErrors.STRICT:
             return b"data: " + _encode({"error": error_object(error)}) + b"\n\n" + DONE
-        more: dict[str, Any] = {"gateway_error": _gateway_error(error)}
+        more: dict[str, Any] = {"gateway_error": gateway_error(error)}
         if self._context.stream_errors is StreamErrors.RAISE:
             more["error"] = error_object(error)
         # A break that comes after every finish must be seen as well, so then the first choice is marked again.
@@ -249,7 +249,8 @@ class _Choice:
         return self._thoughts - 1
 
 
-def _gateway_error(error: GatewayError) -> dict[str, Any]:
+def gateway_error(error: GatewayError) -> dict[str, Any]:
+    """What a marked ending says of the break."""
     return {
         "type": error.type,
         "code": error.code,

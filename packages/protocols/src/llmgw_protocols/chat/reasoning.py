@@ -56,18 +56,12 @@ def _effort(_: Reasoning, asked: Effort | None, server: Server, losses: Losses) 
     return {"reasoning_effort": level} if level else {}
 
 
-def _thinking(_: Reasoning, asked: Effort | None, server: Server, losses: Losses) -> dict[str, Any]:
+def _switch(_: Reasoning, asked: Effort | None, server: Server, losses: Losses) -> dict[str, Any]:
+    off, on = _SWITCHES[server.reasoning]
     if asked == "none":
-        return {"thinking": {"type": "disabled"}}
+        return off
     level = _level(asked, server, losses)
-    return {"thinking": {"type": "enabled"}, **({"reasoning_effort": level} if level else {})}
-
-
-def _template(_: Reasoning, asked: Effort | None, server: Server, losses: Losses) -> dict[str, Any]:
-    if asked == "none":
-        return {"chat_template_kwargs": {"enable_thinking": False}}
-    level = _level(asked, server, losses)
-    return {"chat_template_kwargs": {"enable_thinking": True}, **({"reasoning_effort": level} if level else {})}
+    return {**on, "reasoning_effort": level} if level else on
 
 
 def _object(reasoning: Reasoning, asked: Effort | None, server: Server, losses: Losses) -> dict[str, Any]:
@@ -86,4 +80,14 @@ def _object(reasoning: Reasoning, asked: Effort | None, server: Server, losses: 
     return {"reasoning": said}
 
 
-_FORMS = {"effort": _effort, "thinking": _thinking, "template": _template, "object": _object}
+_SWITCHES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "thinking": ({"thinking": {"type": "disabled"}}, {"thinking": {"type": "enabled"}}),
+    "enabled": ({"reasoning": {"enabled": False}}, {"reasoning": {"enabled": True}}),
+    "template": (
+        {"chat_template_kwargs": {"enable_thinking": False}},
+        {"chat_template_kwargs": {"enable_thinking": True}},
+    ),
+}
+"""What says no and yes, where an effort has a field of its own."""
+
+_FORMS = {"effort": _effort, "object": _object, **dict.fromkeys(_SWITCHES, _switch)}

@@ -15,6 +15,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat, Text, Turn
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import only_responses
 from llmgw_protocols.chat import extras, models, reasoning, servers, tools
 from llmgw_protocols.chat.envelope import PATH
 from llmgw_protocols.chat.history import History
@@ -39,7 +40,8 @@ _LONGEST_USER = 64
 
 def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request's body. Raises `UnsupportedField`, and `InvalidField` where nothing is left to send."""
-    lost = Losses(request.family)
+    lost = Losses(request.dialect or request.family)
+    request = only_responses.without(request, lost)
     body: dict[str, Any] = {
         "model": facts.model,
         "messages": _messages(request, facts, lost),

@@ -34,7 +34,7 @@ from llmgw_protocols.gemini.arguments import object_of, response_of
 from llmgw_protocols.gemini.media import part_of, text_of_document
 from llmgw_protocols.gemini.models import Traits
 from llmgw_protocols.losses import Losses
-from llmgw_protocols.placeholders import NO_RESULT, orphan, system_note
+from llmgw_protocols.placeholders import NO_RESULT, orphan, result_media, system_note
 
 Part = dict[str, Any]
 
@@ -141,7 +141,7 @@ class _Contents:
         if within:
             response["parts"] = within
         if apart:
-            beside += [{"text": f"[media of the result of {name}]"}, *apart]
+            beside += [{"text": result_media(name)}, *apart]
         return {"functionResponse": response}
 
     def _told(self, result: ToolResult) -> tuple[str, list[Part]]:

@@ -48,7 +48,7 @@ def write(request: ChatRequest, body: dict[str, Any], losses: Losses) -> None:
         elif name in _PASSED and request.family == "openai":
             body[name] = raw
         else:
-            _foreign(name, raw, request.family, losses)
+            foreign(name, raw, request.family, losses)
 
 
 def _own(name: str, raw: msgspec.Raw, body: dict[str, Any]) -> None:
@@ -59,7 +59,8 @@ def _own(name: str, raw: msgspec.Raw, body: dict[str, Any]) -> None:
         body[name] = raw
 
 
-def _foreign(name: str, raw: msgspec.Raw, family: str, losses: Losses) -> None:
+def foreign(name: str, raw: msgspec.Raw, family: str, losses: Losses) -> None:
+    """Another dialect's field that has no place: dropped or reported. Raises `UnsupportedField` as `write` does."""
     key = bare_name(name, family)
     if key in _SILENT.get(family, frozenset()):
         return

@@ -11,25 +11,25 @@ from typing import Any
 
 import msgspec
 
+from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import only_responses
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages import extras as _extras
-from llmgw_protocols.messages import schema as _schema
 from llmgw_protocols.messages import thinking as _thinking
 from llmgw_protocols.messages import turns as _turns
 from llmgw_protocols.messages.content import FILES_BETA, ContentWriter, Marks
 from llmgw_protocols.messages.envelope import PATH
 from llmgw_protocols.messages.models import DEFAULT_OUTPUT, Capabilities, capabilities
+from llmgw_protocols.messages.sampling import check, samplers
+from llmgw_protocols.messages.structured import closed_schema, demand
 from llmgw_protocols.messages.tools import ToolWriter, stand_ins
 
 VERSION = "2026-10-21"
 SAMPLING_VERSION = "2023-06-01"
 """The API version that still takes temperature, top_p and top_k, by the models that have them."""
-
-_SPEECHLESS = ("frequency_penalty", "presence_penalty", "logprobs", "top_logprobs", "seed")
-_JSON_ONLY = "Answer with one JSON object and nothing else: no other text, no code fence."
 
 
 def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
@@ -41,17 +41,18 @@ class _Rendering:
     """One request on its way into one body."""
 
     def __init__(self, request: ChatRequest, facts: TargetFacts) -> None:
-        self._request = request
+        self._losses = Losses(request.dialect or request.family)
+        searches = facts.provider is Provider.ANTHROPIC
+        self._request = only_responses.without(request, self._losses, searches=searches)
         self._facts = facts
         self._model: Capabilities = capabilities(facts.model)
-        self._losses = Losses(request.family)
         self._marks = Marks()
         self._body: dict[str, Any] = {"model": facts.model}
 
     def rendered(self) -> Rendered:
         request, body = self._request, self._body
         self._refuse()
-        self._closed_format = self._native_format()
+        self._closed_format = closed_schema(request.format, structured=self._model.structured)
         # Tools are written first, since they stand first in the prompt and marks count in its order.
         tools = ToolWriter(self._model, self._marks, self._losses)
         written_tools = tools.tools(request)
@@ -59,7 +60,7 @@ class _Rendering:
         plan = self._conversation(content)
         body["max_tokens"] = plan.max_tokens
         self._reason(plan)
-        self._sampling(plan)
+        body.update(samplers(request, self._model, self._losses, thinking=plan.on))
         self._tools(tools, written_tools)
         self._format()
         self._rest()
@@ -74,14 +75,9 @@ class _Rendering:
 
     def _refuse(self) -> None:
         request = self._request
-        if request.n is not None and request.n > 1:
-            raise self._losses.unsupported("n", "The model's provider gives one answer a request.")
+        check(request, self._losses)
         if request.max_tokens is not None and request.max_tokens < 1 and request.family != "anthropic":
             raise InvalidField("max_tokens: must be 1 or more.", param="max_tokens")
-        for name in _SPEECHLESS:
-            # Zero and false are what these fields are without being sent.
-            if getattr(request, name) or (name == "seed" and request.seed is not None):
-                self._losses.add(name)
 
     # --- the conversation ---------------------------------------------------------------------------------------------
 
@@ -126,45 +122,6 @@ class _Rendering:
             self._body["tools"] = self._stand_ins
             self._body["tool_choice"] = {"type": "none"}
 
-    # --- sampling -----------------------------------------------------------------------------------------------------
-
-    def _sampling(self, plan: _thinking.ThinkingPlan) -> None:
-        request = self._request
-        if not self._model.sampling:
-            self._lose_samplers("temperature", "top_p", "top_k")
-            return
-        if plan.on:
-            self._thinking_sampling()
-            return
-        if request.temperature is not None:
-            self._put("temperature", request.temperature, min(max(request.temperature, 0.0), 1.0))
-        if request.top_p is not None and (self._model.both_samplers or request.temperature is None):
-            self._body["top_p"] = request.top_p
-        else:
-            self._lose_samplers("top_p")
-        if request.top_k is not None:
-            self._body["top_k"] = request.top_k
-
-    def _thinking_sampling(self) -> None:
-        """With thinking on, the temperature must be 1, top_p at least 0.95, and top_k absent."""
-        if self._request.temperature is not None and self._request.temperature != 1:
-            self._losses.add("temperature")
-        if self._request.top_p is not None and self._request.top_p >= 0.95:
-            self._body["top_p"] = self._request.top_p
-        else:
-            self._lose_samplers("top_p")
-        self._lose_samplers("top_k")
-
-    def _lose_samplers(self, *names: str) -> None:
-        for name in names:
-            if getattr(self._request, name) is not None:
-                self._losses.add(name)
-
-    def _put(self, name: str, wanted: float, taken: float) -> None:
-        self._body[name] = taken
-        if taken != wanted:
-            self._losses.add(name)
-
     # --- the rest -----------------------------------------------------------------------------------------------------
 
     def _format(self) -> None:
@@ -172,22 +129,12 @@ class _Rendering:
             written = {"type": "json_schema", "schema": self._closed_format}
             self._body.setdefault("output_config", {})["format"] = written
 
-    def _native_format(self) -> msgspec.Raw | None:
-        """The schema of the format for models with a field for it; None if it has to be asked for in words."""
-        wanted = self._request.format
-        if wanted is None or wanted.kind != "json_schema" or wanted.schema is None or not self._model.structured:
-            return None
-        return _schema.closed(wanted.schema, "response_format")
-
     def _format_demand(self) -> str | None:
         """What the system text has to ask for where the model has no field for the format, or it can't say this one."""
-        wanted = self._request.format
-        if wanted is None or wanted.kind == "text" or self._closed_format is not None:
-            return None
-        self._losses.add("response_format")
-        if wanted.schema is None:
-            return _JSON_ONLY
-        return f"{_JSON_ONLY} It must be valid under this JSON Schema: {bytes(wanted.schema).decode()}"
+        asked = demand(self._request.format) if self._closed_format is None else None
+        if asked is not None:
+            self._losses.add("response_format")
+        return asked
 
     def _rest(self) -> None:
         request, body = self._request, self._body

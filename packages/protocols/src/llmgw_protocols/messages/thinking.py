@@ -62,14 +62,15 @@ def _off(model: Capabilities, max_tokens: int, losses: Losses) -> ThinkingPlan:
 
 
 def _adaptive(wish: Reasoning, model: Capabilities, max_tokens: int) -> ThinkingPlan:
-    wanted = wish.effort or (_effort_of(wish.budget) if wish.budget is not None else None)
+    wanted = wish.effort or (effort_of(wish.budget) if wish.budget is not None else None)
     # The newest models hide their thinking unless asked, and clients of other dialects have no way to ask.
     display = "omitted" if wish.show is False else "summarized"
     thinking = {"type": "adaptive", "display": display}
     return ThinkingPlan(max_tokens=max_tokens, thinking=thinking, effort=model.effort(wanted) if wanted else None)
 
 
-def _effort_of(budget: int) -> str:
+def effort_of(budget: int) -> str:
+    """The effort that a budget of thinking tokens stands for."""
     for limit, effort in ((1024, "low"), (8192, "medium"), (24_576, "high")):
         if budget <= limit:
             return effort

@@ -38,6 +38,61 @@ class _SearchOptions(msgspec.Struct):
     user_location: _UserLocation | None = None
 
 
+class _SearchFilters(msgspec.Struct):
+    allowed_domains: list[str] | None = None
+
+
+class _ResponsesSearch(msgspec.Struct):
+    """The web search tool of OpenAI Responses."""
+
+    user_location: _Place | None = None
+    filters: _SearchFilters | None = None
+
+
+def offered(request: ChatRequest, losses: Losses) -> list[tuple[int, Tool | HostedTool]]:
+    """The tools that a request's choice allows, each with its place.
+
+    Raises `InvalidField` for a choice that allows none of them: without tools the model would just talk.
+    """
+    choice = request.tool_choice
+    placed = list(enumerate(request.tools))
+    if choice is None or choice.mode != "allowed":
+        return placed
+    allowed = [(at, tool) for at, tool in placed if isinstance(tool, HostedTool) or tool.name in choice.names]
+    if not allowed:
+        param = losses.name("tool_choice")
+        raise InvalidField(f"{param}: names none of the tools.", param=param)
+    return allowed
+
+
+def described(tool: Tool, losses: Losses) -> str:
+    """A tool's description; that of a custom one also tells its grammar, which can't be enforced."""
+    description = tool.description or ""
+    if tool.custom:
+        losses.add("tools.custom")
+        if tool.grammar is not None:
+            rule = f"The input must follow this grammar: {bytes(tool.grammar).decode()}"
+            description = f"{description}\n\n{rule}" if description else rule
+    return description
+
+
+def parameters(tool: Tool, param: str, *, structured: bool, losses: Losses) -> tuple[msgspec.Raw, bool]:
+    """The schema of a tool's input, and whether it is strict; `structured` models alone can be held to a schema.
+
+    Raises `InvalidField` on `param` for a strict schema that can't be read.
+    """
+    if tool.custom:
+        return _FREE_TEXT, False
+    schema = _schema.object_schema(tool.schema)
+    if not tool.strict:
+        return schema, False
+    closed = _schema.closed(schema, param) if structured else None
+    if closed is None:
+        losses.add("tools" if structured else "tools.strict")
+        return schema, False
+    return closed, True
+
+
 class ToolWriter:
     """Writes a request's tools and choice for one model."""
 
@@ -47,20 +102,8 @@ class ToolWriter:
         self._losses = losses
 
     def tools(self, request: ChatRequest) -> list[Any]:
-        """The tools, in order. Raises `UnsupportedField` naming a tool that Anthropic can't have.
-
-        Raises `InvalidField` for a choice that allows none of them: without tools the model would just talk.
-        """
-        choice = request.tool_choice
-        wanted = set(choice.names) if choice and choice.mode == "allowed" else None
-        written = [
-            self._tool(tool, at)
-            for at, tool in enumerate(request.tools)
-            if wanted is None or isinstance(tool, HostedTool) or tool.name in wanted
-        ]
-        if wanted is not None and not written:
-            param = self._losses.name("tool_choice")
-            raise InvalidField(f"{param}: names none of the tools.", param=param)
+        """The tools, in order. Raises `UnsupportedField` naming a tool that Anthropic can't have; see `offered`."""
+        written = [self._tool(tool, at) for at, tool in offered(request, self._losses)]
         if (options := request.extras.get("web_search_options")) is not None and request.family == "openai":
             written.append(self._web_search(options))
         return written
@@ -72,9 +115,12 @@ class ToolWriter:
             why = f"The name {tool.name[:80]!r} may hold only letters, digits, '_' and '-', at most 128."
             raise self._losses.unsupported(f"tools.{at}.name", why)
         written: dict[str, Any] = {"name": tool.name}
-        if description := self._description(tool):
+        if description := described(tool, self._losses):
             written["description"] = description
-        written["input_schema"] = _FREE_TEXT if tool.custom else self._schema(tool, written, f"tools.{at}")
+        structured = self._model.structured
+        written["input_schema"], strict = parameters(tool, f"tools.{at}", structured=structured, losses=self._losses)
+        if strict:
+            written["strict"] = True
         self._marks.put(written, tool.cache)
         return written
 
@@ -83,30 +129,9 @@ class ToolWriter:
             return tool.json
         if tool.family == "google" and tool.kind.lower() in _SEARCHES:
             return dict(_WEB_SEARCH)
+        if tool.family == "openai" and tool.kind.startswith("web_search"):
+            return self._responses_search(tool.json)
         raise self._losses.unsupported(f"tools.{at}", f"The model's provider has no {tool.kind!r} tool.")
-
-    def _description(self, tool: Tool) -> str:
-        description = tool.description or ""
-        if tool.custom:
-            self._losses.add("tools.custom")
-            if tool.grammar is not None:
-                rule = f"The input must follow this grammar: {bytes(tool.grammar).decode()}"
-                description = f"{description}\n\n{rule}" if description else rule
-        return description
-
-    def _schema(self, tool: Tool, written: dict[str, Any], param: str) -> msgspec.Raw:
-        schema = _schema.object_schema(tool.schema)
-        if not tool.strict:
-            return schema
-        if not self._model.structured:
-            self._losses.add("tools.strict")
-            return schema
-        closed = _schema.closed(schema, param)
-        if closed is None:
-            self._losses.add("tools")
-            return schema
-        written["strict"] = True
-        return closed
 
     def _web_search(self, options: msgspec.Raw) -> dict[str, Any]:
         written: dict[str, Any] = dict(_WEB_SEARCH)
@@ -115,8 +140,19 @@ class ToolWriter:
         except msgspec.ValidationError:
             return written
         if location and location.approximate:
-            place = msgspec.structs.asdict(location.approximate)
-            written["user_location"] = {"type": "approximate"} | {k: v for k, v in place.items() if v is not None}
+            written["user_location"] = _approximate(location.approximate)
+        return written
+
+    def _responses_search(self, wanted: msgspec.Raw) -> dict[str, Any]:
+        written: dict[str, Any] = dict(_WEB_SEARCH)
+        try:
+            search = msgspec.json.decode(wanted, type=_ResponsesSearch)
+        except msgspec.ValidationError:
+            return written
+        if search.user_location:
+            written["user_location"] = _approximate(search.user_location)
+        if search.filters and search.filters.allowed_domains:
+            written["allowed_domains"] = search.filters.allowed_domains
         return written
 
     def choice(self, request: ChatRequest) -> dict[str, Any] | None:
@@ -137,6 +173,10 @@ class ToolWriter:
             self._losses.add("tool_choice")
             return {"type": "auto"}
         return written
+
+
+def _approximate(place: _Place) -> dict[str, Any]:
+    return {"type": "approximate"} | {k: v for k, v in msgspec.structs.asdict(place).items() if v is not None}
 
 
 def _choice_of(choice: ToolChoice) -> dict[str, Any]:

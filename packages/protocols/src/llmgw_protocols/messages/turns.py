@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import msgspec
 
@@ -23,6 +23,7 @@ from llmgw_domain.chat import (
     Thinking,
     ToolCall,
     ToolResult,
+    Turn,
 )
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols.losses import Losses
@@ -35,6 +36,25 @@ _LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _ILLEGAL_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _SIGNATURE = re.compile(r"E[A-Za-z0-9+/_-]{16,}={0,2}")
 
+
+def legal_name(name: str) -> str:
+    """A tool's name as Anthropic takes it, for calls in a history, whose tool may be gone."""
+    return _ILLEGAL_NAME.sub("_", name)[:128] or "_"
+
+
+class TurnRules(msgspec.Struct, frozen=True):
+    """What differs between the APIs that take turns in this order. The defaults are Anthropic's own.
+
+    `signed_by` are the families whose reasoning is taken back, `opaque_of` is the one whose other opaque blocks are.
+    """
+
+    signed_by: tuple[str, ...] = (FAMILY,)
+    opaque_of: str = FAMILY
+    legal_id: re.Pattern[str] = _LEGAL_ID
+    name: Callable[[str], str] = legal_name
+
+
+_ANTHROPIC = TurnRules()
 
 _Place = tuple[int, int]
 """A block's turn and its number there. Blocks are told apart by place: equal ones may stand in several."""
@@ -68,12 +88,14 @@ class _Slot(msgspec.Struct):
     result_place: _Place | None = None
 
 
-def normalise(request: ChatRequest, model: Capabilities, losses: Losses, *, may_prefill: bool) -> Conversation:
+def normalise(
+    request: ChatRequest, model: Capabilities, losses: Losses, *, may_prefill: bool, rules: TurnRules = _ANTHROPIC
+) -> Conversation:
     """The conversation in Anthropic's order. Raises `InvalidField` if there is nothing to say."""
     lead = _leading(request)
     system = [t for turn in request.turns[:lead] for t in _system_texts(turn.content, losses)]
-    slots = _slots(request)
-    turns = _merged(_spoken(request, lead, slots, model, losses))
+    slots = _slots(request, rules)
+    turns = _merged(_Speech(request, slots, rules, losses).turns(lead, native_system=model.inline_system))
     _answer(turns, slots)
     turns = _alternating(turns)
     if not turns:
@@ -110,14 +132,14 @@ def _last_system(system: list[Text]) -> Text:
 # --- calls and their results ------------------------------------------------------------------------------------------
 
 
-def _slots(request: ChatRequest) -> list[_Slot]:
+def _slots(request: ChatRequest, rules: TurnRules) -> list[_Slot]:
     """Every call with its result, wherever that stands behind it, and with an id that is legal and used once."""
     slots: list[_Slot] = []
     seen: dict[str, int] = {}
     for place, block in _placed(request):
         if isinstance(block, ToolCall):
             times = seen[block.id] = seen.get(block.id, -1) + 1
-            slots.append(_Slot(place, block, wire_id(block.id, times)))
+            slots.append(_Slot(place, block, wire_id(block.id, times, rules.legal_id)))
         elif isinstance(block, ToolResult) and (slot := _open_slot(slots, block.call_id)):
             slot.result, slot.result_place = block, place
     return slots
@@ -140,9 +162,9 @@ def _open_slot(slots: list[_Slot], call_id: str) -> _Slot | None:
     return found
 
 
-def wire_id(id: str, times: int = 0) -> str:
-    """The id for Anthropic: unchanged if legal and new, else a hash, the same in every request of the conversation."""
-    if times == 0 and _LEGAL_ID.fullmatch(id):
+def wire_id(id: str, times: int = 0, legal: re.Pattern[str] = _LEGAL_ID) -> str:
+    """The id for the provider: unchanged if legal and new, else a hash, the same in every request of a conversation."""
+    if times == 0 and legal.fullmatch(id):
         return id
     return "toolu_" + hashlib.sha256(f"{times}:{id}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
@@ -170,20 +192,58 @@ def _result(slot: _Slot) -> ToolResult:
 # --- one turn after the other -----------------------------------------------------------------------------------------
 
 
-def _spoken(request: ChatRequest, lead: int, slots: list[_Slot], model: Capabilities, losses: Losses) -> list[WireTurn]:
+class _Speech:
     """The turns after the leading system text, without what can't be sent, results left out, calls under their ids."""
-    matched = {slot.result_place for slot in slots}
-    ids = {slot.place: slot.wire_id for slot in slots}
-    inline = _Inline(model.inline_system)
-    for at, turn in enumerate(request.turns[lead:], lead):
-        if turn.name:
-            losses.add("messages.name")
-        if turn.role in ("system", "developer"):
-            inline.system(_system_texts(turn.content, losses))
-            continue
-        placed = [((at, n), b) for n, b in enumerate(turn.content) if (at, n) not in matched]
-        inline.speak(turn.role, [o for place, b in placed if _sendable(b, losses) for o in _own(b, ids.get(place))])
-    return inline.turns()
+
+    def __init__(self, request: ChatRequest, slots: list[_Slot], rules: TurnRules, losses: Losses) -> None:
+        self._request = request
+        self._matched = {slot.result_place for slot in slots}
+        self._ids = {slot.place: slot.wire_id for slot in slots}
+        self._rules = rules
+        self._losses = losses
+
+    def turns(self, lead: int, *, native_system: bool) -> list[WireTurn]:
+        inline = _Inline(native_system)
+        for at, turn in enumerate(self._request.turns[lead:], lead):
+            if turn.name:
+                self._losses.add("messages.name")
+            if turn.role in ("system", "developer"):
+                inline.system(_system_texts(turn.content, self._losses))
+            else:
+                inline.speak(turn.role, self._blocks(at, turn))
+        return inline.turns()
+
+    def _blocks(self, at: int, turn: Turn) -> list[Block]:
+        placed = [((at, n), b) for n, b in enumerate(turn.content) if (at, n) not in self._matched]
+        return [own for place, block in placed if self._is_sendable(block) for own in self._own(block, place)]
+
+    def _own(self, block: Block, place: _Place) -> list[Block]:
+        if isinstance(block, ToolCall):
+            return [msgspec.structs.replace(block, id=self._ids[place], name=self._rules.name(block.name))]
+        if isinstance(block, ToolResult):
+            said = "".join(part.text for part in block.content if isinstance(part, Text))
+            # Pictures and files of the result have their own form outside of it too.
+            return [Text(orphan(block.call_id, said)), *(p for p in block.content if not isinstance(p, Text))]
+        return [block]
+
+    def _is_sendable(self, block: Block) -> bool:
+        rules = self._rules
+        match block:
+            case Text(text=text) | Refusal(text=text):
+                return bool(text.strip())
+            case Thinking(signature=signature, origin=origin):
+                if not signature:
+                    return False
+                if origin is None:
+                    return FAMILY in rules.signed_by and bool(_SIGNATURE.fullmatch(signature))
+                return origin.family in rules.signed_by
+            case RedactedThinking(origin=origin):
+                return origin is not None and origin.family in rules.signed_by
+            case Opaque(family=family, kind=kind):
+                if family != rules.opaque_of:
+                    self._losses.add(f"messages.{kind}")
+                return family == rules.opaque_of
+        return True
 
 
 class _Inline:
@@ -227,33 +287,6 @@ class _Inline:
 
 def _wrapped(text: Text) -> Text:
     return Text(system_note(text.text), text.cache)
-
-
-def _own(block: Block, id: str | None) -> list[Block]:
-    if isinstance(block, ToolCall):
-        return [msgspec.structs.replace(block, id=id, name=_ILLEGAL_NAME.sub("_", block.name)[:128] or "_")]
-    if isinstance(block, ToolResult):
-        said = "".join(part.text for part in block.content if isinstance(part, Text))
-        # Pictures and files of the result have their own form outside of it too.
-        return [Text(orphan(block.call_id, said)), *(p for p in block.content if not isinstance(p, Text))]
-    return [block]
-
-
-def _sendable(block: Block, losses: Losses) -> bool:
-    match block:
-        case Text(text=text) | Refusal(text=text):
-            return bool(text.strip())
-        case Thinking(signature=signature, origin=origin):
-            if not signature:
-                return False
-            return origin.family == FAMILY if origin else bool(_SIGNATURE.fullmatch(signature))
-        case RedactedThinking(origin=origin):
-            return origin is not None and origin.family == FAMILY
-        case Opaque(family=family, kind=kind):
-            if family != FAMILY:
-                losses.add(f"messages.{kind}")
-            return family == FAMILY
-    return True
 
 
 def _merged(turns: list[WireTurn]) -> list[WireTurn]:
