@@ -1,7 +1,7 @@
 # Everything a person or a CI runs. Needs Python 3.11 or newer with pip, make and git; fetches uv if it is missing.
 
 SHELL := /bin/bash
-UV := $(shell command -v uv 2>/dev/null || echo .tools/bin/uv)
+UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen
 SOURCES := $(wildcard packages/*/src apps/*/src)
 
