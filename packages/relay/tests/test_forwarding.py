@@ -284,3 +284,12 @@ async def test_a_response_that_the_gateway_keeps_is_served_by_it():
     assert b'"deleted":true' in (await bench.ask("DELETE", "/responses/resp_1"))[2]
     assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
     assert [] == bench.upstream.asked
+
+
+async def test_an_account_s_limits_are_noted_and_not_passed_on():
+    """Of files and their like as of chats."""
+    limits = {**JSON, "x-ratelimit-remaining-requests": "4", "retry-after": "3", "x-should-retry": "false"}
+    bench = Bench(script(FILE, headers=limits))
+    _, headers, _ = await upload_file(bench)
+    assert set() == {b"x-ratelimit-remaining-requests", b"retry-after", b"x-should-retry"} & set(headers)
+    assert 4 == bench.facts.settled[0].limits.requests.remaining

@@ -94,6 +94,9 @@ class _Found:
         self._windows: dict[str, dict[str, str]] = {}
 
     def header(self, name: str, value: str) -> None:
+        # Most headers are none of these, and every answer has many.
+        if "ratelimit" not in name and not name.startswith(("x-codex-", "anthropic-priority-")):
+            return
         if match := _UNIFIED.fullmatch(name):
             self._windows.setdefault(match[1] or "unified", {})[match[2]] = value
         elif match := _ANTHROPIC.fullmatch(name):
