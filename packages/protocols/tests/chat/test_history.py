@@ -356,6 +356,12 @@ def test_inputs_that_a_server_does_not_take(block: Any) -> None:
         served(user(block), inputs=())
 
 
+def test_a_text_document_needs_no_input_of_its_own() -> None:
+    """It goes as text, to everybody."""
+    document = File(Inline("text/plain", "aGk="), filename="a.txt")
+    assert [{"type": "text", "text": "[a.txt]\nhi"}] == served(user(document), inputs=())[0]["content"]
+
+
 @pytest.mark.parametrize(
     ("source", "url"),
     [(Inline("application/pdf", "AAAA"), "data:application/pdf;base64,AAAA"), (Remote("https://x/a"), "https://x/a")],

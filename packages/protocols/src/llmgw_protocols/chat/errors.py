@@ -98,7 +98,7 @@ _TOO_LONG = re.compile(
     r"|reduce the length of (the|your) (messages|prompt|input)|tokens \+ .?max_new_tokens",
     re.IGNORECASE,
 )
-# Some have no code, nor a status, for a key that is wrong (xAI: 400) or for money that is spent (xAI: 403).
+# xAI has no status for a key that is wrong (it says 400, in an envelope without a type) or for money that is spent (403).
 _BAD_KEY = re.compile(r"(incorrect|invalid) api[ _-]?key", re.IGNORECASE)
 _SPENT = re.compile(
     r"(insufficient|not enough|out of|run out of|any|no) (account )?(balance|credits?|funds)|credit balance"
@@ -205,7 +205,7 @@ def _kind(status: int, said: Complaint) -> type[GatewayError]:
         return ModelRefused
     if named and 400 <= status < 500:
         return named
-    if status in (400, 403) and _BAD_KEY.search(said.message):
+    if status == 400 and not said.type and _BAD_KEY.search(said.message):
         return AccountRejected
     if status in (400, 403, 429) and _SPENT.search(said.message):
         return QuotaExhausted

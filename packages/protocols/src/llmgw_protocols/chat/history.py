@@ -171,7 +171,7 @@ class History:
 
     def _part(self, block: Block) -> Any:
         needed = _INPUTS.get(type(block))
-        if needed and needed not in self._server.inputs:
+        if needed and needed not in self._server.inputs and not _is_text(block):
             raise self._losses.unsupported("messages", f"This model's provider takes no {needed}.")
         match block:
             case Text(text=text, cache=cache):
@@ -315,6 +315,12 @@ def breakpoint_after(cache: CacheMark) -> dict[str, Any]:
     """The member of a part that marks the end of what should be cached."""
     ttl = {"1h": "12h", "5m": "30m"}.get(cache.ttl or "")
     return {"prompt_cache_breakpoint": {"mode": "explicit", **({"ttl": ttl} if ttl else {})}}
+
+
+def _is_text(block: Block) -> bool:
+    """Whether a file is one of text, which goes as what it is."""
+    source = block.source if isinstance(block, File) else None
+    return isinstance(source, Inline) and source.media_type.startswith("text/")
 
 
 def _call(call: ToolCall, id_: str) -> dict[str, Any]:
