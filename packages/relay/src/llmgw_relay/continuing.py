@@ -14,7 +14,7 @@ from llmgw_domain.errors import BadRequest
 from llmgw_protocols import Dialect, Envelope, resources
 from llmgw_protocols.responses import state
 from llmgw_relay.call import Admission
-from llmgw_relay.conversations import Kept
+from llmgw_relay.conversations import StoredResponse
 from llmgw_relay.objects import Owned
 from llmgw_relay.ownership import Ownership
 from llmgw_relay.parts import Parts
@@ -88,7 +88,7 @@ class Continuing:
             return
         id_ = msgspec.json.decode(response, type=_Response).id
         self._parts.conversations.put(
-            Kept(
+            StoredResponse(
                 id=id_,
                 tenant=self._tenant,
                 body=response,

@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One response. `body` is its object as the client saw it, `input` and `output` its items; `input` has the whole
     conversation before it.
     """
@@ -38,9 +38,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class Conversations(Protocol):
     """Keeps responses by tenant. Putting is synchronous, because it belongs to the settling of a call."""
 
-    def put(self, kept: Kept) -> None: ...
+    def put(self, kept: StoredResponse) -> None: ...
 
-    async def get(self, tenant: str, id: str) -> Kept | None: ...
+    async def get(self, tenant: str, id: str) -> StoredResponse | None: ...
 
     async def delete(self, tenant: str, id: str) -> bool:
         """Whether there was one to delete."""
@@ -57,16 +57,16 @@ class MemoryConversations:
         self._limit = limit
         self._ttl = ttl
         self._size = 0
-        self._kept: OrderedDict[tuple[str, str], tuple[float, Kept]] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[float, StoredResponse]] = OrderedDict()
 
-    def put(self, kept: Kept) -> None:
+    def put(self, kept: StoredResponse) -> None:
         self._drop((kept.tenant, kept.id))
         self._kept[kept.tenant, kept.id] = (self._clock() + self._ttl, kept)
         self._size += kept.size
         while self._size > self._limit:
             self._drop(next(iter(self._kept)))
 
-    async def get(self, tenant: str, id: str) -> Kept | None:
+    async def get(self, tenant: str, id: str) -> StoredResponse | None:
         until, kept = self._kept.get((tenant, id), (0.0, None))
         if kept is None:
             return None

@@ -98,7 +98,7 @@ _TOO_LONG = re.compile(
     r"|reduce the length of (the|your) (messages|prompt|input)|tokens \+ .?max_new_tokens",
     re.IGNORECASE,
 )
-# xAI has no status for a key that is wrong (it says 400, in an envelope without a type) or for money that is spent (403).
+# xAI answers 400 to a wrong key, in an envelope without a type, and 403 where money is spent.
 _BAD_KEY = re.compile(r"(incorrect|invalid) api[ _-]?key", re.IGNORECASE)
 _SPENT = re.compile(
     r"(insufficient|not enough|out of|run out of|any|no) (account )?(balance|credits?|funds)|credit balance"
