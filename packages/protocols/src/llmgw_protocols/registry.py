@@ -63,9 +63,10 @@ def _openai_s(facts: TargetFacts, api: Api, client: str, request: Callable[[], C
     """Which of OpenAI's own dialects: the configured one, the client's own, the only one of the model, or chat."""
     if api != "auto":
         return api
-    if client == RESPONSES.name:
+    compatible = facts.provider is Provider.OPENAI_COMPATIBLE
+    if client == RESPONSES.name and not (compatible and facts.server.name and not facts.server.has_responses):
         return client
-    if client == COMPLETIONS.name and (facts.provider is Provider.OPENAI_COMPATIBLE or _LEGACY.search(facts.model)):
+    if client == COMPLETIONS.name and (facts.server.has_completions if compatible else _LEGACY.search(facts.model)):
         return client
     if facts.provider in _OPENAI_S_OWN and (
         _needs_responses(facts.model, request)
