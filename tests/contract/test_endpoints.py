@@ -571,6 +571,7 @@ FORMS = {
     "no model": (FORM.replace(b'"model"', b'"other"'), FORM_TYPE),
     "a head without end": (b'--b\r\nContent-Disposition: form-data; name="' + b"x" * 40_000, FORM_TYPE),
     "a model without end": (FORM[:60] + b"x" * 4000, FORM_TYPE),
+    "two models": (FORM.removesuffix(b"--b--\r\n") + FORM.replace(b"sim/gpt", b"gpt-5.5"), FORM_TYPE),
     "nothing": (b"", FORM_TYPE),
 }
 
@@ -651,6 +652,15 @@ async def test_a_client_that_leaves_its_upload(each, path):
     await each.settle()
     (line,) = each.requests
     assert (499, "cancelled", "openai-a") == (line["status"], line["outcome"], line["account"])
+
+
+async def test_a_second_model_behind_a_large_file(each):
+    """It is found as it passes, and the provider gets no whole form."""
+    body = FILE_HEAD + MIB * 3 + b"\r\n" + FORM
+    answer = await send(each, "/v1/audio/transcriptions", body)
+    assert (400, True) == (answer.status, "twice" in check_envelope("chat", answer))
+    await each.settle()
+    assert all(entry["status"] != 200 for entry in await each.upstream_saw())
 
 
 @pytest.mark.parametrize("path", UPLOADS)

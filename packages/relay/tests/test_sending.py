@@ -39,6 +39,18 @@ async def test_a_small_form_is_held(names_model):
     assert HEAD.replace(b"mine", b"theirs") + TAIL == sending.body("theirs")
 
 
+@pytest.mark.parametrize("declared", [len(HEAD) * 2, LARGE])
+async def test_a_form_that_names_two_models(declared):
+    """The second one is found in what is held and in what is streamed."""
+
+    async def send():
+        sending = await Sending.of_form(MemoryUpload(HEAD, HEAD[5:]), Form(b"b"), declared, names_model=True)
+        await streamed(sending, "theirs")
+
+    with pytest.raises(InvalidField, match="twice"):
+        await send()
+
+
 @pytest.mark.parametrize("declared", [LARGE, None])
 async def test_of_another_form_as_much_as_names_the_model(declared):
     """Then the rest is streamed behind it, once; the length follows the name's."""

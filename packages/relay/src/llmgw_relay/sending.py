@@ -55,7 +55,7 @@ class Sending:
     async def of_form(cls, upload: Upload, form: Form, declared: int | None, *, names_model: bool) -> Sending:
         """Reads a small form to its end, and of another as much as it takes to know its model.
 
-        Raises `InvalidField` for a form that names none, though it has to (`names_model`).
+        Raises `InvalidField` for a form that names none, though it has to (`names_model`), or several.
         """
         small = declared is not None and declared <= _MAX_HELD
         if small or names_model:
@@ -64,8 +64,10 @@ class Sending:
                 form.feed(part)
                 if not small and (form.model is not None or form.ended):
                     break
-        if names_model and form.model is None:
-            raise InvalidField("The form names no model: send a field 'model'.", param="model")
+        if names_model:
+            if form.model is None:
+                raise InvalidField("The form names no model: send a field 'model'.", param="model")
+            form.watch()
         return cls(form=form, stream=None if small else upload, declared=declared)
 
     def model(self) -> str:
@@ -107,6 +109,8 @@ class Sending:
         if head:
             yield head
         async for part in stream:
+            if self._form is not None and self._form.model is not None:
+                self._form.watch(part)
             yield part
 
     def __repr__(self) -> str:
