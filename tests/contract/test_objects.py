@@ -34,6 +34,7 @@ policy = "all"
 [[policies]]
 id = "all"
 endpoints = ["*"]
+stored_responses = true
 
 [[accounts]]
 id = "openai-b"
@@ -263,6 +264,28 @@ async def test_a_stored_response_is_read_as_events(two):
     assert ("response.created", "response.completed") == (kinds[0], kinds[-1])
 
 
+@pytest.mark.parametrize("stream", [False, True])
+async def test_items_are_named_by_their_ids(two, stream):
+    """As AI SDK does with all that it thinks is stored: asked where they are, and nobody else's."""
+    sdk = two.mine.sdk
+
+    async def make() -> Any:
+        if not stream:
+            return await sdk.responses.create(model="sim/gpt", input="Remember")
+        async with sdk.responses.stream(model="sim/gpt", input="Remember") as events:
+            return await events.get_final_response()
+
+    made = await two.at_b(make)
+    items: Any = [{"type": "item_reference", "id": made.output[0].id}, {"role": "user", "content": "What?"}]
+    await sdk.responses.create(model="sim/gpt", input=items)
+    assert "openai-b" == two.mine.account
+    await two.stack.sim("DELETE", "log")
+    for reference in (items[0], {"id": items[0]["id"]}):
+        with pytest.raises(openai.NotFoundError):
+            await two.theirs.sdk.responses.create(model="sim/gpt", input=[reference, items[1]])
+    assert [] == await two.stack.upstream_saw()
+
+
 @pytest.mark.parametrize("ending", ["left", "cut"])
 async def test_a_response_of_a_broken_stream_is_asked_for_where_it_is(two, ending):
     """The provider may have it all the same, so its client may come back for it. Here it has not, and says so."""
@@ -289,6 +312,35 @@ async def test_a_response_of_a_broken_stream_is_asked_for_where_it_is(two, endin
         await two.mine.sdk.responses.retrieve(made)
     asked = (await two.stack.upstream_saw())[-1]
     assert (f"/v1/responses/{made}", "sk-b") == (asked["path"], asked["credential"])
+
+
+# --- responses that the gateway keeps ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_response_of_another_provider_is_kept(two, stream):
+    """Continued at a third one, shown with its input, and deleted; to the other tenant it is not there."""
+    sdk = two.mine.sdk
+    if stream:
+        async with sdk.responses.stream(model="sim/claude", input="My name is Ada") as events:
+            made = (await events.get_final_response()).id
+    else:
+        made = (await sdk.responses.create(model="sim/claude", input="My name is Ada")).id
+    assert made == (await sdk.responses.retrieve(made)).id
+    (item,) = [i async for i in sdk.responses.input_items.list(made)]
+    assert "My name is Ada" in str(item.content)
+    await sdk.responses.create(model="sim/gemini", input="And?", previous_response_id=made)
+    assert "My name is Ada" in str((await two.stack.upstream_saw())[-1]["body"])
+    await two.stack.sim("DELETE", "log")
+    for verb in ("retrieve", "input_items.list", "cancel", "delete"):
+        with pytest.raises(openai.NotFoundError):
+            await do(two.theirs, "responses", verb, made)
+    with pytest.raises(openai.APIStatusError) as caught:
+        await two.theirs.sdk.responses.create(model="sim/gemini", input="And?", previous_response_id=made)
+    assert (True, []) == (caught.value.status_code in (400, 404), await two.stack.upstream_saw())
+    await sdk.responses.delete(made)
+    with pytest.raises(openai.NotFoundError):
+        await sdk.responses.retrieve(made)
 
 
 # --- whose it is ------------------------------------------------------------------------------------------------------

@@ -87,6 +87,17 @@ async def test_a_response_at_a_provider_binds_to_its_account():
     assert "previous_response_id" in envelope.fields
 
 
+async def test_an_item_at_a_provider_binds_too():
+    """Where it is kept, and for its tenant alone."""
+    bench = Bench()
+    bench.of().own(bench.envelope(), "resp_up", "b", RESPONSE)
+    asked = {"input": [{"type": "item_reference", "id": "msg_abc_0"}]}
+    _, route = await bench.resume(**asked)
+    assert ["b"] == [c.account.id for c in route]
+    with pytest.raises(NotFound):
+        await bench.resume("u", **asked)
+
+
 @pytest.mark.parametrize("known", ["resp_abc", "resp_up"])
 async def test_another_tenant_s_response_is_not_there(known):
     """Wherever it is kept."""

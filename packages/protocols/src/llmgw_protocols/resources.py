@@ -82,6 +82,11 @@ _NEEDLESS = re.compile(rb"\\u00(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IG
 """An escape of a letter, a digit, or of what else ids and names are made of: nobody has to write them."""
 
 
+def unescaped(body: bytes) -> bytes:
+    """The same JSON, with the characters that names and ids are made of written as themselves."""
+    return _NEEDLESS.sub(lambda found: bytes((int(found[1], 16),)), body) if b"\\u00" in body else body
+
+
 _OWN_DATA = frozenset(
     {
         *("metadata", "args", "arguments", "response", "parameters", "schema", "json_schema", "input_schema"),
@@ -98,7 +103,7 @@ def references(body: bytes) -> tuple[str, ...]:
     A text that holds such a name has its quotes escaped, so it is not taken for one, and neither is a field that a tool
     calls so. Of a name that stands twice both values count, since nobody knows which one the provider takes.
     """
-    plain = _NEEDLESS.sub(lambda found: bytes((int(found[1], 16),)), body) if b"\\u00" in body else body
+    plain = unescaped(body)
     # Nearly no request names an object, and looking for two words costs next to nothing.
     if b"file_id" not in plain and b"previous_response_id" not in plain:
         return ()

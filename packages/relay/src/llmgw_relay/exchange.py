@@ -209,18 +209,19 @@ class Exchange(Carriage):
 
     def _keep(self, attempt: Attempt) -> None:
         """Keeps what the client may not bring back, or may come back to."""
-        self._own(attempt)
-        if self._envelope is not None and attempt.transform.response is not None:
-            self._continuing.keep(self._envelope, attempt.transform.response)
+        response = attempt.transform.response or b""
+        self._own(attempt, response)
+        if self._envelope is not None and response and attempt.dialect.name != self._call.dialect.name:
+            self._continuing.keep(self._envelope, response)
         keeper = attempt.transform.keeper
         kept = keeper.kept(attempt.candidate.model, attempt.candidate.account.id) if keeper else None
         if keeper is not None and kept is not None:
             self._parts.stash.put(self._admission.key.tenant, keeper.keys, kept)
 
-    def _own(self, attempt: Attempt) -> None:
+    def _own(self, attempt: Attempt, response: bytes = b"") -> None:
         """Remembers where a provider of the client's own dialect keeps its answer."""
         if self._envelope is not None and attempt.dialect.name == self._call.dialect.name:
-            self._continuing.own(self._envelope, self._meter.id, attempt.candidate.account.id)
+            self._continuing.own(self._envelope, self._meter.id, attempt.candidate.account.id, response)
 
     async def _next(self, attempt: Attempt) -> bytes:
         try:

@@ -38,7 +38,10 @@ class Transform(Protocol):
 
     @property
     def response(self) -> bytes | None:
-        """The whole answer as an object of the client's dialect, where that is one that can be continued by its id."""
+        """The whole answer as an object of the client's dialect, where that is one that can be continued by its id.
+
+        Of a stream that passes through, it is the last frame of the provider's.
+        """
         ...
 
     def feed(self, data: bytes) -> Step:
@@ -64,10 +67,11 @@ class Passthrough:
     def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
         self.keeper: Keeper | None = None
+        self._last = b""
 
     @property
     def response(self) -> bytes | None:
-        return None
+        return self._last or None
 
     def feed(self, data: bytes) -> Step:
         return self._pass(_read(self._decoder, data))
@@ -83,6 +87,7 @@ class Passthrough:
     def whole(self, bodies: Sequence[bytes]) -> Step:
         (body,) = bodies
         self._meter.see(self._decoder.whole(body))
+        self._last = body
         return Step(body, self._breaking(body))
 
     def fail(self, error: GatewayError, usage: Usage) -> bytes:
@@ -111,6 +116,7 @@ class Passthrough:
             if error is not None:
                 return Step(b"".join(out), error)
             self._encoder.observe(frame.events)
+            self._last = frame.raw if frame.events else self._last
             if not frame.hidden:
                 out.append(frame.raw)
         return Step(b"".join(out), over=self._decoder.closed)
