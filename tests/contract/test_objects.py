@@ -488,8 +488,7 @@ async def test_a_disabled_account_s_objects_wait(open_stack):
     """While their account is out of use objects are not reached, and nobody else is asked for them."""
     async with two_at(open_stack) as two:
         file_id = await two.at_b(two.mine.file)
-        kept = two.stack.gateway
-        catalog = kept.control.current()
+        catalog = two.stack.gateway.control.current()
         account = catalog.accounts["openai-b"]
         catalog.accounts["openai-b"] = msgspec.structs.replace(account, enabled=False)
         with pytest.raises(openai.InternalServerError) as caught:
@@ -497,6 +496,9 @@ async def test_a_disabled_account_s_objects_wait(open_stack):
         assert (503, "no_available_account") == (caught.value.status_code, caught.value.code)
         assert "files" in caught.value.message
         assert "disabled" in caught.value.message
+        await two.stack.sim("DELETE", "log")
+        assert [] == [f.id async for f in two.mine.sdk.files.list()]
+        assert [] == await two.stack.upstream_saw()
         del catalog.accounts["openai-b"]
         with pytest.raises(openai.InternalServerError, match="not configured any more"):
             await two.mine.sdk.files.retrieve(file_id)
@@ -544,6 +546,17 @@ async def test_a_look_that_broke_is_tried_again_by_nobody_else(two):
     assert file_id == (await two.mine.sdk.files.retrieve(file_id)).id
 
 
+@pytest.mark.parametrize("fault", [{"reset_bytes": 100_000}, {"fin_bytes": 100_000}])
+async def test_a_download_that_breaks_never_looks_whole(two, fault):
+    """Its connection ends without the body's end, and the call is logged as failed."""
+    file_id = await two.mine.file(b"x" * 300_000)
+    await two.stack.sim("POST", "faults", json={"times": None, "fault": fault})
+    with pytest.raises((httpx2.HTTPError, openai.APIError)):
+        await two.mine.sdk.files.content(file_id)
+    await two.stack.settle()
+    assert ("failed", 200) == ((line := two.stack.requests[-1])["outcome"], line["status"])
+
+
 # --- size -------------------------------------------------------------------------------------------------------------
 
 MIB = 1 << 20
@@ -579,3 +592,29 @@ async def test_large_files_pass_through(two):
     assert digest == back.hexdigest()
     # Client, gateway and provider are one process here.
     assert peak < 24 * MIB
+
+
+# --- one tenant alone -------------------------------------------------------------------------------------------------
+
+POOLS = """
+[[accounts]]
+id = "openai-b"
+provider = "openai"
+credential = "env:UP_KEY_B"
+base_url = "{simulator}/v1"
+pool = "second"
+"""
+
+
+async def test_what_nobody_remembers_is_looked_for(open_stack):
+    """Where all keys are one tenant's, an object from before the gateway is found at whichever account has it."""
+    more = 'policy = "all"\n[[policies]]\nid = "all"\nendpoints = ["*"]\n' + POOLS
+    async with open_stack(more=more, environ={"UP_KEY_B": "sk-b"}) as stack:
+        past = openai.AsyncOpenAI(base_url=f"{stack.simulator.base_url}/v1", api_key="sk-b", max_retries=0)
+        made = await past.files.create(file=("f.jsonl", LINE), purpose="batch")
+        client = Client(stack.base, stack.key)
+        assert (made.id, "openai-b") == ((await client.sdk.files.retrieve(made.id)).id, client.account)
+        with pytest.raises(openai.NotFoundError, match="No such object"):
+            await client.sdk.files.retrieve("file-neverwasone")
+        await past.close()
+        await client.sdk.close()

@@ -109,3 +109,11 @@ async def test_files_that_a_listed_batch_has_written_are_remembered():
     await asked.page(resource_at("GET", "/batches"), [Owned(id="batch_1", kind="batches", tenant="t", account="a")])
     expected = Owned(id="file-9", kind="files", tenant="t", account="a")
     assert expected == await asked._parts.objects.find("file-9")
+
+
+async def test_an_account_out_of_use_is_not_asked():
+    """What it holds is not shown as long."""
+    asked, upstream = lists(page(("x", 1)))
+    asked._catalog.accounts["b"] = msgspec.structs.replace(asked._catalog.accounts["b"], enabled=False)
+    assert (["x"], False) == await shown(asked, owned("a", "x") + owned("b", "y"))
+    assert ["a"] == [request.account.id for request in upstream.asked]

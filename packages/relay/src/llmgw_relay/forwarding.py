@@ -103,7 +103,11 @@ class Forwarding(Carriage):
             return self._speaking(route)
         named = [resource.id] if resource.id else sending.references()
         account = await self._ownership.account_of(named)
-        return self._at([account] if account is not None else self._pool())
+        if account is not None:
+            return self._at([account])
+        # What nobody remembers may be at any account; those that do not know it say so, and the next one is asked.
+        anywhere = resource.id is not None and not self._call.pool
+        return self._at([a for pool in self._pools().values() for a in pool] if anywhere else self._pool())
 
     def _speaking(self, route: Route) -> Route:
         tiers = tuple(tuple(c for c in tier if c.account.provider.speaks_openai) for tier in route.tiers)
@@ -117,12 +121,7 @@ class Forwarding(Carriage):
 
     def _pool(self) -> list[Account]:
         """The accounts for what names neither a model nor an object: those of the one pool that there is."""
-        pools = {
-            name: [a for a in accounts if a.provider.speaks_openai]
-            for name, accounts in self._admission.catalog.pools.items()
-        }
-        pools = {name: accounts for name, accounts in pools.items() if accounts}
-        wanted = self._call.pool
+        pools, wanted = self._pools(), self._call.pool
         if not wanted and len(pools) == 1:
             return next(iter(pools.values()))
         if wanted not in pools:
@@ -130,6 +129,11 @@ class Forwarding(Carriage):
             names = ", ".join(sorted(pools)) or "none is configured"
             raise BadRequest(f"{said} OpenAI's API: send the header x-gw-pool with one of: {names}.", param="x-gw-pool")
         return pools[wanted]
+
+    def _pools(self) -> dict[str, list[Account]]:
+        """The pools of accounts with OpenAI's API, by name."""
+        pools = self._admission.catalog.pools.items()
+        return {name: [*accounts] for name, accounts in pools if any(a.provider.speaks_openai for a in accounts)}
 
     def _at(self, accounts: list[Account]) -> Route:
         target = Target(pool="", model="")

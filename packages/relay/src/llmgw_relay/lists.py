@@ -50,7 +50,8 @@ class Lists:
         # In one order at every look, or objects of the same second would change places between two pages.
         for account_id in sorted({o.account for o in owned}):
             account = self._catalog.accounts.get(account_id)
-            if account is not None:
+            # What is out of use is not asked, as one that is not configured any more can't be.
+            if account is not None and account.enabled:
                 here = [o for o in owned if o.account == account_id]
                 items = await self._of(account, resource, {o.id for o in here})
                 await self._note(items, here[0])
