@@ -20,6 +20,7 @@ from google.genai import errors as genai_errors
 from google.genai import types
 
 from llmgw_httpapi.config import HttpConfig
+from llmgw_pool.config import PoolConfig
 
 PLAIN_KEY = "gw-plain-key-0123456789abcdefghijklmno"
 PLAIN_HASH = "sha256:" + hashlib.sha256(PLAIN_KEY.encode()).hexdigest()
@@ -684,3 +685,38 @@ async def test_an_upload_that_its_provider_refuses_in_the_middle(each):
     answer = await send(each, "/v1/files", body, **{"x-gw-pool": "openai"})
     assert 400 == answer.status
     assert "nonsense" in check_envelope("chat", answer)
+
+
+@pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
+async def test_a_provider_that_does_not_read_slows_its_client_down(open_stack, monkeypatch, engine):
+    """Of an upload that nobody takes a few buffers are held, and the kernel ends it when nothing is acknowledged."""
+    monkeypatch.setattr("llmgw_gateway.build.PoolConfig", functools.partial(PoolConfig, tcp_user_timeout=1))
+    over = asyncio.Event()
+
+    async def never_read(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await over.wait()
+        writer.close()
+
+    sent = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal sent
+        yield FILE_HEAD
+        while True:
+            yield MIB
+            sent += 1
+
+    more = 'policy = "all"\n[[policies]]\nid = "all"\nendpoints = ["*"]\n'
+    async with await asyncio.start_server(never_read, "127.0.0.1", 0) as provider:
+        address = f"http://127.0.0.1:{provider.sockets[0].getsockname()[1]}/v1"
+        environ = {"GATEWAY_ACCOUNTS__0__BASE_URL": address}
+        async with open_stack(engine=engine, more=more, environ=environ) as stack:
+            headers = {"authorization": f"Bearer {stack.key}", "content-type": FORM_TYPE}
+            asking = stack.http.post(stack.base + "/v1/files", data=endless(), headers=headers)
+            async with asyncio.timeout(10), asking as response:
+                assert 502 == response.status
+            # What the kernel holds on both ways is some MiB.
+            assert sent < 24
+            await stack.settle()
+            stack.assert_nothing_left()
+        over.set()
