@@ -12,7 +12,7 @@ from llmgw_protocols.counting import MESSAGES_COUNT
 from llmgw_protocols.embeddings import OPENAI_EMBEDDINGS
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
-from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
+from llmgw_relay.testing import MemoryFacts, MemoryFetch, Script, ScriptedUpstream
 
 
 def account(id: str, provider: Provider = Provider.OPENAI, pool: str = "p", **more) -> Account:
@@ -476,3 +476,20 @@ async def test_a_refused_enquiry_is_told_in_the_client_s_dialect():
         assert (400, "input") == (reply.status, msgspec.json.decode(reply.body)["error"]["param"])
     assert [] == bench.upstream.asked
     bench.assert_nothing_left()
+
+
+async def test_media_that_can_not_be_had_are_refused_before_an_account_is_asked():
+    """In the client's own words for an error, with the setting in it; nothing was sent."""
+    url = "https://images.test/a.png"
+    body = {"model": "gpt", "max_tokens": 9, "messages": [
+        {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": url}}]}
+    ]}  # fmt: skip
+    for held, said in (({}, b"fetch.enabled"), ({url: b"<html>"}, b"holds text/html, not a usable image")):
+        bench = Bench(Script([BODY]), on=catalog(account("a", Provider.BEDROCK)))
+        bench.relay._parts = msgspec.structs.replace(bench.relay._parts, fetch=MemoryFetch(held))
+        status, _, answer = await bench.run(body, dialect="messages")
+        told = msgspec.json.decode(answer)["error"]
+        assert (400, "invalid_request_error") == (status, told["type"])
+        assert said in answer
+        assert [] == bench.upstream.asked
+        bench.assert_nothing_left()

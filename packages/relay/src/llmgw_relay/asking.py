@@ -6,6 +6,7 @@ form, which is parsed at the first target that needs it. The smaller questions a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import msgspec
 
 from llmgw_domain import Candidate, Route
 from llmgw_domain.chat import ChatRequest
+from llmgw_domain.errors import UpstreamTimeout
 from llmgw_domain.models import Api
 from llmgw_protocols import (
     Dialect,
@@ -22,11 +24,13 @@ from llmgw_protocols import (
     Rendered,
     TargetFacts,
     dialect_for,
+    media,
     place,
 )
 from llmgw_protocols.enquiry import Enquiry, Estimate
 from llmgw_protocols.signatures import Kept, restored, wanted
 from llmgw_relay.meter import Meter
+from llmgw_relay.ports import Fetch
 from llmgw_relay.stash import Stash
 from llmgw_relay.transform import Conversion, Passthrough, Transform, Translation
 
@@ -64,6 +68,7 @@ class Chat:
         self._client = client
         self._request: ChatRequest | None = None
         self._kept: Mapping[str, Kept] = {}
+        self._fetched: Mapping[str, bytes] = {}
         self.envelope = envelope
 
     async def recall(self, stash: Stash, tenant: str, route: Route) -> None:
@@ -74,6 +79,25 @@ class Chat:
         if any(self._dialect(facts_of(c), c.target.api).name != self._client.name for c in route):
             keys = wanted(self.request)
             self._kept = await stash.get(tenant, keys) if keys else {}
+
+    async def gather(self, fetch: Fetch | None, route: Route, seconds: float | None) -> None:
+        """Fetches the media that some target's provider does not fetch itself, as far as that is allowed.
+
+        Before an account is chosen, so that none is held meanwhile. `seconds` is what is left of the call's time.
+        Raises `BadRequest`, `UpstreamTimeout`.
+        """
+        # A request that nobody had to read so far passes through everywhere, its addresses as well.
+        if fetch is not None and self._request is not None and next(media.remote(self._request), None) is not None:
+            wanted = [url for url in self._addresses(self._request, route) if fetch.allows(url)]
+            self._fetched = dict(zip(wanted, await _in_time(fetch, wanted, seconds), strict=True)) if wanted else {}
+
+    def _addresses(self, request: ChatRequest, route: Route) -> dict[str, None]:
+        found: dict[str, None] = {}
+        targets = {(self._dialect(facts_of(c), c.target.api).name, c.account.provider) for c in route}
+        for dialect, provider in sorted(targets):
+            if dialect != self._client.name:
+                found |= media.addresses(request, dialect, provider)
+        return found
 
     @property
     def request(self) -> ChatRequest:
@@ -102,7 +126,7 @@ class Chat:
         return dialect_for(facts, api, self._client.name)
 
     def _rendered(self, dialect: ProviderDialect, facts: TargetFacts) -> Rendered:
-        request = self.request
+        request = media.inlined(self.request, self._fetched, dialect.name, facts.provider)
         if self._kept:
             request = restored(request, self._kept, dialect.family, facts.model, facts.account)
         return dialect.render(request, facts)
@@ -144,3 +168,11 @@ def facts_of(candidate: Candidate, max_output_tokens: int | None = None) -> Targ
         platform=account.platform,
         server=account.server,
     )
+
+
+async def _in_time(fetch: Fetch, urls: list[str], seconds: float | None) -> list[bytes]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await fetch.fetch(urls)
+    except TimeoutError:
+        raise UpstreamTimeout("The media that the request names could not be fetched in its time.") from None

@@ -60,6 +60,7 @@ class Exchange(Carriage):
             return Smaller(call.enquiry, envelope)
         chat = Chat(call.dialect, envelope)
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
+        await chat.gather(self._parts.fetch, route, self._remaining())
         return chat
 
     def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:

@@ -9,7 +9,7 @@ import msgspec
 from llmgw_balancer import Slots
 from llmgw_domain import Catalog, StreamErrors
 from llmgw_relay.objects import Objects
-from llmgw_relay.ports import Facts, Upstream
+from llmgw_relay.ports import Facts, Fetch, Upstream
 from llmgw_relay.stash import Stash
 
 
@@ -25,7 +25,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """`current` is one attribute read; `clock` gives monotonic seconds, `wall` Unix seconds, `rand` a number in [0, 1).
 
     `objects` knows whose the files, batches and stored responses at providers are, `stash` the reasoning that clients
-    leave out.
+    leave out. Without `fetch` no address in a request is fetched.
     """
 
     current: Callable[[], Catalog]
@@ -38,3 +38,4 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     wall: Callable[[], float]
     rand: Callable[[], float]
     config: RelayConfig
+    fetch: Fetch | None = None

@@ -17,7 +17,7 @@ from llmgw_relay.forwarding import Forwarding
 from llmgw_relay.listing import Listing
 from llmgw_relay.objects import MemoryObjects, Objects
 from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.ports import Facts, Upstream
+from llmgw_relay.ports import Facts, Fetch, Upstream
 from llmgw_relay.stash import MemoryStash, Stash
 
 
@@ -36,6 +36,7 @@ class Relay:
         rand: Callable[[], float],
         objects: Objects | None = None,
         stash: Stash | None = None,
+        fetch: Fetch | None = None,
         config: RelayConfig | None = None,
     ) -> None:
         self._parts = Parts(
@@ -45,6 +46,7 @@ class Relay:
             facts=facts,
             objects=objects or MemoryObjects(clock),
             stash=stash or MemoryStash(clock),
+            fetch=fetch,
             clock=clock,
             wall=wall,
             rand=rand,
