@@ -44,7 +44,11 @@ def test_every_package_declares_what_it_imports(member):
         for d in tomllib.loads((member / "pyproject.toml").read_text())["project"]["dependencies"]
     }
     used = {name for source in sources(member) for name in third_party(source)} - {import_name(member)}
-    assert used - declared == set()
+    assert {DISTRIBUTIONS.get(name, name) for name in used} - declared == set()
+
+
+DISTRIBUTIONS = {"google": "google_auth"}
+"""Distributions that are imported under another name than their own."""
 
 
 def third_party(source: Path) -> set[str]:

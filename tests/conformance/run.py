@@ -27,16 +27,19 @@ import msgspec
 
 KEY = "gw-conformance-key-0123456789abcdefgh"
 GATED = ("P", "T", "C")
-DIALECTS = ("chat", "messages", "gemini")
+DIALECTS = ("chat", "messages", "gemini", "responses")
 SERVED = (
     "anthropic/messages",
     "google/generateContent",
     "google/streamGenerateContent",
     "google/openai_compat_chat_completions",
+    "vertex/generateContent",
+    "vertex/streamGenerateContent",
     "*/chat_completions",
+    "*/responses",
+    "bedrock/converse",
+    "bedrock/converse_stream",
 )
-UNSERVED = ("azure", "vertex", "bedrock")
-"""Providers whose routes in the harness lead to an account kind that this version does not have."""
 DISPUTED = {
     "pydantic-92dd26aa8872c0": "thinking that its provider left out of completion_tokens, but not out of the total, is "
     "output all the same: it is billed as such",
@@ -62,9 +65,7 @@ def main() -> int:
 
 def _play(options: argparse.Namespace, work: Path) -> int:
     data_port, admin_port, replay_port = _free_ports(3)
-    config = work / "gateway.toml"
-    template = (options.harness / "targets" / "gateway.toml.in").read_text("utf-8")
-    config.write_text(_configuration(template, data_port, admin_port, f"http://127.0.0.1:{replay_port}"), "utf-8")
+    config = _configure(options.harness, work, data_port, admin_port, f"http://127.0.0.1:{replay_port}")
     out = options.out or work / "out"
     with _gateway(config, work, data_port):
         command = [*shlex.split(options.python), str(options.harness / "run.py"), "--target", "llmgw"]
@@ -96,7 +97,7 @@ def _choose(recordings: Path, chosen: Path, only: str) -> int:
     for pattern in SERVED:
         for folder in sorted(recordings.glob(pattern)):
             group = f"{folder.parent.name}/{folder.name}"
-            if folder.parent.name in UNSERVED or not group.startswith(tuple(only.split(","))):
+            if not group.startswith(tuple(only.split(","))):
                 continue
             (chosen / group).mkdir(parents=True)
             for file in folder.glob("*.json"):
@@ -105,12 +106,17 @@ def _choose(recordings: Path, chosen: Path, only: str) -> int:
     return count
 
 
-def _configuration(template: str, data_port: int, admin_port: int, upstream: str) -> str:
-    """The harness's configuration; the gateway itself leaves out what it has no provider for."""
-    text = template.replace("@UPSTREAM@", upstream)
+def _configure(harness: Path, work: Path, data_port: int, admin_port: int, upstream: str) -> Path:
+    """The harness's own configuration, rendered by itself with the files that it refers to, on ports of ours."""
+    render = [sys.executable, str(harness / "targets" / "render.py"), "llmgw", "--upstream", upstream]
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    subprocess.run([*render, "--out", str(work)], check=True, stdout=subprocess.DEVNULL, env=environ)
+    config = work / "gateway.toml"
+    text = config.read_text("utf-8")
     text = re.sub(r'data_bind = ".*"', f'data_bind = "127.0.0.1:{data_port}"', text)
     text = re.sub(r'admin_bind = ".*"', f'admin_bind = "127.0.0.1:{admin_port}"', text)
-    return text + '\n[[keys]]\nid = "conformance"\nvalue = "env:CONFORMANCE_KEY"\n'
+    config.write_text(text + '\n[[keys]]\nid = "conformance"\nvalue = "env:CONFORMANCE_KEY"\n', "utf-8")
+    return config
 
 
 def _free_ports(count: int) -> list[int]:
@@ -126,7 +132,8 @@ def _free_ports(count: int) -> list[int]:
 def _gateway(config: Path, work: Path, port: int) -> Iterator[None]:
     """A gateway process, ready; stopped on leaving."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
-    environ |= {"REPLAY_KEY": "sk-up", "CONFORMANCE_KEY": KEY, "GATEWAY_DATA_DIR": str(work / "gateway")}
+    environ |= {"REPLAY_KEY": "sk-up", "REPLAY_AWS_KEY": "AKIAX:x", "CONFORMANCE_KEY": KEY}
+    environ |= {"GATEWAY_DATA_DIR": str(work / "gateway")}
     command = [str(Path(sys.executable).parent / "gateway"), "serve", "--config", str(config)]
     log = work / "gateway.log"
     with log.open("wb") as sink, subprocess.Popen(command, env=environ, stdout=sink, stderr=sink) as process:

@@ -6,8 +6,11 @@ import hashlib
 
 import pytest
 
-from llmgw_gateway.config import load
+from llmgw_control import Control
+from llmgw_gateway.check import examine
+from llmgw_gateway.config import load, read
 from llmgw_gateway.problems import ConfigError, Unreadable
+from llmgw_gateway.secrets import Secrets
 
 KEY = "gw-another-key"
 HASH = "sha256:" + hashlib.sha256(KEY.encode()).hexdigest()
@@ -113,6 +116,61 @@ async def test_an_accounts_limit_and_deadlines_by_names(opened):
         assert (await call()).status == 503
 
 
+def test_a_cloud_s_account_by_names(tmp_path):
+    """Every key of a place, and an AWS key in parts."""
+    file = tmp_path / "g.toml"
+    file.write_text("")
+    given = {
+        "0": {
+            "ID": "b",
+            "PROVIDER": "bedrock",
+            "POOL": "b",
+            "REGION": "us-east-1",
+            "CREDENTIAL__ACCESS_KEY_ID": "env:A",
+        },
+        "1": {"ID": "v", "PROVIDER": "vertex", "POOL": "v", "PROJECT": "p", "LOCATION": "eu", "CREDENTIAL": "default"},
+        "2": {"ID": "z", "PROVIDER": "azure", "POOL": "z", "API_VERSION": "2024-10-21", "CREDENTIAL": "env:A"},
+        "3": {"ID": "o", "PROVIDER": "openai-compatible", "POOL": "o", "SERVER": "vllm", "BASE_URL": "http://vllm/v1"},
+    }
+    given["0"]["CREDENTIAL__SECRET_ACCESS_KEY"] = "env:B"
+    given["2"] |= {"DEPLOYMENTS": '{ m = "d" }', "BASE_URL": "https://r.openai.azure.com"}
+    environ = {f"GATEWAY_ACCOUNTS__{i}__{key}": value for i, keys in given.items() for key, value in keys.items()}
+    settings = load(file, {**environ, "A": "id", "B": "key"})
+    assert [] == examine(settings)
+    accounts = Control(Secrets.of(settings).reveal).load(settings.config.records()).accounts
+    assert ["us-east-1", "p", "2024-10-21", "vllm"] == [
+        accounts["b"].platform.region,
+        accounts["v"].platform.project,
+        accounts["z"].platform.api_version,
+        accounts["o"].server,
+    ]
+
+
+WRONG_CLOUDS = [
+    ('provider = "azure"\ncredential = "env:K"', 1, "accounts[0].base_url: missing"),
+    ('provider = "vertex"\ncredential = "env:K"\nproject = "p"', 1, "accounts[0].location: missing"),
+    ('provider = "bedrock"\ncredential = "env:K"', 1, "accounts[0].region: missing"),
+    ('provider = "openai"\ncredential = "env:K"\nregion = "eu"', 6, "only accounts of 'bedrock' have it"),
+    ('provider = "openai"\ncredential = "default"', 5, "'default' is for providers with a chain"),
+    ('provider = "bedrock"\ncredential = { access_key_id = "env:K" }\nregion = "r"', 5, "secret_access_key: missing"),
+    ('provider = "bedrock"\ncredential = "env:HALF"\nregion = "us-east-1"', 5, "must be ID:SECRET"),
+    ('provider = "vertex"\ncredential = "env:JSON"\nlocation = "eu"', 5, "type must be 'service_account'"),
+]
+
+
+@pytest.mark.parametrize(("text", "line", "words"), WRONG_CLOUDS, ids=[w[2] for w in WRONG_CLOUDS])
+def test_what_is_wrong_with_a_cloud_s_account(tmp_path, text, line, words):
+    """`gateway check` says line and reason, and shows no secret."""
+    file = tmp_path / "g.toml"
+    file.write_text(f'[[accounts]]\nid = "a"\npool = "p"\n{text}\n')
+    user = '{"type": "authorized_user", "client_email": "e", "private_key": "s3cret"}'
+    settings, known = read(file, {"K": "s3cret", "HALF": "s3cret:", "JSON": user})
+    (problem,) = examine(settings, known)
+    assert line == problem.line
+    assert words in str(problem)
+    assert "s3cret" not in str(problem)
+
+
 # --- [[models]], [[keys]], [[policies]] -------------------------------------------------------------------------------
 
 
@@ -147,9 +205,13 @@ async def test_a_policy_by_names(opened):
         "GATEWAY_POLICIES__0__HIDE_ACCOUNTS": "true",
         "GATEWAY_POLICIES__0__STREAM_ERRORS": "strict",
         "GATEWAY_POLICIES__0__MAX_BODY_BYTES": "500",
+        "GATEWAY_POLICIES__0__STORED_RESPONSES": "true",
+        "GATEWAY_POLICIES__0__ENDPOINTS": '["files", "images"]',
         f"{KEYS}POLICY": "narrow",
     }
     async with opened(**NEW_KEY, **policy) as call:
+        made = call.stack.gateway.control.current().policies["narrow"]
+        assert (made.stored_responses, made.endpoints) == (True, ("files", "images"))
         answer = await call(headers=as_second())
         assert (answer.status, answer.headers.get("x-gw-account")) == (200, None)
         assert (await call(headers=as_second(), model="sim/claude")).status == 403
@@ -164,7 +226,7 @@ async def test_a_policy_by_names(opened):
 UNKNOWN = [
     ("[server]\ndrain = 1", 2, "drain"),
     ("[severs]", 1, "severs"),
-    ('[[accounts]]\nid = "a"\nprovider = "openai"\npool = "p"\ncredential = "env:K"\nregion = "eu"', 6, "region"),
+    ('[[accounts]]\nid = "a"\nprovider = "openai"\npool = "p"\ncredential = "env:K"\nregoin = "eu"', 6, "regoin"),
     ('[[models]]\nname = "m"\ntarget = []', 3, "target"),
     ('[[keys]]\nid = "k"\nbudget = 1', 3, "budget"),
     ('[[policies]]\nid = "p"\nmodel = []', 3, "model"),

@@ -2,7 +2,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 
 from llmgw_gateway.check import examine, summary
 from llmgw_gateway.config import read
@@ -33,6 +36,41 @@ def test_the_example_is_valid() -> None:
     settings, problems = read(EXAMPLE, {})
     missing = [str(problem).rpartition(": ")[2] for problem in examine(settings, problems)]
     assert [f"the environment variable {name} is not set" for name in NAMES] == missing
+
+
+def test_what_the_example_leaves_commented_is_valid(tmp_path: Path) -> None:
+    """Accounts in clouds, once the '#' is taken off and a service account's file is there."""
+    lines = [line.removeprefix("# ") for line in _clouds()]
+    (tmp_path / "service-account.json").write_bytes(robot(generated()))
+    text = "\n".join(lines)
+    environ = {"AZURE_OPENAI_API_KEY": "k", "AWS_ACCESS_KEY_ID": "A", "AWS_SECRET_ACCESS_KEY": "s"}
+    assert (3, []) == (text.count("[[accounts]]"), found(tmp_path, text, **environ))
+
+
+def test_a_private_key_that_can_t_sign_is_refused(tmp_path: Path) -> None:
+    """It is known before a call needs it, and no piece of it is shown."""
+    (tmp_path / "robot.json").write_bytes(robot("-----BEGIN PRIVATE KEY-----\nczNjcmV0\n-----END PRIVATE KEY-----\n"))
+    text = '[[accounts]]\nid = "v"\nprovider = "vertex"\ncredential = "file:robot.json"\nlocation = "eu"\npool = "p"\n'
+    said = "g.toml:4: accounts[0].credential: account 'v': the service account's private_key can't be read"
+    assert [said] == found(tmp_path, text)
+
+
+def robot(private_key: str) -> bytes:
+    """A service account's file."""
+    fields = {"type": "service_account", "project_id": "p", "client_email": "e", "private_key": private_key}
+    return msgspec.json.encode(fields)
+
+
+def generated() -> str:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    pkcs8 = serialization.PrivateFormat.PKCS8
+    return key.private_bytes(serialization.Encoding.PEM, pkcs8, serialization.NoEncryption()).decode()
+
+
+def _clouds() -> list[str]:
+    """The example's lines from its first commented table on, up to the models."""
+    text = EXAMPLE.read_text()
+    return text[text.index("# [[accounts]]") : text.index("# --- models")].splitlines()
 
 
 def test_refusals_have_their_lines(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from llmgw_control import AccountRecord
 from llmgw_domain import Deadlines, StreamErrors
 from llmgw_gateway.config import Config, ServerConfig, load, read
-from llmgw_gateway.convert import is_struct, items_of
+from llmgw_gateway.convert import is_struct, items_of, struct_of
 from llmgw_gateway.environment import env_name
 from llmgw_gateway.problems import ConfigError, Unreadable
 
@@ -217,6 +217,9 @@ def keys_of(struct: type[msgspec.Struct], path: str = "") -> Iterator[tuple[str,
         else:
             default = field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
             yield name, default
+            struct = struct_of(field.type)
+            if struct is not None:
+                yield from keys_of(struct, name)
 
 
 def shown(path: str, default: Any) -> str:

@@ -27,6 +27,8 @@ class Outer(msgspec.Struct, frozen=True, kw_only=True):
     side: Literal["left", "right"] = "left"
     inner: Inner = Inner(id="default")
     items: tuple[Inner, ...] = ()
+    either: str | Inner | None = None
+    table: dict[str, str] | None = None
 
 
 def test_values_arrive() -> None:
@@ -39,6 +41,8 @@ def test_values_arrive() -> None:
         "side": "right",
         "inner": {"id": "i", "size": 3},
         "items": [{"id": "a"}, {"id": "b"}],
+        "either": {"id": "e"},
+        "table": {"a.b": "c"},
     }
     expected = Outer(
         ratio=2.0,
@@ -48,6 +52,8 @@ def test_values_arrive() -> None:
         side="right",
         inner=Inner(id="i", size=3),
         items=(Inner(id="a"), Inner(id="b")),
+        either=Inner(id="e"),
+        table={"a.b": "c"},
     )
     assert (expected, []) == convert(Outer, raw)
 
@@ -68,12 +74,22 @@ def test_values_arrive() -> None:
         ({"items": [{"size": 1}]}, "items[0].id", "missing"),
         ({"items": [{"id": "a", "sise": 1}]}, "items[0].sise", "there is no such key; did you mean 'size'?"),
         ({"xyz": 1}, "xyz", "there is no such key"),
-        ({"region": "eu"}, "region", "is not available in this version"),
+        ({"proxy": "eu"}, "proxy", "is not available in this version"),
+        ({"either": 3}, "either", "must be a string or a table, not an integer"),
+        ({"either": {"size": 1}}, "either.id", "missing"),
+        ({"either": {"id": "a", "sise": 1}}, "either.sise", "there is no such key; did you mean 'size'?"),
+        ({"table": ["a"]}, "table", "must be a table of strings, not an array"),
+        ({"table": {"a": 1}}, "table", "must be a table of strings, not a table"),
     ],
 )
 def test_a_wrong_value_is_told_in_words(raw: dict[str, Any], path: str, message: str) -> None:
     """Each wrong value has its path and what would be right, without the value itself unless it is one of a list."""
     assert [(path, message)] == [w for w in convert(Outer, raw)[1] if w[0] == path]
+
+
+def test_a_value_of_either_kind_may_be_text() -> None:
+    """What can be a text or a table is the text where it is one."""
+    assert "plain" == convert(Outer, {"either": "plain"})[0].either
 
 
 def test_all_problems_are_found_and_the_rest_is_kept() -> None:

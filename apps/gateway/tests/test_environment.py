@@ -62,6 +62,27 @@ def test_the_finer_name_wins() -> None:
     assert ([*"012345678", "j", "k"], []) == ([a["id"] for a in document["accounts"]], problems)
 
 
+def test_a_credential_is_text_or_a_table() -> None:
+    """An AWS key can be given whole, part by part, or as one reference."""
+    table = {"access_key_id": "env:A", "secret_access_key": "env:B"}
+    for environ, expected in (
+        ({"CREDENTIAL": "env:A"}, "env:A"),
+        ({"CREDENTIAL": '{ access_key_id = "env:A", secret_access_key = "env:B" }'}, table),
+        ({"CREDENTIAL": '{"access_key_id": "env:A", "secret_access_key": "env:B"}'}, table),
+        ({"CREDENTIAL__ACCESS_KEY_ID": "env:A", "CREDENTIAL__SECRET_ACCESS_KEY": "env:B"}, table),
+    ):
+        document, problems, _ = merged({f"GATEWAY_ACCOUNTS__0__{name}": value for name, value in environ.items()})
+        assert ([{"credential": expected}], []) == (document["accounts"], problems)
+
+
+def test_a_table_of_names_is_given_whole() -> None:
+    """Models' names are not in capitals, so no variable can name one."""
+    given = {"GATEWAY_ACCOUNTS__0__DEPLOYMENTS": '{ "gpt-4.1" = "chat-eu" }'}
+    assert [{"deployments": {"gpt-4.1": "chat-eu"}}] == merged(given)[0]["accounts"]
+    deeper = "GATEWAY_ACCOUNTS__0__DEPLOYMENTS__GPT"
+    assert [f"{deeper}: there is no such key"] == merged({deeper: "x"})[1]
+
+
 def test_the_short_name_of_the_data_folder_wins() -> None:
     """GATEWAY_DATA_DIR comes before GATEWAY_SERVER__DATA_DIR."""
     document, _, names = merged({"GATEWAY_DATA_DIR": "/short", "GATEWAY_SERVER__DATA_DIR": "/long"})

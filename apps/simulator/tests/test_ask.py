@@ -25,3 +25,10 @@ def test_tokens_add_up_over_choices():
     one = Answer(parts=(), finish="stop", stop_sequence=None, tokens=5, reasoning_tokens=2)
     answers = Answers("d", 1, (one, one))
     assert (10, 4) == (answers.tokens, answers.reasoning_tokens)
+
+
+def test_a_word_of_the_user_asks_for_a_refusal():
+    """In the last turn, in capitals, by itself."""
+    texts = ("please REFUSE this", "refuse", "REFUSED")
+    assert [True, False, False] == [Ask(model="m", turns=(Turn("user", text),)).refuses for text in texts]
+    assert not Ask(model="m", turns=(Turn("user", "REFUSE"), Turn("assistant", "No"), Turn("user", "Hi"))).refuses

@@ -1,3 +1,4 @@
+import asyncio
 import os
 import re
 import signal
@@ -8,6 +9,7 @@ import urllib.request
 import pytest
 
 from llmgw_simulator.cli import main
+from llmgw_simulator.testing import KEYS, post, request_of
 
 
 def test_the_command_serves_until_it_is_told_to_stop():
@@ -21,6 +23,21 @@ def test_the_command_serves_until_it_is_told_to_stop():
         finally:
             process.send_signal(signal.SIGTERM)
         assert 0 == process.wait(10)
+
+
+@pytest.mark.parametrize(("fault", "ending"), [("reset-events=3", "reset"), ("fin-events=3", "closed")])
+def test_the_command_breaks_connections_off(fault, ending):
+    """On its own loop, which is uvloop's if that is installed."""
+    command = [sys.executable, "-c", "from llmgw_simulator.cli import main; raise SystemExit(main())", "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env={**os.environ}) as process:
+        try:
+            port = int(re.search(r"http://\S+:(\d+)", process.stdout.readline()).group(1))
+            path, body = request_of("chat", "Hello", stream=True)
+            answer = asyncio.run(post(port, path, body, {**KEYS["chat"], "x-sim-fault": fault}))
+        finally:
+            process.send_signal(signal.SIGTERM)
+        process.wait(10)
+    assert (3, ending) == (answer.body.count(b"data: "), answer.ending)
 
 
 def test_a_port_that_is_taken_is_an_error(capsys):

@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from llmgw_simulator.ask import Ask, Choice, Media, Tool, ToolResult, Turn
-from llmgw_simulator.engine import ECHO_LIMIT, decide, object_or_empty, prompt_tokens
+from llmgw_simulator.engine import ECHO_LIMIT, decide, given_arguments, object_or_empty, prompt_tokens
 
 CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER, NEWS = Tool("weather", CITY), Tool("news", CITY)
@@ -158,3 +158,34 @@ def test_prompt_tokens_grow_with_everything():
         ask(tools=(WEATHER,)),
     ]
     assert all(prompt_tokens(one) > base for one in bigger)
+
+
+def test_a_word_makes_it_refuse():
+    """Whatever else is asked for: no call, no JSON."""
+    found = answer(ask("Please REFUSE", tools=(WEATHER,), choice=Choice("any"), schema=CITY))
+    assert ([], "I'm sorry, but I can't help with that request.") == (calls_of(found), text_of(found))
+    assert "You said" in text_of(answer(ask("Please refuse")))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('weather {"city": "Oslo"}', {"city": "Oslo"}),
+        ('Call weather({"city": "a } b", "more": {"x": []}}) now {', {"city": "a } b", "more": {"x": []}}),
+        ('weather: {"city": "Oslo"}', None),
+        ('weather {"city": ', None),
+        ('some weather {} and weather {"city": "Oslo"}', {}),
+        ('stormweather {"city": "Oslo"}', None),
+        ("weather", None),
+    ],
+)
+def test_the_text_can_give_the_arguments(text, expected):
+    """As an object right behind the tool's name."""
+    assert expected == given_arguments(text, "weather")
+
+
+def test_given_arguments_are_used():
+    """For the tool that they are behind."""
+    found = answer(ask('both: weather {"city": "Oslo"} and news', tools=(WEATHER, NEWS)))
+    oslo, news = (part.text for part in found.parts)
+    assert '{"city":"Oslo"}' == oslo != news

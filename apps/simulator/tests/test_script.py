@@ -74,3 +74,18 @@ def test_a_fault_overrides_the_pace():
     """Only what it names."""
     assert Pace(ttft=1.0, tps=9.0) == Pace(ttft=1.0, tps=2.0).under(Fault(tps=9.0))
     assert Pace(tps=0.0) == Pace(tps=2.0).under(Fault(tps=0.0))
+
+
+@pytest.mark.parametrize(
+    ("fault", "length"),
+    [
+        (Fault(), 7),
+        (Fault(fin_bytes=2), 7),
+        (Fault(eof_bytes=2), None),
+        (Fault(malformed_events=1), None),
+        (Fault(error_events=1), None),
+    ],
+)
+def test_a_length_is_declared_unless_it_would_be_wrong(fault, length):
+    """A body that ends early as if complete, or has frames put in, has none."""
+    assert Open(0.0, length) == next(script(FRAMES, Pace(), fault, BROKEN, 7))

@@ -135,3 +135,33 @@ def test_stream_and_whole_answer_agree(service):
     chunks = [msgspec.json.decode(frame.removeprefix(b"data: ")) for frame in frames]
     text = "".join(chunk["choices"][0]["delta"].get("content") or "" for chunk in chunks)
     assert (whole["id"], whole["choices"][0]["message"]["content"]) == (chunks[0]["id"], text)
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/responses"])
+def test_a_long_prompt_is_cached_for_its_credential(service, path):
+    """Under OpenAI's rules; the answer says how much of it."""
+    text = "word " * 2000
+    body = {"model": "gpt-4o", "messages": [{"role": "user", "content": text}]}
+    if path == "/v1/responses":
+        body = {"model": "gpt-4o", "input": text}
+
+    def cached(key):
+        _, performance = service.receive(incoming_of(path, body, {"authorization": f"Bearer {key}"}))
+        raw = b"".join(step.data for step in performance.steps if isinstance(step, Send))
+        usage = msgspec.json.decode(raw)["usage"]
+        return (usage.get("prompt_tokens_details") or usage["input_tokens_details"])["cached_tokens"]
+
+    first, second, other = cached("key-1"), cached("key-1"), cached("key-2")
+    assert (0, True, 0) == (first, second > 2000, other)
+    assert 0 == second % 128
+
+
+def test_a_broken_stream_of_responses_goes_on_counting(service):
+    """Its failure has the number after the last event's, and the response's id."""
+    headers = {**KEYS["chat"], "x-sim-fault": "error-events=4"}
+    body = {"model": "gpt-4o", "input": "Hi", "stream": True}
+    _, performance = service.receive(incoming_of("/v1/responses", body, headers))
+    frames = [step.data for step in performance.steps if isinstance(step, Send)]
+    first, last = (msgspec.json.decode(frame.split(b"\ndata: ")[1]) for frame in (frames[0], frames[-1]))
+    assert (5, 4, "response.failed") == (len(frames), last["sequence_number"], last["type"])
+    assert first["response"]["id"] == last["response"]["id"]

@@ -61,3 +61,20 @@ async def test_models_with_slashes_and_escapes_in_the_path():
             async with http.post(url, json=request_of("gemini", "x")[1]) as response:
                 assert "sim/gemini" == (await response.json())["modelVersion"]
         assert ["k"] * 3 == [entry.credential for entry in running.log.entries]
+
+
+async def test_forms_may_be_larger_than_other_bodies():
+    """They go to disk; but they, too, have a limit, and one that cannot be read lacks its fields."""
+    config = SimulatorConfig(max_body=1000, max_upload=100_000)
+    async with Simulator(config).serve() as running, aiohttp.ClientSession() as http:
+
+        async def upload(size):
+            form = aiohttp.FormData({"purpose": "evals"})
+            form.add_field("file", b"x" * size, filename="a")
+            async with http.post(f"{running.base_url}/v1/files", data=form, headers=KEYS["chat"]) as response:
+                return response.status, (await response.json()).get("bytes")
+
+        assert [(200, 50_000), (413, None)] == [await upload(size) for size in (50_000, 200_000)]
+        headers = {**KEYS["chat"], "content-type": "multipart/form-data; boundary=x"}
+        async with http.post(f"{running.base_url}/v1/files", data=b"no form", headers=headers) as response:
+            assert "Missing required parameter: 'file'." == (await response.json())["error"]["message"]

@@ -9,6 +9,7 @@ import pytest
 
 from llmgw_control import (
     AccountRecord,
+    AwsKeysRecord,
     DeadlinesRecord,
     KeyRecord,
     ModelRecord,
@@ -20,6 +21,7 @@ from llmgw_control import (
     compile_catalog,
 )
 from llmgw_domain import Deadlines, Policy, Provider, Secret, StreamErrors
+from llmgw_domain.accounts import Ambient, AwsKeys, Platform
 
 SECRETS = {"env:A": "sk-a", "env:B": "sk-b", "env:KEY": "gw-key", "env:EMPTY": "", "env:BROKEN": "two words"}
 
@@ -115,6 +117,65 @@ def test_records_become_their_domain_forms() -> None:
     assert {"default", "acme"} == set(catalog.tenants)
 
 
+def test_accounts_in_clouds_become_their_domain_forms() -> None:
+    """Credentials of several parts, the place, and the address that follows from it."""
+    catalog = compile_catalog(
+        records(
+            [
+                account(
+                    "azure",
+                    provider="azure",
+                    pool="azure",
+                    base_url="https://r.openai.azure.com/openai/v1",
+                    api_version="2024-10-21",
+                    deployments={"gpt-4.1": "chat"},
+                ),
+                account("vertex", provider="vertex", pool="vertex", credential="default", project="p", location="eu"),
+                account(
+                    "bedrock",
+                    provider="bedrock",
+                    pool="bedrock",
+                    credential=AwsKeysRecord(access_key_id="env:A", secret_access_key="env:B"),
+                    region="eu-west-1",
+                ),
+                account(
+                    "vllm", provider="openai-compatible", pool="own", base_url="http://vllm:8000/v1", server="vllm"
+                ),
+            ]
+        ),
+        reveal,
+    )
+    got = [(a.id, a.base_url, a.credential, a.platform, a.server) for a in catalog.accounts.values()]
+    azure = Platform(api_version="2024-10-21", deployments={"gpt-4.1": "chat"})
+    keys = AwsKeys(access_key_id="sk-a", secret_access_key=Secret("sk-b"))
+    vertex = Platform(project="p", location="eu")
+    bedrock = Platform(region="eu-west-1")
+    assert [
+        ("azure", "https://r.openai.azure.com", Secret("sk-a"), azure, ""),
+        ("vertex", "https://aiplatform.eu.rep.googleapis.com", Ambient(), vertex, ""),
+        ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", keys, bedrock, ""),
+        ("vllm", "http://vllm:8000/v1", Secret("sk-a"), Platform(), "vllm"),
+    ] == got
+
+
+@pytest.mark.parametrize("api", ["auto", "chat", "responses"])
+def test_a_target_says_which_of_openai_s_apis(api: str) -> None:
+    """At providers that have them; another one is asked in its own dialect, whatever the target says."""
+    target = TargetRecord(pool="openai", model="m", api=api)
+    assert api == compile_catalog(records([account()], [model("m", target)]), reveal).models["m"].targets[0].api
+    wrong = records([account(provider="anthropic")], [model("m", target)])
+    if api != "auto":
+        said = f"{api!r} is one of OpenAI's APIs, which 'anthropic' has not; leave it out"
+        assert {"models[0].targets[0].api": said} == refused(wrong)
+
+
+def test_a_policy_says_what_else_may_be_passed_through() -> None:
+    """Endpoints beyond models, and whether responses may be kept."""
+    policy = PolicyRecord(id="p", stored_responses=True, endpoints=("images", "*"))
+    made = compile_catalog(records(policies=[policy]), reveal).policies["p"]
+    assert (True, ("images", "*")) == (made.stored_responses, made.endpoints)
+
+
 def test_no_records_are_an_empty_catalog() -> None:
     """Nothing configured is valid and serves nothing."""
     catalog = compile_catalog(Records(), reveal)
@@ -151,9 +212,11 @@ def test_a_compatible_server_may_need_no_credential() -> None:
         ({"tokens_per_minute": -5}, "tokens_per_minute", "positive"),
         ({"weight": 0.0}, "weight", "above 0"),
         ({"weight": float("nan")}, "weight", "above 0"),
-        ({"provider": "bedrock"}, "provider", "'bedrock' is not available in this version; there are 'openai'"),
-        ({"provider": "azure"}, "provider", "not available in this version"),
-        ({"provider": "vertex"}, "provider", "not available in this version"),
+        ({"provider": "azure"}, "base_url", "has no address of its own"),
+        ({"provider": "vertex", "project": "p"}, "location", "missing"),
+        ({"provider": "bedrock"}, "region", "missing"),
+        ({"region": "us-east-1"}, "region", "only accounts of 'bedrock' have it"),
+        ({"server": "vllm"}, "server", "only accounts of 'openai-compatible' have it"),
         ({"provider": "antropic"}, "provider", "did you mean 'anthropic'?"),
         ({"pool": "a pool"}, "pool", "1 to 64 letters"),
         ({"credential": None}, "credential", "missing"),
@@ -193,7 +256,11 @@ def test_a_wrong_base_url_is_refused(url: str, words: str) -> None:
 
 @pytest.mark.parametrize(
     ("provider", "url"),
-    [("anthropic", "https://api.anthropic.com/v1"), ("google", "https://generativelanguage.googleapis.com/v1beta/")],
+    [
+        ("anthropic", "https://api.anthropic.com/v1"),
+        ("google", "https://generativelanguage.googleapis.com/v1beta/"),
+        ("vertex", "https://aiplatform.googleapis.com/v1beta1"),
+    ],
 )
 def test_a_version_is_refused_where_the_sdk_adds_it(provider: str, url: str) -> None:
     """A base address with the version would be called as /v1/v1/..., so it is refused before that."""
@@ -211,7 +278,6 @@ def test_a_version_is_refused_where_the_sdk_adds_it(provider: str, url: str) -> 
         (model(""), "name", "1 to 200 visible"),
         (ModelRecord(name="m"), "targets", "needs at least one"),
         (model("m", TargetRecord(pool="openai", model="x", priority=0)), "targets[0].priority", "positive"),
-        (model("m", TargetRecord(pool="openai", model="x", api="responses")), "targets[0].api", "this version"),
         (model("m", TargetRecord(pool="openai", model="x", api="soap")), "targets[0].api", "must be one of"),
         (model("m", max_output_tokens=0), "max_output_tokens", "positive"),
     ],
@@ -261,6 +327,7 @@ def test_a_hash_may_be_in_capitals() -> None:
         (PolicyRecord(id="p", max_body_bytes=0), "policies[0].max_body_bytes"),
         (PolicyRecord(id="", models=()), "policies[0].id"),
         (PolicyRecord(id="p", models=("a*b",)), "policies[0].models[0]"),
+        (PolicyRecord(id="p", endpoints=("files", "image")), "policies[0].endpoints[1]"),
     ],
 )
 def test_a_wrong_policy_is_refused(wrong: PolicyRecord, path: str) -> None:

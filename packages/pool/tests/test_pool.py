@@ -17,6 +17,7 @@ from llmgw_domain.errors import (
     UpstreamUnreachable,
 )
 from llmgw_pool import ConnectionPool, PoolConfig
+from llmgw_pool.signer import Signature
 from llmgw_pool.testing import OK, RawServer
 from llmgw_relay.ports import UpstreamRequest
 
@@ -427,6 +428,68 @@ async def test_the_second_sending_takes_a_new_connection_and_spares_kept_ones():
         assert await whole(pool, ask(server)) == b"hello"
         now = pool.counters()
         assert (server.connections, now.resent_total, now.idle) == (4, {"a": 1}, 3)
+
+
+# --- signatures -------------------------------------------------------------------------------------------------------
+
+
+class Numbered:
+    """Signs with a number that grows; takes a refusal as worth another one `again` times."""
+
+    def __init__(self, again=0):
+        self.count = 0
+        self.again = again
+        self.seen = []
+
+    async def sign(self, request):
+        self.count += 1
+        self.seen.append(request)
+        return Signature((("x-signed", str(self.count)),), ())
+
+    def refused(self, signature):
+        self.again -= 1
+        return self.again >= 0
+
+
+def signing(pool, signer):
+    """The pool, with one signer for every account."""
+    pool._signers.of = lambda account: signer
+    return pool
+
+
+async def test_each_sending_has_a_signature_of_its_own():
+    """A request that is sent again after its connection died is signed again; the signer gets the very bytes."""
+    heads = []
+
+    async def script(peer):
+        heads.append((await peer.request())[0])
+        await peer.answer()
+        heads.append((await peer.request())[0])
+
+    signer = Numbered()
+    async with RawServer(script) as server, signing(ConnectionPool(), signer) as pool:
+        assert [b"hello"] * 2 == [await whole(pool, ask(server, query="a=b")) for _ in range(2)]
+        url = f"{server.url}/v1/x?a=b"
+    assert [b"1", b"2", b"3"] == [head.partition(b"x-signed: ")[2].partition(b"\r")[0] for head in heads]
+    sent = signer.seen[-1]
+    assert ("POST", url, b"{}", "application/json") == (sent.method, sent.url, sent.body, sent.headers["content-type"])
+
+
+@pytest.mark.parametrize(("again", "status", "signed"), [(0, 401, 1), (1, 200, 2), (5, 200, 2)])
+async def test_a_refused_signature_is_bettered_once(again, status, signed):
+    """Where the signer has another one, the request is sent again; nothing is left of the refusal."""
+
+    async def script(peer):
+        while True:
+            head, _ = await peer.request()
+            code = b"401 No" if b"x-signed: 1" in head else b"200 OK"
+            await peer.send(b"HTTP/1.1 " + code + b"\r\ncontent-length: 2\r\n\r\nab")
+
+    signer = Numbered(again)
+    async with RawServer(script) as server, signing(ConnectionPool(), signer) as pool:
+        async with pool.open(ask(server)) as reply:
+            assert (status, b"ab") == (reply.status, await reply.read(10))
+        assert (signed, 0) == (signer.count, pool.counters().leased)
 
 
 # --- cancellation -----------------------------------------------------------------------------------------------------

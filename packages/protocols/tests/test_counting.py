@@ -4,7 +4,7 @@ import pytest
 from llmgw_domain import Provider
 from llmgw_domain.errors import InvalidField, UpstreamMalformed
 from llmgw_protocols import TargetFacts, WireRequest
-from llmgw_protocols.counting import GEMINI_COUNT, MESSAGES_COUNT, count_of
+from llmgw_protocols.counting import GEMINI_COUNT, MESSAGES_COUNT, RESPONSES_COUNT, count_of
 from llmgw_protocols.enquiry import Estimate
 
 MESSAGES = {"model": "x", "messages": [{"role": "user", "content": "Hello there"}], "system": "Be brief", "odd": 1}
@@ -97,3 +97,21 @@ def test_a_request_that_makes_no_sense_is_refused():
         ask(MESSAGES_COUNT, {"model": "x"}, "anthropic")
     with pytest.raises(InvalidField, match="contents"):
         ask(GEMINI_COUNT, {"contents": CONTENTS, "generateContentRequest": {}}, "google", path_model="x")
+
+
+def test_openai_counts_for_responses():
+    """Whoever asks; a client of that dialect may ask a compatible server too."""
+    path, body = sent(ask(MESSAGES_COUNT, MESSAGES, "openai", "gpt-4.1"))
+    assert ("/responses/input_tokens", "gpt-4.1") == (path, body["model"])
+    assert {"model", "input"} <= body.keys()
+    assert "store" not in body
+    question = ask(RESPONSES_COUNT, {"model": "x", "input": "Hello", "store": True}, "openai-compatible", "llama")
+    assert {"model": "llama", "input": "Hello"} == sent(question)[1]
+    assert b'{"object":"response.input_tokens","input_tokens":5}' == question.read([b'{"input_tokens":5}']).body
+
+
+def test_bedrock_counts_what_converse_would_say():
+    """One level lower, without what only bounds the answer."""
+    path, body = sent(ask(MESSAGES_COUNT, MESSAGES, "bedrock", "us.anthropic.claude-sonnet-4-5-20250929-v1:0"))
+    assert "/model/us.anthropic.claude-sonnet-4-5-20250929-v1%3A0/count-tokens" == path
+    assert {"messages", "system"} == body["input"]["converse"].keys()

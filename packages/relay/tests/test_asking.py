@@ -132,7 +132,11 @@ async def test_media_are_fetched_once_for_the_targets_that_want_them():
     """Those that fetch by themselves get the address, whoever else is asked."""
     fetch = MemoryFetch({PICTURE: b"\x89PNG\r\n\x1a\n"})
     chat = await gathered(fetch, route_to(Provider.BEDROCK, Provider.ANTHROPIC, Provider.OPENAI))
-    for facts, inline in ((BEDROCK, True), (BEDROCK, True), (TargetFacts(provider="anthropic", model=CLAUDE), False)):
+    for facts, inline in (
+        (BEDROCK, True),
+        (BEDROCK, True),
+        (TargetFacts(provider=Provider.ANTHROPIC, model=CLAUDE), False),
+    ):
         body = chat.of(facts, "auto").requests[0].body
         assert (inline, not inline) == (b"iVBORw0KGgo=" in body, PICTURE.encode() in body)
     assert [PICTURE] == fetch.asked

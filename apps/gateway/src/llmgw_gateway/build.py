@@ -175,8 +175,6 @@ def serve(settings: Settings) -> int:
     """Runs the gateway until it is told to stop; the exit code."""
     server = settings.config.server
     log = configure_logging(_log_config(server))
-    for note in settings.notes:
-        _log.warning("%s", note)
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(settings, log))

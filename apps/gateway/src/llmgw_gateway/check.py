@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from llmgw_control import Refused, compile_catalog
 from llmgw_domain import Catalog
+from llmgw_domain.accounts import ServiceAccount
 from llmgw_gateway import first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
+from llmgw_gateway.private_keys import key_problem
 from llmgw_gateway.problems import Problem
 from llmgw_gateway.secrets import Secrets
 
@@ -39,7 +43,6 @@ def summary(settings: Settings) -> str:
         lines.append(
             "note: no accounts are configured, so the built-in simulator will serve sim/gpt, sim/claude, sim/gemini"
         )
-    lines += [f"note: {note}" for note in settings.notes]
     if not models:
         lines.append("note: no models are configured, so no request can be served")
     if not catalog.keys:
@@ -50,9 +53,18 @@ def summary(settings: Settings) -> str:
 def _compile(settings: Settings) -> tuple[Catalog | None, list[Problem]]:
     records = first_start.complete(settings.config, settings.environ, _SOME_SIMULATOR)
     try:
-        return compile_catalog(records, Secrets.of(settings).reveal), []
+        catalog = compile_catalog(records, Secrets.of(settings).reveal)
     except Refused as refused:
         return None, [settings.origins.problem(reason.path, reason.message) for reason in refused.reasons]
+    return catalog, list(_unusable_keys(settings, catalog))
+
+
+def _unusable_keys(settings: Settings, catalog: Catalog) -> Iterator[Problem]:
+    for i, record in enumerate(settings.config.accounts):
+        credential = catalog.accounts[record.id].credential
+        problem = key_problem(credential.private_key.reveal()) if isinstance(credential, ServiceAccount) else None
+        if problem:
+            yield settings.origins.problem(f"accounts[{i}].credential", f"account {record.id!r}: {problem}")
 
 
 def _exposure(settings: Settings) -> list[Problem]:

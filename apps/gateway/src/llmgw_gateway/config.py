@@ -24,7 +24,6 @@ from llmgw_gateway.bind import bind_problem
 from llmgw_gateway.convert import convert
 from llmgw_gateway.data_dir import default_data_dir
 from llmgw_gateway.environment import overlay
-from llmgw_gateway.later import leave_out
 from llmgw_gateway.locate import Lines
 from llmgw_gateway.problems import ConfigError, Origins, Problem, Unreadable
 from llmgw_pool import FetchConfig
@@ -88,8 +87,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     file: Path | None = None
     master_key: str | None = None
-    notes: tuple[Problem, ...] = ()
-    """What was left out, though nothing is wrong with it."""
 
     @property
     def admin_token(self) -> Secret | None:
@@ -127,10 +124,6 @@ def read(
     keys = {name: value for name, value in environ.items() if f"env:{name}" != master_key}
     problems += overlay(raw, keys, Config, origins)
     _apply_flags(raw, flags or {}, origins)
-    given = bool(raw.get("accounts"))
-    notes = leave_out(raw, origins)
-    if given and not raw["accounts"]:
-        problems.append(origins.problem("accounts", "none of them can be served by this version"))
     config, wrong = convert(Config, raw)
     wrong += _server_problems(config.server) + _fetch_problems(config.fetch)
     problems += [origins.problem(path, message) for path, message in wrong]
@@ -142,7 +135,6 @@ def read(
         environ=environ,
         file=file,
         master_key=master_key,
-        notes=tuple(notes),
     )
     return settings, problems
 

@@ -20,8 +20,8 @@ Wrong = tuple[str, str]
 
 S = TypeVar("S", bound=msgspec.Struct)
 
-# Keys of accounts at providers that this version has not; a bare "no such key" would look like a typing error.
-_LATER_KEYS = {"region", "project", "location", "token_url", "api_version", "deployments", "proxy", "ca", "tls"}
+# Keys that this version has not; a bare "no such key" would look like a typing error.
+_LATER_KEYS = {"proxy", "ca", "tls"}
 
 
 def convert(struct: type[S], raw: object, path: str = "") -> tuple[S, list[Wrong]]:
@@ -61,6 +61,12 @@ def is_struct(kind: Any) -> bool:
     return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
 
 
+def struct_of(kind: Any) -> type[msgspec.Struct] | None:
+    """The struct that a value of this kind is, or may be where it has a choice."""
+    found = [choice for choice in _choices(kind) if is_struct(choice)]
+    return found[0] if found else None
+
+
 def takes_text(kind: Any) -> bool:
     """Whether a value of this kind is written as plain text."""
     return any(_is_text(choice) for choice in _choices(kind))
@@ -84,8 +90,9 @@ def kind_of(value: object) -> str:
 
 
 def _value(kind: Any, raw: object, path: str) -> tuple[Any, list[Wrong]]:
-    if is_struct(kind):
-        return convert(kind, raw, path)
+    struct = struct_of(kind)
+    if struct is not None and (is_struct(kind) or isinstance(raw, dict)):
+        return convert(struct, raw, path)
     item = items_of(kind)
     if item is not None:
         return _tables(item, raw, path)
@@ -140,8 +147,12 @@ def _described(kind: Any) -> str:
     listed = _listed(kind)
     if listed:
         return "one of " + ", ".join(map(repr, listed))
+    if is_struct(kind):
+        return "a table"
     if typing.get_origin(kind) is tuple:
         return "an array of strings"
+    if typing.get_origin(kind) is dict:
+        return "a table of strings"
     return {str: "a string", int: "an integer", float: "a number", bool: "true or false"}[kind]
 
 

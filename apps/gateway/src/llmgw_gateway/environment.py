@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from llmgw_gateway.convert import is_struct, items_of, takes_text
+from llmgw_gateway.convert import items_of, struct_of, takes_text
 from llmgw_gateway.problems import Origins, Problem
 
 PREFIX = "GATEWAY_"
@@ -104,7 +104,8 @@ def _kind_at(steps: tuple[Step, ...], schema: type[msgspec.Struct]) -> Any:
     kind: Any = schema
     for depth, step in enumerate(steps):
         item = items_of(kind)
-        fields = {f.name: f.type for f in msgspec.structs.fields(kind)} if is_struct(kind) else {}
+        struct = struct_of(kind)
+        fields = {f.name: f.type for f in msgspec.structs.fields(struct)} if struct else {}
         if item is not None and isinstance(step, int):
             kind = item
         elif step in fields:
@@ -127,7 +128,8 @@ def _nowhere(steps: tuple[Step, ...], depth: int, names: list[str]) -> str:
 
 def _parse(text: str, kind: Any) -> Any:
     """The value of a variable. Where plain text is wanted it is the text; else TOML, or JSON."""
-    if takes_text(kind):
+    table = struct_of(kind) is not None
+    if takes_text(kind) and not (table and text.lstrip().startswith("{")):
         return text
     if kind is bool:
         text = text.lower()
@@ -137,7 +139,7 @@ def _parse(text: str, kind: Any) -> Any:
         except (ValueError, RecursionError):
             continue
     # Left as text, which is of the wrong kind, so that it is refused in the same words as in a file.
-    if kind in (bool, int, float) or not (is_struct(kind) or items_of(kind)):
+    if kind in (bool, int, float) or not (table or items_of(kind)):
         return text
     raise ValueError("is neither a TOML nor a JSON value")
 

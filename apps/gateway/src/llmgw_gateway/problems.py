@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import msgspec
 
 from llmgw_gateway.locate import Lines, around
-
-_STEPS = re.compile(r"(\.?[^.\[\]]+)(?:\[(\d+)\])?")
 
 
 class Problem(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,20 +38,14 @@ class Unreadable(ConfigError):
 
 
 class Origins(msgspec.Struct, frozen=True):
-    """Where each value was written: `lines` of the file, or the variable or flag in `names`, which win over it.
-
-    Tables that were left out change the numbers of those behind them: `kept` has, by the path of an array, the number
-    that each of its tables was written with.
-    """
+    """Where each value was written: `lines` of the file, or the variable or flag in `names`, which win over it."""
 
     file: str
     lines: Lines
     names: dict[str, str] = msgspec.field(default_factory=dict)
-    kept: dict[str, list[int]] = msgspec.field(default_factory=dict)
 
     def problem(self, path: str, message: str, hint: str = "") -> Problem:
         """The problem at `path`, with the place of the value or of the nearest thing around it."""
-        path = self._as_written(path)
         step = path
         while step:
             if step in self.names:
@@ -63,12 +54,3 @@ class Origins(msgspec.Struct, frozen=True):
                 break
             step = around(step)
         return Problem(source=self.file, line=self.lines.find(path), path=path, message=message, hint=hint)
-
-    def _as_written(self, path: str) -> str:
-        written = ""
-        for name, number in _STEPS.findall(path):
-            written += name
-            if number:
-                kept = self.kept.get(written)
-                written += f"[{kept[int(number)] if kept else number}]"
-        return written

@@ -70,6 +70,11 @@ class Ask(msgspec.Struct, frozen=True, kw_only=True):
     stop: tuple[str, ...] = ()
     n: int = 1
 
+    @property
+    def refuses(self) -> bool:
+        """Whether the user's text asks for a refusal, by the word REFUSE."""
+        return "REFUSE" in self.last_user().text.split()
+
     def last_user(self) -> Turn:
         """Everything that the user said since the last answer, as one turn.
 
@@ -114,11 +119,15 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answers(msgspec.Struct, frozen=True):
-    """All choices of one request. `id` is a hexadecimal digest of request and seed."""
+    """All choices of one request. `id` is a hexadecimal digest of request and seed.
+
+    `cached_tokens` are those of the prompt that a prompt cache held.
+    """
 
     id: str
     prompt_tokens: int
     choices: tuple[Answer, ...]
+    cached_tokens: int = 0
 
     @property
     def tokens(self) -> int:

@@ -38,6 +38,9 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
     max_body: int = 32 * 1024 * 1024
     """Larger request bodies get 413, in bytes."""
 
+    max_upload: int = 512 * 1024 * 1024
+    """The same for forms with files, which are kept on disk."""
+
     log_entries: int = 1000
     log_bytes: int = 64 * 1024 * 1024
     """How many requests the log keeps, and how many bytes of their bodies."""

@@ -1,9 +1,11 @@
 """Decides what the simulated model answers. Pure: the same request and seed give the same answer.
 
 The rules, first that applies:
+0. The user's text holds the word REFUSE: a refusal, as a text.
 1. Tools are offered, the choice is not `none`, and the last user turn holds no tool result (or the choice forces a
    call): tool calls, with arguments made from the tool's schema. The tool that the user's text names is called,
    otherwise the first. A text with the word "parallel", or with "both" and at least two tools, gets two calls.
+   A JSON object directly behind the tool's name in the text is its arguments: `get_weather {"city": "Oslo"}`.
 2. A schema (or JSON mode): a JSON text that is valid for it.
 3. The last user turn holds tool results: a text that quotes them.
 4. It holds attachments: a text that says their kind, type and decoded size.
@@ -44,6 +46,7 @@ _THOUGHTS = (
     "One check more: the answer must fit the form that was asked for.",
 )
 _MEDIA_TOKENS = 85
+_REFUSAL = "I'm sorry, but I can't help with that request."
 
 
 def decide(ask: Ask, seed: int, least_tokens: int = 0) -> Answers:
@@ -81,9 +84,10 @@ def _reasoning(rand: Random) -> Part:
 
 def _calls(ask: Ask, digest: str, rand: Random) -> list[Part]:
     user = ask.last_user()
-    if ask.choice.mode == "none" or (user.results and ask.choice.mode == "auto"):
+    if ask.refuses or ask.choice.mode == "none" or (user.results and ask.choice.mode == "auto"):
         return []
-    return [_call(tool, f"{digest}/{index}", rand) for index, tool in enumerate(_called(ask, user))]
+    called = _called(ask, user)
+    return [_call(tool, f"{digest}/{index}", rand, user.text) for index, tool in enumerate(called)]
 
 
 def _called(ask: Ask, user: Turn) -> list[Tool]:
@@ -97,13 +101,30 @@ def _called(ask: Ask, user: Turn) -> list[Tool]:
     return [next((tool for tool in offered if tool.name.lower() in words), offered[0])]
 
 
-def _call(tool: Tool, key: str, rand: Random) -> Part:
-    made = make(tool.schema or {"type": "object"}, rand)
+def _call(tool: Tool, key: str, rand: Random, text: str) -> Part:
+    made = given_arguments(text, tool.name)
+    if made is None:
+        made = make(tool.schema or {"type": "object"}, rand)
     arguments = made if isinstance(made, dict) else {}
     return Part("call", msgspec.json.encode(arguments).decode(), tool.name, hashlib.sha256(key.encode()).hexdigest())
 
 
+def given_arguments(text: str, name: str) -> dict[str, Any] | None:
+    """The JSON object that directly follows `name` in `text`, with or without a bracket before it, or None."""
+    found = re.search(rf"\b{re.escape(name)}\s*\(?\s*(?={{)", text)
+    rest = text[found.end() :][:ECHO_LIMIT] if found else ""
+    for end in re.finditer("}", rest):
+        try:
+            value: dict[str, Any] = msgspec.json.decode(rest[: end.end()], type=dict[str, Any])
+        except msgspec.DecodeError:
+            continue
+        return value
+    return None
+
+
 def _text(ask: Ask, rand: Random, least_tokens: int) -> str:
+    if ask.refuses:
+        return _REFUSAL
     if ask.schema is not None:
         return msgspec.json.encode(make(ask.schema, rand)).decode()
     said = _said(ask.last_user())

@@ -6,6 +6,7 @@ Resets and early ends are done on the socket, behind the framework's back: a fra
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import struct
 import time
@@ -125,10 +126,10 @@ class _Stage:
 
     async def _break_off(self, how: str) -> None:
         """End the connection under the framework's feet, once what was sent has left."""
-        transport = self._request.transport
+        # uvloop's transports are none of asyncio's classes, and its sockets take no options.
+        transport: asyncio.Transport | None = self._request.transport
         if transport is None:
             return
-        assert isinstance(transport, asyncio.Transport)
         for _ in range(_FLUSH_TRIES):
             await asyncio.sleep(0)
             if not transport.get_write_buffer_size():
@@ -137,6 +138,6 @@ class _Stage:
         if how == "fin":
             transport.close()
             return
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
+        with socket.socket(fileno=os.dup(transport.get_extra_info("socket").fileno())) as twin:
+            twin.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_ZERO)
         transport.abort()

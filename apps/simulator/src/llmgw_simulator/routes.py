@@ -10,7 +10,7 @@ import msgspec
 from llmgw_simulator.dialects.chat import Chat
 from llmgw_simulator.dialects.gemini import Gemini
 from llmgw_simulator.dialects.messages import Messages
-from llmgw_simulator.wire import Dialect, Refusal
+from llmgw_simulator.wire import Dialect, Endpoint, Refusal
 
 CHAT, MESSAGES, GEMINI = Chat(), Messages(), Gemini()
 
@@ -24,12 +24,17 @@ _FIXED: dict[str, Dialect] = {
 
 
 class Route(msgspec.Struct, frozen=True):
-    """The dialect of a path, what is wanted of it, and the model where the path names it."""
+    """The dialect of a path, what is wanted of it, and the model where the path names it.
+
+    `endpoint` answers what is no model's text; `name` is how the log calls it, if not by its dialect.
+    """
 
     dialect: Dialect
-    kind: Literal["generate", "models"]
+    kind: Literal["generate", "models", "endpoint"]
     model: str | None = None
     action: str = ""
+    endpoint: Endpoint | None = None
+    name: str = ""
 
 
 def find(method: str, path: str, headers: dict[str, str], query: dict[str, str]) -> Route:

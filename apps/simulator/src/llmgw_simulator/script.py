@@ -6,6 +6,7 @@ the request was read, before the time scale; they never go back.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 
 import msgspec
@@ -58,9 +59,16 @@ class Close(msgspec.Struct, frozen=True, gc=False):
 Step = Open | Send | Close
 
 
-def script(frames: Iterable[Frame], pace: Pace, fault: Fault, broken: dict[str, bytes]) -> Iterator[Step]:
-    """The script of a stream. `broken` holds the dialect's frames for the faults `malformed` and `error`."""
-    yield Open(pace.ttft + (pace.think if pace.late_headers else 0.0))
+def script(
+    frames: Iterable[Frame], pace: Pace, fault: Fault, broken: dict[str, bytes], length: int | None = None
+) -> Iterator[Step]:
+    """The script of a stream. `broken` holds the dialect's frames for the faults `malformed` and `error`.
+
+    `length` is that of all frames together, for a body whose length is declared.
+    """
+    changed = fault.cut_kind == "eof" or fault.malformed_events is not None or fault.error_events is not None
+    at = pace.ttft + (pace.think if pace.late_headers else 0.0)
+    yield Open(at, None if changed else length)
     yield from _cut(_timed(_spoilt(frames, fault, broken), pace), fault)
 
 
@@ -81,12 +89,17 @@ def _timed(frames: Iterable[Frame], pace: Pace) -> Iterator[Send]:
 
 def _spoilt(frames: Iterable[Frame], fault: Fault, broken: dict[str, bytes]) -> Iterator[Frame]:
     """The frames with the malformed one put in, or ended by the error event."""
-    for count, frame in enumerate(frames):
+    stream = iter(frames)
+    for count in itertools.count():
+        # Looked at before the next frame is made, for the broken one to have its number.
         if count == fault.error_events:
             yield Frame(broken["error"])
             return
         if count == fault.malformed_events:
             yield Frame(broken["malformed"])
+        frame = next(stream, None)
+        if frame is None:
+            return
         yield frame
 
 

@@ -5,20 +5,26 @@ Transports call `receive` with the bytes of a request and perform what comes bac
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import msgspec
 
+from llmgw_simulator.ask import Answers, Ask
 from llmgw_simulator.calllog import CallLog, Entry
 from llmgw_simulator.config import SimulatorConfig
 from llmgw_simulator.engine import decide
 from llmgw_simulator.faults import HEADER, Fault, FaultBook, parse_fault
 from llmgw_simulator.models import anthropic_models, gemini_models, openai_models
+from llmgw_simulator.openai.api import OpenAI
+from llmgw_simulator.promptcache import PromptCache
 from llmgw_simulator.routes import CHAT, GEMINI, Route, find
 from llmgw_simulator.script import Close, Open, Send, Step, script, whole_script
-from llmgw_simulator.wire import Dialect, Incoming, Parsed, Refusal, Reply
+from llmgw_simulator.wire import Dialect, Incoming, Parsed, Product, Refusal, Reply
 
 _NO_FAULT = Fault()
+_CACHING = ("chat", "responses")
+"""The dialects whose providers cache prompts unasked."""
+_NOTHING = Parsed(ask=Ask(model="", turns=()), stream=True)
 
 
 class _Named(msgspec.Struct):
@@ -43,11 +49,13 @@ class Service:
         self.config = config
         self.log = CallLog(config.log_entries, config.log_bytes)
         self.faults = FaultBook()
+        self._openai = OpenAI(config.seed, self._carry_out)
+        self._cache = PromptCache(config.time_scale)
 
     def receive(self, incoming: Incoming) -> tuple[Entry, Performance]:
         """The log's entry for the request, and the answer."""
         try:
-            route = find(incoming.method, incoming.path, dict(incoming.headers), dict(incoming.query))
+            route = self._find(incoming)
         except Refusal as refusal:
             entry = self.log.open("", incoming, CHAT.credential(incoming), "", False)
             return entry, self._whole(CHAT.refuse(refusal, incoming))
@@ -57,17 +65,24 @@ class Service:
     def too_large(self, incoming: Incoming) -> tuple[Entry, Performance]:
         """The same for a body over the limit, which was not read."""
         try:
-            dialect = find(incoming.method, incoming.path, dict(incoming.headers), dict(incoming.query)).dialect
+            dialect = self._find(incoming).dialect
         except Refusal:
             dialect = CHAT
         entry = self.log.open(dialect.name, incoming, dialect.credential(incoming), "", False)
         return entry, self._whole(dialect.refuse(dialect.canned(413), incoming))
 
+    def _find(self, incoming: Incoming) -> Route:
+        """The route of a request. Raises `Refusal` if there is none."""
+        found = self._openai.find(incoming.method, incoming.path, incoming.query)
+        return found or find(incoming.method, incoming.path, dict(incoming.headers), dict(incoming.query))
+
     def _routed(self, route: Route, incoming: Incoming) -> tuple[Entry, Performance]:
         dialect = route.dialect
         named = _model_of(incoming)
         model = route.model or named or ""
-        entry = self.log.open(dialect.name, incoming, dialect.credential(incoming), model, named is not None)
+        credential = dialect.credential(incoming)
+        incoming = msgspec.structs.replace(incoming, owner=credential or "")
+        entry = self.log.open(route.name or dialect.name, incoming, credential, model, named is not None)
         try:
             if route.kind == "models":
                 return entry, self._models(route, incoming)
@@ -77,6 +92,10 @@ class Service:
             if fault.status is not None:
                 raise _wanted(dialect, fault)
             dialect.authenticate(incoming)
+            if route.endpoint is not None:
+                product = route.endpoint(incoming)
+                entry.stream = product.frames is not None
+                return entry, self._produced(dialect, incoming, product, fault)
             parsed = dialect.parse(incoming)
         except Refusal as refusal:
             return entry, self._whole(dialect.refuse(refusal, incoming))
@@ -106,22 +125,68 @@ class Service:
 
     def _answer(self, dialect: Dialect, incoming: Incoming, parsed: Parsed, fault: Fault) -> Performance:
         pace = self.config.pace.under(fault)
-        answers = decide(parsed.ask, self.config.seed, pace.tokens)
+        answers = self._cached(decide(parsed.ask, self.config.seed, pace.tokens), dialect, incoming, parsed)
         headers = dialect.headers(incoming, parsed)
         if parsed.stream:
-            broken = {kind: dialect.broken_frame(parsed, kind) for kind in ("malformed", "error")}
+            broken = _Broken(lambda kind: dialect.broken_frame(parsed, kind))
             steps = script(dialect.frames(parsed, answers), pace, fault, broken)
             return Performance(200, headers, steps, True)
-        body = dialect.whole(parsed, answers)
-        if fault.malformed_events == 0:
-            body = body[: len(body) // 2]
-        elif fault.error_events == 0:
-            body = dialect.refuse(dialect.canned(500), incoming).body
+        body = _spoilt(dialect.whole(parsed, answers), dialect, incoming, fault)
         return Performance(200, headers, whole_script(body, answers.tokens, pace, fault))
+
+    def _cached(self, answers: Answers, dialect: Dialect, incoming: Incoming, parsed: Parsed) -> Answers:
+        """The same with what the prompt cache held."""
+        if dialect.name not in _CACHING:
+            return answers
+        found = self._cache.use(incoming.owner, parsed.ask, answers.prompt_tokens, incoming.now)
+        return msgspec.structs.replace(answers, cached_tokens=found) if found else answers
+
+    def _produced(self, dialect: Dialect, incoming: Incoming, product: Product, fault: Fault) -> Performance:
+        """The answer of an endpoint, with its timing and its fault."""
+        pace = self.config.pace.under(fault)
+        if product.frames is None:
+            body = _spoilt(product.body, dialect, incoming, fault)
+            return Performance(200, product.headers, whole_script(body, product.tokens, pace, fault))
+        broken = _Broken(lambda kind: CHAT.broken_frame(_NOTHING, kind))
+        steps = script(product.frames, pace, fault, broken, product.length)
+        return Performance(200, product.headers, steps, True)
+
+    def _carry_out(self, path: str, body: bytes, owner: str) -> Reply:
+        """The answer to a request of a batch: at once, neither logged nor spoilt."""
+        headers = {"authorization": f"Bearer {owner}"}
+        incoming = Incoming(
+            method="POST", path=path, query={}, headers=headers, body=body, serial=0, now=0.0, owner=owner
+        )
+        route = self._find(incoming)
+        try:
+            if route.endpoint is not None:
+                return Reply(200, {}, route.endpoint(incoming).body)
+            parsed = route.dialect.parse(incoming)
+        except Refusal as refusal:
+            return route.dialect.refuse(refusal, incoming)
+        return Reply(200, {}, route.dialect.whole(parsed, decide(parsed.ask, self.config.seed)))
 
     def _whole(self, reply: Reply) -> Performance:
         steps: list[Step] = [Open(0.0, len(reply.body)), Send(0.0, reply.body), Close(0.0)]
         return Performance(reply.status, reply.headers, iter(steps))
+
+
+class _Broken(dict[str, bytes]):
+    """The frames of faults, made when they are needed: where a stream is by then may be in them."""
+
+    def __init__(self, make: Callable[[str], bytes]) -> None:
+        super().__init__()
+        self._make = make
+
+    def __missing__(self, kind: str) -> bytes:
+        return self._make(kind)
+
+
+def _spoilt(body: bytes, dialect: Dialect, incoming: Incoming, fault: Fault) -> bytes:
+    """A whole body as a fault wants it: cut in half, or an error with status 200."""
+    if fault.malformed_events == 0:
+        return body[: len(body) // 2]
+    return dialect.refuse(dialect.canned(500), incoming).body if fault.error_events == 0 else body
 
 
 def _model_of(incoming: Incoming) -> str | None:

@@ -17,9 +17,10 @@ from llmgw_simulator.calllog import CallLog
 from llmgw_simulator.config import SimulatorConfig
 from llmgw_simulator.control import Control
 from llmgw_simulator.faults import FaultBook
+from llmgw_simulator.forms import BadForm, FormReader, boundary_of
 from llmgw_simulator.http1 import perform
 from llmgw_simulator.service import Service
-from llmgw_simulator.wire import Incoming, lower
+from llmgw_simulator.wire import Form, Incoming, lower
 
 
 class Running(msgspec.Struct, frozen=True):
@@ -63,7 +64,9 @@ class Simulator:
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         if request.path.startswith("/_sim/"):
             return self._control.answer(request.method, request.path, request.query, await request.read())
-        body = await self._body(request)
+        boundary = boundary_of(request.headers.get("content-type", ""))
+        form = None if boundary is None else await self._form(request, boundary)
+        body = await self._body(request) if boundary is None else None if form is None else form.summary()
         incoming = Incoming(
             method=request.method,
             path=request.path,
@@ -72,10 +75,24 @@ class Simulator:
             body=body or b"",
             serial=self._service.log.next_serial(),
             now=time.time(),
+            form=form,
         )
         receive = self._service.too_large if body is None else self._service.receive
         entry, performance = receive(incoming)
         return await perform(request, performance, entry, self._service.log, self._config.time_scale)
+
+    async def _form(self, request: web.BaseRequest, boundary: str) -> Form | None:
+        """The form, its files on disk, or None if it is too long. One that cannot be read has no fields."""
+        reader, size = FormReader(boundary), 0
+        try:
+            async for chunk in request.content.iter_any():
+                size += len(chunk)
+                if size > self._config.max_upload:
+                    return None
+                reader.feed(chunk)
+            return reader.finish()
+        except BadForm:
+            return Form({})
 
     async def _body(self, request: web.BaseRequest) -> bytes | None:
         """The body, or None if it is over the limit."""

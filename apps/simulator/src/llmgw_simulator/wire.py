@@ -6,18 +6,44 @@ of the wire format, and it refuses what the provider would refuse.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
 from llmgw_simulator.ask import Answers, Ask
+from llmgw_simulator.blobs import Blob
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """A file of a form; its bytes are on disk."""
+
+    field: str
+    filename: str
+    media_type: str
+    blob: Blob
+
+
+class Form(msgspec.Struct, frozen=True):
+    """A body of `multipart/form-data`: the values of each field, and the files, in order."""
+
+    fields: dict[str, list[str]]
+    uploads: tuple[Upload, ...] = ()
+
+    def summary(self) -> bytes:
+        """What the log shows instead of a body: JSON without the files' bytes."""
+        files = [
+            {"name": one.field, "filename": one.filename, "content_type": one.media_type, "size": one.blob.size}
+            for one in self.uploads
+        ]
+        return msgspec.json.encode({**{name: values[0] for name, values in self.fields.items()}, "files": files})
 
 
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it came. `serial` counts requests from 1; `now` is Unix time in seconds, for headers with a date.
 
-    `model` and `action` are what the path says, where it says so (Gemini).
+    `model` and `action` are what the path says, where it says so (Gemini). A form comes in `form`, and `body` is then
+    its summary. `owner` is the credential, for endpoints that keep things.
     """
 
     method: str
@@ -29,6 +55,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     now: float
     model: str = ""
     action: str = ""
+    form: Form | None = None
+    owner: str = ""
 
 
 class Refusal(Exception):
@@ -59,11 +87,15 @@ class Refusal(Exception):
 
 
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
-    """A request that the dialect accepted. `options` are flags of its own that change how the answer is written."""
+    """A request that the dialect accepted. `options` are flags of its own that change how the answer is written.
+
+    `context` is whatever else the dialect wants to see again when it writes the answer.
+    """
 
     ask: Ask
     stream: bool
     options: frozenset[str] = frozenset()
+    context: Any = None
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):
@@ -79,6 +111,23 @@ class Reply(msgspec.Struct, frozen=True):
     status: int
     headers: dict[str, str]
     body: bytes
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True):
+    """What an endpoint answers with 200: `body`, or `frames` that come one after the other.
+
+    `length` is the size of all frames in bytes where it is known, as for a download; `tokens` is what takes time.
+    """
+
+    headers: dict[str, str]
+    body: bytes = b""
+    frames: Iterator[Frame] | None = None
+    length: int | None = None
+    tokens: int = 0
+
+
+Endpoint = Callable[[Incoming], Product]
+"""Answers a request that is not for a model's text. Raises `Refusal`."""
 
 
 class Dialect(Protocol):

@@ -144,3 +144,26 @@ async def test_the_official_sdk_completes_a_tool_loop():
         stream = await sdk.chat.completions.create(model="m", messages=messages[:1], stream=True, extra_headers=headers)
         with pytest.raises(openai.APIError, match="had an error"):
             await anext(chunk async for chunk in stream if not chunk.choices)
+
+
+def test_custom_tools_take_text():
+    """Whole and streamed, under the type of their own."""
+    tools = [{"type": "custom", "custom": {"name": "patch"}}]
+    whole, chunks = both(tools=tools, text='patch {"input": "*** a"}')
+    ChatCompletion.model_validate(whole, strict=True)  # the SDK knows no chunks of them
+    (call,) = whole["choices"][0]["message"]["tool_calls"]
+    assert ("custom", {"name": "patch", "input": "*** a"}) == (call["type"], call["custom"])
+    deltas = [c for chunk in chunks for one in chunk["choices"] for c in one["delta"].get("tool_calls", [])]
+    assert ("custom", "patch") == (deltas[0]["type"], deltas[0]["custom"]["name"])
+    assert "*** a" == "".join(delta["custom"]["input"] for delta in deltas)
+
+
+def test_a_refusal_is_no_content():
+    """Whole and streamed."""
+    whole, chunks = both(text="REFUSE")
+    valid(whole, chunks)
+    message = whole["choices"][0]["message"]
+    assert (None, True) == (message["content"], message["refusal"].startswith("I'm sorry"))
+    deltas = [one["delta"] for chunk in chunks for one in chunk["choices"]]
+    assert message["refusal"] == "".join(delta.get("refusal") or "" for delta in deltas)
+    assert not any(delta.get("content") for delta in deltas)

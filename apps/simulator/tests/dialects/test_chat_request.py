@@ -132,3 +132,21 @@ def test_a_missing_model_is_not_found():
 def test_models_of_compatible_servers_take_more():
     """Their extensions pass."""
     assert asked(model="deepseek-x", thinking={"type": "enabled"}, top_k=3).thinking
+
+
+@pytest.mark.parametrize(
+    ("more", "expected"),
+    [
+        ({"model": "gpt-5.6", "tools": TOOLS}, "Function tools with reasoning_effort are not supported for gpt-5.6 in"),
+        (
+            {"model": "gpt-5", "temperature": 0.1},
+            "Unsupported value: 'temperature' does not support 0.1 with this model.",
+        ),
+        ({"model": "gpt-5.6", "reasoning_effort": "minimal"}, "Unsupported value: 'reasoning_effort' does not support"),
+    ],
+)
+def test_models_that_reason_refuse_some_things(more, expected):
+    """Tools from gpt-5.4 on, and sampling."""
+    with pytest.raises(Refusal) as found:
+        parse_chat(BASE | more)
+    assert found.value.message.startswith(expected)

@@ -1,7 +1,16 @@
 import pytest
 
 from llmgw_simulator.ask import Media
-from llmgw_simulator.dialects._checks import data_url, inline, is_integer, is_objects, is_texts, json_object, kind_of
+from llmgw_simulator.dialects._checks import (
+    data_url,
+    free_text,
+    inline,
+    is_integer,
+    is_objects,
+    is_texts,
+    json_object,
+    kind_of,
+)
 
 
 def test_true_is_no_integer():
@@ -27,3 +36,9 @@ def test_an_attachment_has_kind_and_decoded_size():
     assert Media("document", "application/pdf", 3) == data_url("data:application/pdf;name=a;base64,AAAA")
     assert [None, None, None] == [inline("image/png", "A"), inline("image/png", 1), data_url("https://a")]
     assert ["audio", "video", "document"] == [kind_of("audio/wav"), kind_of("video/mp4"), kind_of("text/plain")]
+
+
+def test_free_text_is_taken_from_arguments():
+    """What the limit cut stays as it is."""
+    assert "*** a" == free_text('{"input":"*** a"}')
+    assert ('{"inp', "[1]") == (free_text('{"inp'), free_text("[1]"))

@@ -9,6 +9,7 @@ from llmgw_control.compile import compile_catalog
 from llmgw_control.control import Control
 from llmgw_control.records import (
     AccountRecord,
+    AwsKeysRecord,
     DeadlinesRecord,
     KeyRecord,
     ModelRecord,
@@ -20,6 +21,7 @@ from llmgw_control.refusal import Reason, Refused, Unrevealed
 
 __all__ = [
     "AccountRecord",
+    "AwsKeysRecord",
     "Control",
     "DeadlinesRecord",
     "KeyRecord",

@@ -15,21 +15,20 @@ from llmgw_control._report import Report
 from llmgw_control.records import Records
 from llmgw_domain import Provider
 
-BASE_URLS = {
-    Provider.OPENAI: "https://api.openai.com/v1",
-    Provider.ANTHROPIC: "https://api.anthropic.com",
-    Provider.GOOGLE: "https://generativelanguage.googleapis.com",
-}
-"""Where each provider's own SDK goes."""
-
 # Ids stand in response headers, metric labels and paths, so they keep to what needs no escape in any of them.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODEL = re.compile(r"[!-~]{1,200}")
 _SHA256 = re.compile(r"sha256:([0-9A-Fa-f]{64})")
-_LATER_PROVIDERS = ("azure", "bedrock", "vertex")
-_APIS = ("auto", "chat")
+_APIS = ("auto", "chat", "responses")
+_ENDPOINTS = ("images", "audio", "files", "batches", "*")
 # The provider's SDK adds the version itself, so a base address that ends in it would be called as /v1/v1/messages.
-_VERSIONED = {Provider.ANTHROPIC: ("/v1",), Provider.GOOGLE: ("/v1", "/v1beta", "/v1alpha")}
+_VERSIONED = {
+    Provider.ANTHROPIC: ("/v1",),
+    Provider.GOOGLE: ("/v1", "/v1beta", "/v1alpha"),
+    Provider.VERTEX: ("/v1", "/v1beta1"),
+}
+# Azure's portal shows these behind the resource's address; paths are added to the address alone.
+_AZURE_ENDINGS = ("/openai/v1", "/openai")
 
 
 # --- single values ----------------------------------------------------------------------------------------------------
@@ -56,20 +55,23 @@ def seconds(report: Report, value: float | None) -> None:
 
 
 def provider(report: Report, value: str) -> Provider | None:
-    if value in _LATER_PROVIDERS:
-        report.add(f"{value!r} is not available in this version; there are {_listed(Provider)}")
-        return None
     if value not in set(Provider):
-        report.add(f"there is no provider {value!r}{_meant(value, Provider)}; there are {_listed(Provider)}")
+        report.add(f"there is no provider {value!r}{_meant(value, Provider)}; there are {listed(Provider)}")
         return None
     return Provider(value)
 
 
-def api(report: Report, value: str) -> None:
-    if value == "responses":
-        report.add(f"'responses' is not available in this version; there are {_listed(_APIS)}")
-    elif value not in _APIS:
-        report.add(f"must be one of {_listed(_APIS)}, not {value!r}")
+def api(report: Report, value: str, kind: Provider | None) -> None:
+    """`kind` is that of the target's pool; None where the pool is wrong itself."""
+    if value not in _APIS:
+        report.add(f"must be one of {listed(_APIS)}, not {value!r}")
+    elif value != "auto" and kind is not None and not kind.speaks_openai:
+        report.add(f"{value!r} is one of OpenAI's APIs, which {kind.value!r} has not; leave it out")
+
+
+def endpoint(report: Report, value: str) -> None:
+    if value not in _ENDPOINTS:
+        report.add(f"there is no endpoint {value!r}{_meant(value, _ENDPOINTS)}; there are {listed(_ENDPOINTS)}")
 
 
 def known(report: Report, value: str, names: Collection[str], complaint: str) -> None:
@@ -98,21 +100,22 @@ def secret_problem(value: str) -> str | None:
 # --- addresses --------------------------------------------------------------------------------------------------------
 
 
-def base_url(report: Report, kind: Provider, value: str | None) -> str | None:
-    """The base address without a slash at its end, or the provider's own where none is given."""
+def base_url(report: Report, kind: Provider, value: str | None, default: str | None) -> str | None:
+    """The base address without a slash at its end; `default` where none is given."""
     if value is None:
-        default = BASE_URLS.get(kind)
         if default is None:
             report.add(f"missing: a provider of kind {kind.value!r} has no address of its own")
         return default
-    problem = _url_problem(value) or _version_problem(kind, value)
+    problem = url_problem(value) or _version_problem(kind, value)
     if problem:
         report.add(problem)
         return None
-    return value.rstrip("/")
+    value = value.rstrip("/")
+    return _azure_root(value) if kind is Provider.AZURE else value
 
 
-def _url_problem(value: str) -> str | None:
+def url_problem(value: str) -> str | None:
+    """What is wrong with an address that paths are added to. It is not quoted."""
     if any(not "!" <= c <= "~" for c in value):
         return "must not hold white space or characters outside of ASCII"
     try:
@@ -138,7 +141,18 @@ def _parts_problem(value: str, parts: SplitResult, port: int | None) -> str | No
     return None
 
 
+def _azure_root(value: str) -> str:
+    for ending in _AZURE_ENDINGS:
+        if value.endswith(ending):
+            return value.removesuffix(ending).rstrip("/")
+    return value
+
+
 def _version_problem(kind: Provider, value: str) -> str | None:
+    if kind is Provider.AZURE and "/deployments/" in value:
+        return (
+            "must be the resource's address alone, e.g. https://NAME.openai.azure.com; deployments have their own key"
+        )
     for ending in _VERSIONED.get(kind, ()):
         if value.rstrip("/").endswith(ending):
             return f"must not end in {ending!r}: for {kind.value} it is given without the version"
@@ -210,7 +224,8 @@ def _unique(report: Report, path: str, names: Sequence[str | None]) -> None:
             report.at(path.format(i)).add(f"{value!r} is taken by {path.format(seen[value])}")
 
 
-def _listed(values: Iterable[str]) -> str:
+def listed(values: Iterable[str]) -> str:
+    """Values in quotes, for a message."""
     return ", ".join(repr(str(v)) for v in values)
 
 

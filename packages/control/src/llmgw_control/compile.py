@@ -8,12 +8,15 @@ same secrets have the same version wherever and whenever they are compiled, in w
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, cast
 
 import msgspec
 
 from llmgw_control import _checks as checks
+from llmgw_control import _credentials as credentials
+from llmgw_control import _platforms as platforms
+from llmgw_control._credentials import Reveal
 from llmgw_control._report import Report
 from llmgw_control.records import (
     AccountRecord,
@@ -24,11 +27,9 @@ from llmgw_control.records import (
     Records,
     TargetRecord,
 )
-from llmgw_control.refusal import Refused, Unrevealed
+from llmgw_control.refusal import Refused
 from llmgw_domain import Account, Catalog, ClientKey, Deadlines, Model, Policy, Provider, Secret, Target, Tenant
 from llmgw_domain.models import Api
-
-Reveal = Callable[[str], Secret]
 
 _VERSION_DIGITS = 12
 
@@ -66,8 +67,10 @@ def _account(report: Report, record: AccountRecord, reveal: Reveal) -> Account |
     provider = checks.provider(report.at("provider"), record.provider)
     if provider is None:
         return None
-    base_url = checks.base_url(report.at("base_url"), provider, record.base_url)
-    credential = _credential(report.at("credential"), record, provider, reveal)
+    credential = credentials.credential(report.at("credential"), record, provider, reveal)
+    place = platforms.platform(report, record, provider, credential)
+    base_url = checks.base_url(report.at("base_url"), provider, record.base_url, platforms.address(provider, place))
+    server = platforms.server(report.at("server"), record.server)
     if base_url is None or credential is None:
         return None
     return Account(
@@ -76,6 +79,8 @@ def _account(report: Report, record: AccountRecord, reveal: Reveal) -> Account |
         base_url=base_url,
         credential=credential,
         pool=record.pool,
+        platform=place,
+        server=server,
         max_concurrency=record.max_concurrency,
         requests_per_minute=record.requests_per_minute,
         tokens_per_minute=record.tokens_per_minute,
@@ -83,29 +88,6 @@ def _account(report: Report, record: AccountRecord, reveal: Reveal) -> Account |
         enabled=record.enabled,
         deadlines=deadlines,
     )
-
-
-def _credential(report: Report, record: AccountRecord, provider: Provider, reveal: Reveal) -> Secret | None:
-    """The account's secret. Servers of one's own often want none, so only the known providers must have one."""
-    if record.credential is None:
-        if provider is Provider.OPENAI_COMPATIBLE:
-            return Secret("")
-        report.add('missing: say where the secret is, e.g. "env:NAME" or "file:PATH"')
-        return None
-    return _revealed(report, f"account {record.id!r}", record.credential, reveal)
-
-
-def _revealed(report: Report, owner: str, reference: str, reveal: Reveal) -> Secret | None:
-    try:
-        secret = reveal(reference)
-    except Unrevealed as error:
-        report.add(f"{owner}: {error}")
-        return None
-    problem = checks.secret_problem(secret.reveal())
-    if problem:
-        report.add(f"{owner}: {problem}")
-        return None
-    return secret
 
 
 def _deadlines(report: Report, record: DeadlinesRecord) -> Deadlines:
@@ -123,16 +105,17 @@ def _model(report: Report, record: ModelRecord, records: Records) -> Model:
     checks.positive(report.at("max_output_tokens"), record.max_output_tokens)
     if not record.targets:
         report.at("targets").add('none: a model needs at least one, e.g. [{ pool = "openai", model = "gpt-5" }]')
-    pools = {a.pool for a in records.accounts}
+    pools = {a.pool: a.provider for a in records.accounts}
     targets = [_target(report.at(f"targets[{i}]"), t, record, pools) for i, t in enumerate(record.targets)]
     return Model(name=record.name, targets=tuple(targets), max_output_tokens=record.max_output_tokens)
 
 
-def _target(report: Report, record: TargetRecord, model: ModelRecord, pools: set[str]) -> Target:
+def _target(report: Report, record: TargetRecord, model: ModelRecord, pools: Mapping[str, str]) -> Target:
     checks.known(report.at("pool"), record.pool, pools, "no account is in pool")
     checks.target_model(report.at("model"), record.model, model.name)
     checks.positive(report.at("priority"), record.priority)
-    checks.api(report.at("api"), record.api)
+    kind = pools.get(record.pool)
+    checks.api(report.at("api"), record.api, Provider(kind) if kind in set(Provider) else None)
     return Target(pool=record.pool, model=record.model, priority=record.priority, api=cast("Api", record.api))
 
 
@@ -141,12 +124,16 @@ def _policy(report: Report, record: PolicyRecord) -> Policy:
     checks.positive(report.at("max_body_bytes"), record.max_body_bytes)
     for i, pattern in enumerate(record.models or ()):
         checks.policy_pattern(report.at(f"models[{i}]"), pattern)
+    for i, endpoint in enumerate(record.endpoints):
+        checks.endpoint(report.at(f"endpoints[{i}]"), endpoint)
     return Policy(
         id=record.id,
         models=record.models,
         hide_accounts=record.hide_accounts,
         stream_errors=record.stream_errors,
         max_body_bytes=record.max_body_bytes,
+        stored_responses=record.stored_responses,
+        endpoints=record.endpoints,
     )
 
 
@@ -172,7 +159,7 @@ def _digest(report: Report, record: KeyRecord, key_id: str, reveal: Reveal) -> b
         return None
     if record.hash is not None:
         return checks.sha256(report.at("hash"), record.hash)
-    secret = _revealed(report.at("value"), f"key {key_id!r}", cast("str", record.value), reveal)
+    secret = credentials.revealed(report.at("value"), f"key {key_id!r}", cast("str", record.value), reveal)
     return ClientKey.digest_of(secret.reveal()) if secret else None
 
 

@@ -21,14 +21,32 @@ class DeadlinesRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     total_seconds: float | None = None
 
 
+class AwsKeysRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An AWS access key as a `credential`: a reference for each of its parts."""
+
+    access_key_id: str
+    secret_access_key: str
+    session_token: str | None = None
+
+
 class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[accounts]]`: one account at a provider. Limits are None where there is none."""
+    """`[[accounts]]`: one account at a provider. Limits are None where there is none.
+
+    `credential` is a reference, or `"default"` for what a cloud's own chain finds. `region`, `project`, `location`,
+    `api_version`, `deployments` and `server` mean something to one kind of provider each.
+    """
 
     id: str
     provider: str
     pool: str
-    credential: str | None = None
+    credential: str | AwsKeysRecord | None = None
     base_url: str | None = None
+    region: str | None = None
+    project: str | None = None
+    location: str | None = None
+    api_version: str | None = None
+    deployments: dict[str, str] | None = None
+    server: str | None = None
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
@@ -70,13 +88,18 @@ class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[[policies]]`: what a key may do. `models` are names or `prefix/*` patterns; None allows every model."""
+    """`[[policies]]`: what a key may do. `models` are names or `prefix/*` patterns; None allows every model.
+
+    `endpoints` are `images`, `audio`, `files`, `batches`, or `*` for all of them.
+    """
 
     id: str
     models: tuple[str, ...] | None = None
     hide_accounts: bool = False
     stream_errors: StreamErrors | None = None
     max_body_bytes: int | None = None
+    stored_responses: bool = False
+    endpoints: tuple[str, ...] = ()
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -243,5 +243,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
     cache_key: str | None = None
     family: str = "openai"
     """The family of the dialect that the client spoke: `openai`, `anthropic` or `google`."""
+    dialect: str = ""
+    """The client's dialect where its family has more than one: `responses`; empty for Chat and the other families'."""
     extras: dict[str, msgspec.Raw] = msgspec.field(default_factory=dict)
     """Top-level fields without a place above, by the client's name for them."""

@@ -90,6 +90,17 @@ class UnsupportedField(BadRequest):
         return cls(f"Unsupported parameter: {param!r}. {why}", param=param)
 
 
+class UnknownPrevious(BadRequest):
+    """The previous response is not stored here."""
+
+    code = "previous_response_not_found"
+
+    @classmethod
+    def named(cls, id: str) -> UnknownPrevious:
+        text = f"Previous response with id {id[:100]!r} not found; send the whole conversation as 'input'."
+        return cls(text, param="previous_response_id")
+
+
 class ContextTooLong(BadRequest):
     """The request is longer than the model's context."""
 
@@ -100,6 +111,13 @@ class ContentRefused(BadRequest):
     """The provider's content policy refused the request."""
 
     code = "content_filter"
+
+
+class ModelRefused(BadRequest):
+    """The provider refuses this model's name."""
+
+    code = "model_not_found"
+    retryable = True
 
 
 class UnknownKey(GatewayError):

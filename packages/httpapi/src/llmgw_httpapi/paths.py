@@ -16,7 +16,7 @@ from starlette.types import Scope
 
 from llmgw_httpapi.headers import header_map
 from llmgw_protocols import Dialect, dialect_named
-from llmgw_protocols.counting import GEMINI_COUNT, MESSAGES_COUNT
+from llmgw_protocols.counting import GEMINI_COUNT, MESSAGES_COUNT, RESPONSES_COUNT
 from llmgw_protocols.embeddings import GEMINI_BATCH_EMBED, GEMINI_EMBED, OPENAI_EMBEDDINGS
 from llmgw_protocols.enquiry import Enquiry
 from llmgw_protocols.moderations import MODERATIONS
@@ -32,6 +32,7 @@ _GEMINI_ENQUIRIES: dict[str, Enquiry] = {
 _VERSIONS = (("/v1beta/", "v1beta"), ("/v1/", "v1"), ("/models/", "v1beta"))
 _CHAT = ("/v1/chat/completions", "/chat/completions")
 _COMPLETIONS = ("/v1/completions", "/completions")
+_RESPONSES = ("/v1/responses", "/responses")
 _MESSAGES = ("/v1/messages",)
 _LISTING = re.compile(r"/(?P<version>v1beta|v1)/models(?:/(?P<model>.+))?").fullmatch
 _POST, _GET = ("POST",), ("GET",)
@@ -57,9 +58,10 @@ class Paths:
         chat = self._chat = dialect_named("chat")
         messages = self._messages = dialect_named("messages")
         self._gemini = dialect_named("gemini")
-        completions = dialect_named("completions")
+        completions, responses = dialect_named("completions"), dialect_named("responses")
         self._fixed = {path: Endpoint(chat) for path in _CHAT} | {path: Endpoint(messages) for path in _MESSAGES}
         self._fixed |= {path: Endpoint(completions) for path in _COMPLETIONS}
+        self._fixed |= {path: Endpoint(responses) for path in _RESPONSES}
         self._fixed |= {
             path: Endpoint(dialect, verb=Verb.ENQUIRE, enquiry=enquiry)
             for path, dialect, enquiry in (
@@ -67,6 +69,7 @@ class Paths:
                 ("/embeddings", chat, OPENAI_EMBEDDINGS),
                 ("/v1/moderations", chat, MODERATIONS),
                 ("/v1/messages/count_tokens", messages, MESSAGES_COUNT),
+                ("/v1/responses/input_tokens", responses, RESPONSES_COUNT),
             )
         }
 

@@ -27,6 +27,8 @@ class PoolConfig(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: str | None = None
     """PEM certificates to trust instead of the system's."""
     user_agent: str = "llmgw/0.1"
+    credential_timeout: float = 10.0
+    """How long a call waits for an access token, or for what a cloud's own chain finds."""
     close_timeout: float = 2.0
     """How long closing waits for sockets to be closed before it aborts them."""
 

@@ -1,4 +1,4 @@
-"""Where an account's credential goes: the one place that reveals it, one header by provider."""
+"""Where an account's key goes: one header by provider."""
 
 from __future__ import annotations
 
@@ -21,13 +21,24 @@ _HEADER: dict[Provider, tuple[str, str]] = {
 }
 
 CREDENTIAL_HEADERS = frozenset(
-    {"authorization", "api-key", "x-api-key", "x-goog-api-key", "proxy-authorization", "cookie"}
+    {
+        "api-key",
+        "authorization",
+        "cookie",
+        "proxy-authorization",
+        "x-amz-content-sha256",
+        "x-amz-date",
+        "x-amz-security-token",
+        "x-api-key",
+        "x-goog-api-key",
+        "x-goog-user-project",
+    }
 )
 """Request headers that only the transport may set: a caller's own are never sent to a provider."""
 
 
 def credential_header(account: Account) -> tuple[str, str] | None:
-    """The header that authenticates the account; None where it has no credential (a server of one's own).
+    """The header that authenticates an account by its key; None where it has none (a server of one's own).
 
     Raises `AccountRejected` for a credential that would break out of its header line.
     """

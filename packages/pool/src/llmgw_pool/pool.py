@@ -1,7 +1,7 @@
 """The pool: one aiohttp session for a worker, and a lease for each request.
 
 The session is shared by all tenants, so it remembers nothing of a request: no cookies, no redirects, no environment
-proxies. A lease is one call: it counts itself in, sends (twice at most, see `_Lease`), gives the reply, and counts
+proxies. A lease is one call: it counts itself in, sends (see `_Lease`), gives the reply, and counts
 itself out once, whether it ended well, failed or was cancelled at any await.
 """
 
@@ -31,11 +31,15 @@ from llmgw_pool import errors, wire
 from llmgw_pool.config import PoolConfig
 from llmgw_pool.connector import ATTEMPT, Connector, Line
 from llmgw_pool.reply import Reply
+from llmgw_pool.signer import Signature, Signer, Unsigned
+from llmgw_pool.signing import Signers
 from llmgw_relay.ports import UpstreamRequest
+
+_UNAUTHORIZED = 401
 
 
 class Counters(msgspec.Struct, frozen=True, kw_only=True):
-    """The pool's numbers now. Totals are by account id and never go down."""
+    """The pool's numbers now. Totals are by account id and never go down; requests for tokens are under `ID/token`."""
 
     leased: int
     """Calls that hold the pool: opened and not yet left."""
@@ -73,6 +77,7 @@ class ConnectionPool:
         self._tally = _Tally()
         self._session: ClientSession | None = None
         self._connector: Connector | None = None
+        self._signers = Signers(self.open, self._config.credential_timeout)
 
     async def __aenter__(self) -> Self:
         config = self._config
@@ -106,7 +111,7 @@ class ConnectionPool:
         """
         if self._session is None or self._session.closed:
             raise UpstreamUnreachable(detail="the pool is not open")
-        return _Lease(self._session, self._tally, request, self._config.user_agent)
+        return _Lease(self._session, self._tally, self._signers, request, self._config.user_agent)
 
     def counters(self) -> Counters:
         tally, connector = self._tally, self._connector
@@ -130,13 +135,18 @@ class _Lease:
     A kept connection can be closed by the provider just as the request goes out. Where it died without a byte of
     answer, the request is sent once more on a new connection; a second death, one on a new connection, or one after any
     byte is the caller's to judge.
+
+    An access token can be revoked before its time. Where it is refused, the request is sent once more with a new one.
     """
 
-    __slots__ = ("_agent", "_held", "_reply", "_request", "_session", "_tally")
+    __slots__ = ("_agent", "_held", "_reply", "_request", "_session", "_signers", "_tally")
 
-    def __init__(self, session: ClientSession, tally: _Tally, request: UpstreamRequest, agent: str) -> None:
+    def __init__(
+        self, session: ClientSession, tally: _Tally, signers: Signers, request: UpstreamRequest, agent: str
+    ) -> None:
         self._session = session
         self._tally = tally
+        self._signers = signers
         self._request = request
         self._agent = agent
         self._reply: Reply | None = None
@@ -170,17 +180,25 @@ class _Lease:
             self._reply.close()
 
     async def _send(self) -> Reply:
-        sending = _Sending(self._request, self._agent)
+        request = self._request
+        sending = _Sending(request, self._agent, self._signers.of(request.account))
         try:
-            try:
-                return await sending.once(self._session, fresh_only=sending.streams)
-            except (ServerDisconnectedError, ClientOSError, ClientConnectionResetError):
-                if not sending.died_unheard:
-                    raise
-            self._tally.resent[self._request.account.id] += 1
-            return await sending.once(self._session, fresh_only=True)
+            reply = await self._heard(sending)
+            if reply.status == _UNAUTHORIZED and sending.signable_again and not sending.streams:
+                reply.close()
+                reply = await self._heard(sending)
+            return reply
         except errors.FOREIGN as error:
             raise sending.upload_error or errors.while_opening(error) from error
+
+    async def _heard(self, sending: _Sending) -> Reply:
+        try:
+            return await sending.once(self._session, fresh_only=sending.streams)
+        except (ServerDisconnectedError, ClientOSError, ClientConnectionResetError):
+            if not sending.died_unheard:
+                raise
+        self._tally.resent[self._request.account.id] += 1
+        return await sending.once(self._session, fresh_only=True)
 
 
 class _Sending:
@@ -191,6 +209,8 @@ class _Sending:
         "_limit",
         "_phase",
         "_request",
+        "_signature",
+        "_signer",
         "_timeout",
         "_total_at",
         "_upload",
@@ -199,11 +219,13 @@ class _Sending:
         "line",
     )
 
-    def __init__(self, request: UpstreamRequest, agent: str) -> None:
+    def __init__(self, request: UpstreamRequest, agent: str, signer: Signer) -> None:
         self._request = request
         self._url = wire.address(request)
         self._headers = wire.headers(request, agent)
         self._upload = wire.Streamed(request.upload) if request.upload is not None else None
+        self._signer = signer
+        self._signature = Signature()
         self.fresh_only = False
         self.line: Line | None = None
         self._phase: errors.Phase = "connect"
@@ -227,14 +249,21 @@ class _Sending:
         """Whether the connection had been used before and said nothing to this request."""
         return self.line is not None and self.line.uses > 1 and not self.line.heard
 
+    @property
+    def signable_again(self) -> bool:
+        """Whether the provider, which refused the last signature, may take another one."""
+        return self._signer.refused(self._signature)
+
     async def once(self, session: ClientSession, *, fresh_only: bool = False) -> Reply:
         """One attempt. Raises aiohttp's exceptions as they are, and `UpstreamTimeout` for a phase that was too long."""
         self.fresh_only = fresh_only
         self.line = None
-        self._timeout = asyncio.timeout(None)
+        self._phase, self._limit = "connect", "total"
+        self._timeout = asyncio.timeout_at(self._total_at)
         token = ATTEMPT.set(self)
         try:
             async with self._timeout:
+                self._signature = await self._signer.sign(self._unsigned())
                 return self._reply(await self._response(session))
         except TimeoutError:
             if self._timeout.expired():
@@ -245,12 +274,17 @@ class _Sending:
 
     def _reply(self, response: ClientResponse) -> Reply:
         assert self.line is not None
-        return Reply(response, self.line, self._request.deadlines, self._total_at)
+        return Reply(response, self.line, self._request.deadlines, self._total_at, self._signature.hidden)
+
+    def _unsigned(self) -> Unsigned:
+        return Unsigned(self._request.method, str(self._url), self._headers, self._request.body)
 
     async def _response(self, session: ClientSession) -> ClientResponse:
         request = self._request
         body = self._upload or (wire.Body(request.body) if request.body else None)
-        return await session.request(request.method, self._url, data=body, headers=self._headers, allow_redirects=False)
+        headers = self._headers.copy()
+        headers.update(self._signature.headers)
+        return await session.request(request.method, self._url, data=body, headers=headers, allow_redirects=False)
 
     def connecting(self) -> None:
         self._enter("connect", self._request.deadlines)

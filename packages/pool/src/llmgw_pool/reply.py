@@ -17,6 +17,10 @@ from llmgw_pool import errors
 from llmgw_pool.connector import Line
 from llmgw_pool.watch import Watch
 
+_REFUSALS = 400
+_SHORTEST_SECRET = 8
+"""Characters. A shorter placeholder would be found inside ordinary words."""
+
 
 class Reply:
     """The relay's `UpstreamReply`. Made by the lease, which closes it; one reader at a time."""
@@ -26,6 +30,7 @@ class Reply:
         "_deadlines",
         "_ended",
         "_error",
+        "_hidden",
         "_line",
         "_loop",
         "_phase",
@@ -37,7 +42,15 @@ class Reply:
         "status",
     )
 
-    def __init__(self, response: ClientResponse, line: Line, deadlines: Deadlines, total_at: float | None) -> None:
+    def __init__(
+        self,
+        response: ClientResponse,
+        line: Line,
+        deadlines: Deadlines,
+        total_at: float | None,
+        hidden: tuple[str, ...] = (),
+    ) -> None:
+        """`hidden` are secrets that the request was sent with and that only the transport knows: made tokens."""
         self.status: int = response.status
         self.headers: Mapping[str, str] = _lower(response)
         self.received = 0
@@ -48,6 +61,7 @@ class Reply:
         line.body = self._content
         self._deadlines = deadlines
         self._total_at = total_at
+        self._hidden = hidden
         self._loop = asyncio.get_running_loop()
         self._watch = Watch(self._loop, self._expire)
         self._phase: errors.Phase = "first_byte"
@@ -64,13 +78,16 @@ class Reply:
             yield data
 
     async def read(self, limit: int) -> bytes:
-        """The whole body. Raises as `chunks`, and `UpstreamMalformed` if it is longer than `limit` bytes."""
+        """The whole body. Raises as `chunks`, and `UpstreamMalformed` if it is longer than `limit` bytes.
+
+        A refusal may quote the credential that it refuses; where that is the transport's own it is taken out.
+        """
         parts: list[bytes] = []
         while data := await self._next():
             if self.received > limit:
                 raise self._malformed(f"body over the limit of {limit} bytes")
             parts.append(data)
-        return parts[0] if len(parts) == 1 else b"".join(parts)
+        return self._clean(parts[0] if len(parts) == 1 else b"".join(parts))
 
     def close(self) -> None:
         """Frees the connection: to be used again after a whole body, aborted otherwise. Idempotent."""
@@ -82,6 +99,14 @@ class Reply:
             # Closing politely would keep a TLS stream open until the provider answers, and reading until then.
             self._line.abort()
         self._response.close()
+
+    def _clean(self, body: bytes) -> bytes:
+        if self.status < _REFUSALS:
+            return body
+        for secret in self._hidden:
+            if len(secret) >= _SHORTEST_SECRET:
+                body = body.replace(secret.encode(), b"[hidden]")
+        return body
 
     async def _next(self) -> bytes:
         """The next piece; nothing at the end."""

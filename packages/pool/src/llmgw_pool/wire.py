@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from llmgw_domain.errors import BadRequest, UpstreamUnreachable
-from llmgw_pool.credentials import CREDENTIAL_HEADERS, credential_header
+from llmgw_pool.credentials import CREDENTIAL_HEADERS
 from llmgw_relay.ports import UpstreamRequest
 
 # Anything but printable ASCII; "#" as well, because a fragment is cut off in silence.
@@ -109,7 +109,7 @@ def _base(text: str) -> str | None:
 
 
 def headers(request: UpstreamRequest, user_agent: str) -> CIMultiDict[str]:
-    """The headers to send. Raises `BadRequest` for one that can't be sent, `AccountRejected` for a bad credential."""
+    """The headers to send, but for those that authenticate. Raises `BadRequest` for one that can't be sent."""
     out: CIMultiDict[str] = CIMultiDict()
     for name, value in request.headers:
         if not _TOKEN.fullmatch(name) or _NOT_IN_VALUE.search(value):
@@ -123,7 +123,4 @@ def headers(request: UpstreamRequest, user_agent: str) -> CIMultiDict[str]:
         out.setdefault("content-type", "application/json")
     if request.upload is not None and request.length is not None:
         out["content-length"] = str(request.length)
-    credential = credential_header(request.account)
-    if credential is not None:
-        out[credential[0]] = credential[1]
     return out

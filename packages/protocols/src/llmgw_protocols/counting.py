@@ -17,7 +17,7 @@ from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import InvalidField, UpstreamMalformed
 from llmgw_protocols import toplevel
-from llmgw_protocols.dialect import Dialect, Envelope, Rendered, TargetFacts, WireRequest
+from llmgw_protocols.dialect import Dialect, Envelope, ProviderDialect, Rendered, TargetFacts, WireRequest
 from llmgw_protocols.enquiry import Estimate, Question, Told
 from llmgw_protocols.estimate import request_tokens
 from llmgw_protocols.gemini import GEMINI
@@ -25,6 +25,7 @@ from llmgw_protocols.gemini.fields import Fields
 from llmgw_protocols.messages import MESSAGES
 from llmgw_protocols.platforms import place
 from llmgw_protocols.registry import dialect_for
+from llmgw_protocols.responses import RESPONSES
 
 _MESSAGES_FIELDS = frozenset(
     {
@@ -86,21 +87,20 @@ class Counting:
 
     def ask(self, envelope: Envelope, facts: TargetFacts) -> Question | Estimate:
         estimate = self._estimate(envelope)
-        rendered = self._rendered(envelope, facts)
+        # OpenAI counts for Responses alone; of compatible servers some do, so only that dialect's clients ask them.
+        compatible = facts.provider is Provider.OPENAI_COMPATIBLE
+        dialect = dialect_for(facts, "auto" if compatible else "responses", self._client.name)
+        rendered = self._rendered(envelope, facts, dialect)
         if rendered is None:
             return estimate
 
         def read(bodies: Sequence[bytes]) -> Told:
             return Told(body=msgspec.json.encode(self._told(count_of(bodies[0]))))
 
-        dialect = dialect_for(facts, "responses", "responses")
         return Question(dialect=dialect, requests=(rendered,), read=read, otherwise=estimate)
 
-    def _rendered(self, envelope: Envelope, facts: TargetFacts) -> Rendered | None:
+    def _rendered(self, envelope: Envelope, facts: TargetFacts, dialect: ProviderDialect) -> Rendered | None:
         """The request for the target's own counting; None where it has none."""
-        dialect = dialect_for(
-            facts, "auto" if facts.provider is Provider.OPENAI_COMPATIBLE else "responses", "responses"
-        )
         write = _WRITERS.get(dialect.name)
         if write is None:
             return None
@@ -199,4 +199,7 @@ def _without_model(body: bytes) -> bytes:
 
 
 MESSAGES_COUNT = Counting(MESSAGES, _messages_envelope, lambda count: {"input_tokens": count})
+RESPONSES_COUNT = Counting(
+    RESPONSES, RESPONSES.envelope, lambda count: {"object": "response.input_tokens", "input_tokens": count}
+)
 GEMINI_COUNT = Counting(GEMINI, _gemini_envelope, lambda count: {"totalTokens": count})

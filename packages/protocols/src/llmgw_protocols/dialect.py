@@ -136,7 +136,7 @@ class EncodeContext(msgspec.Struct, frozen=True, kw_only=True):
     stream_errors: StreamErrors = StreamErrors.FINISH
     form: StreamForm = "sse"
     request: Envelope | None = None
-    """The client's request, for dialects whose answers repeat parts of it."""
+    """The request as the client sent it. Only Responses needs it: its answers repeat what was asked for."""
 
 
 class Encoder(Protocol):

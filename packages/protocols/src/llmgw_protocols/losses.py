@@ -22,6 +22,14 @@ _NAMES = {
         "stop": "stop_sequences",
         "user": "metadata.user_id",
     },
+    "responses": {
+        "logprobs": "include",
+        "max_tokens": "max_output_tokens",
+        "messages": "input",
+        "reasoning_effort": "reasoning.effort",
+        "response_format": "text.format",
+        "verbosity": "text.verbosity",
+    },
     "google": {
         "frequency_penalty": "frequencyPenalty",
         "logprobs": "responseLogprobs",
@@ -42,10 +50,10 @@ _NAMES = {
 
 
 class Losses:
-    """Names of lost fields, in the order of their loss. `family` is the client's."""
+    """Names of lost fields, in the order of their loss. `client` is the client's dialect, or else its family."""
 
-    def __init__(self, family: str) -> None:
-        self._names = _NAMES.get(family, {})
+    def __init__(self, client: str) -> None:
+        self._names = _NAMES.get(client, {})
         self._lost: dict[str, None] = {}
 
     def add(self, field: str) -> None:

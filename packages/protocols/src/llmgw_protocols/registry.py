@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 from llmgw_domain import Provider
+from llmgw_domain.chat import ChatRequest, File, Remote, Tool
 from llmgw_domain.models import Api
 from llmgw_protocols.chat import CHAT
+from llmgw_protocols.chat.models import effort_of
 from llmgw_protocols.completions import COMPLETIONS
 from llmgw_protocols.converse import CONVERSE
 from llmgw_protocols.dialect import Dialect, ProviderDialect, TargetFacts
 from llmgw_protocols.gemini import GEMINI
 from llmgw_protocols.messages import MESSAGES
+from llmgw_protocols.responses import RESPONSES
+from llmgw_protocols.responses.models import needs_responses
 
-_BY_NAME: dict[str, Dialect] = {d.name: d for d in (CHAT, COMPLETIONS, MESSAGES, GEMINI)}
+_BY_NAME: dict[str, Dialect] = {d.name: d for d in (CHAT, RESPONSES, COMPLETIONS, MESSAGES, GEMINI)}
+"""What clients speak. Those of OpenAI's family are asked for in as well, at providers that speak it."""
 _BY_PROVIDER: dict[Provider, ProviderDialect] = {
-    Provider.OPENAI: CHAT,
-    Provider.OPENAI_COMPATIBLE: CHAT,
-    Provider.AZURE: CHAT,
     Provider.ANTHROPIC: MESSAGES,
     Provider.GOOGLE: GEMINI,
     Provider.VERTEX: GEMINI,
     Provider.BEDROCK: CONVERSE,
 }
+"""Of providers that speak one dialect, as far as the model does not say otherwise."""
 
+_OPENAI_S_OWN = (Provider.OPENAI, Provider.AZURE)
+# The few models of OpenAI's that still have completions; compatible servers mostly have them for all that they serve.
 _LEGACY = re.compile(r"instruct|babbage|davinci")
 
 
@@ -37,19 +43,46 @@ def dialects() -> tuple[Dialect, ...]:
     return tuple(_BY_NAME.values())
 
 
-def dialect_for(facts: TargetFacts, api: Api = "auto", client: str = "") -> ProviderDialect:
+def dialect_for(
+    facts: TargetFacts, api: Api = "auto", client: str = "", request: Callable[[], ChatRequest] | None = None
+) -> ProviderDialect:
     """The dialect to ask a target in.
 
     `api` is what the target is configured to be asked through, `client` the name of the client's dialect: a provider
-    that speaks several is asked in the client's own.
+    that speaks several is asked in the client's own. `request` gives the canonical request, for models that serve some
+    requests through one API and some through another; it raises what parsing raises.
     """
-    if client == COMPLETIONS.name and facts.provider.speaks_openai and _has_completions(facts):
-        return COMPLETIONS
+    if facts.provider.speaks_openai:
+        return _BY_NAME[_openai_s(facts, api, client, request)]
     if facts.provider is Provider.VERTEX and "claude" in facts.model:
         return MESSAGES
     return _BY_PROVIDER[facts.provider]
 
 
-def _has_completions(facts: TargetFacts) -> bool:
-    """OpenAI has them for a few old models; compatible servers mostly for all that they serve."""
-    return facts.provider is Provider.OPENAI_COMPATIBLE or bool(_LEGACY.search(facts.model))
+def _openai_s(facts: TargetFacts, api: Api, client: str, request: Callable[[], ChatRequest] | None) -> str:
+    """Which of OpenAI's own dialects: the configured one, the client's own, the only one of the model, or chat."""
+    if api != "auto":
+        return api
+    if client == RESPONSES.name:
+        return client
+    if client == COMPLETIONS.name and (facts.provider is Provider.OPENAI_COMPATIBLE or _LEGACY.search(facts.model)):
+        return client
+    if facts.provider in _OPENAI_S_OWN and (
+        _needs_responses(facts.model, request)
+        or (client != CHAT.name and request is not None and _has_remote_file(request()))
+    ):
+        return RESPONSES.name
+    return CHAT.name
+
+
+def _needs_responses(model: str, request: Callable[[], ChatRequest] | None) -> bool:
+    # The name rules most models out, so that nothing is parsed for them.
+    if request is None or not needs_responses(model, has_function_tools=True, effort="high"):
+        return needs_responses(model, has_function_tools=False, effort=None)
+    asked = request()
+    return needs_responses(model, any(isinstance(t, Tool) for t in asked.tools), effort_of(asked.reasoning))
+
+
+def _has_remote_file(request: ChatRequest) -> bool:
+    """Whether a document stands at an address: OpenAI fetches those for Responses alone."""
+    return any(isinstance(b, File) and isinstance(b.source, Remote) for turn in request.turns for b in turn.content)

@@ -123,3 +123,12 @@ def test_error_body() -> None:
 def test_whether_the_envelope_is_openais(body: Any, expected: bool) -> None:
     """Clients can read an error as it came only with texts where OpenAI has texts."""
     assert expected == CHAT.owns_error(body if isinstance(body, bytes) else msgspec.json.encode(body))
+
+
+def test_an_unknown_model_keeps_its_status_and_words():
+    """OpenAI's Responses say it with 400; another account may know the model all the same."""
+    body = b'{"error":{"message":"The requested model \'x\' does not exist.","code":"model_not_found"}}'
+    error = CHAT.fault(400, {}, body)
+    assert (400, "model_not_found", True) == (error.status, error.code, error.retryable)
+    assert "'x' does not exist" in error.message
+    assert 404 == CHAT.fault(404, {}, body).status

@@ -123,7 +123,7 @@ class Chat:
         return Asked(dialect=dialect, requests=(placed,), transform=transform)
 
     def _dialect(self, facts: TargetFacts, api: Api) -> ProviderDialect:
-        return dialect_for(facts, api, self._client.name)
+        return dialect_for(facts, api, self._client.name, lambda: self.request)
 
     def _rendered(self, dialect: ProviderDialect, facts: TargetFacts) -> Rendered:
         request = media.inlined(self.request, self._fetched, dialect.name, facts.provider)

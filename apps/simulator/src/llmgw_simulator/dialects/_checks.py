@@ -42,6 +42,19 @@ def json_object(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
+FREE_TEXT: dict[str, Any] = {"type": "object", "properties": {"input": {"type": "string"}}, "required": ["input"]}
+"""What the arguments of a custom tool are made from: such a tool takes a text instead of JSON."""
+
+
+def free_text(arguments: str) -> str:
+    """The text in arguments that follow `FREE_TEXT`; what the token limit cut is given as it is."""
+    try:
+        found = msgspec.json.decode(arguments)
+    except msgspec.DecodeError:
+        return arguments
+    return str(found.get("input", "")) if isinstance(found, dict) else arguments
+
+
 def kind_of(media_type: str) -> str:
     """`image`, `audio`, `video` or `document`."""
     family = media_type.partition("/")[0]

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from llmgw_simulator.ask import Answer, Answers, Part
-from llmgw_simulator.dialects._checks import json_object
+from llmgw_simulator.dialects._checks import free_text, json_object
 from llmgw_simulator.dialects.chat_request import parse_chat
 from llmgw_simulator.opaque import token
 from llmgw_simulator.tokens import pieces
@@ -81,7 +81,7 @@ class Chat:
     def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
         """The headers of a 200."""
         kind = "text/event-stream; charset=utf-8" if parsed.stream else "application/json"
-        return {"content-type": kind, **_common(incoming), **_limits(499)}
+        return {"content-type": kind, **common_headers(incoming), **_limits(499)}
 
     def whole(self, parsed: Parsed, answers: Answers) -> bytes:
         """A `chat.completion`."""
@@ -104,7 +104,7 @@ class Chat:
         """OpenAI's error envelope."""
         kind = refusal.kind or _TYPES.get(refusal.status, "invalid_request_error")
         error = {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}
-        headers = {"content-type": "application/json; charset=utf-8", **_common(incoming)}
+        headers = {"content-type": "application/json; charset=utf-8", **common_headers(incoming)}
         if refusal.status == 429:
             headers |= _limits(0, refusal.retry_after or 0.0)
         if refusal.retry_after is not None:
@@ -139,7 +139,8 @@ def _check(credential: str | None) -> None:
         raise Refusal(401, message, code="invalid_api_key")
 
 
-def _common(incoming: Incoming) -> dict[str, str]:
+def common_headers(incoming: Incoming) -> dict[str, str]:
+    """The headers of every answer of OpenAI."""
     return {
         "x-request-id": f"req_{incoming.serial:032x}",
         "openai-organization": "simulated",
@@ -179,7 +180,7 @@ def _usage(answers: Answers) -> dict[str, Any]:
         "prompt_tokens": answers.prompt_tokens,
         "completion_tokens": answers.tokens,
         "total_tokens": answers.prompt_tokens + answers.tokens,
-        "prompt_tokens_details": {"cached_tokens": 0, "audio_tokens": 0},
+        "prompt_tokens_details": {"cached_tokens": answers.cached_tokens, "audio_tokens": 0},
         "completion_tokens_details": {
             "reasoning_tokens": answers.reasoning_tokens,
             "audio_tokens": 0,
@@ -196,11 +197,12 @@ def _finish(answer: Answer, parsed: Parsed) -> str:
 
 def _choice(index: int, answer: Answer, parsed: Parsed) -> dict[str, Any]:
     text = "".join(part.text for part in answer.parts if part.kind == "text")
-    calls = [_call(part) for part in answer.parts if part.kind == "call"]
+    calls = [_call(part, parsed) for part in answer.parts if part.kind == "call"]
+    refused = "refusal" in parsed.options
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": None if calls else text,
-        "refusal": None,
+        "content": None if calls or refused else text,
+        "refusal": text if refused else None,
         "annotations": [],
     }
     if "reasoning" in parsed.options:
@@ -212,18 +214,32 @@ def _choice(index: int, answer: Answer, parsed: Parsed) -> dict[str, Any]:
     return {"index": index, "message": message, "logprobs": None, "finish_reason": _finish(answer, parsed)}
 
 
-def _call(part: Part) -> dict[str, Any]:
+def _call(part: Part, parsed: Parsed, *, empty: bool = False) -> dict[str, Any]:
+    """A call; `empty` for the chunk that opens it."""
+    text = "" if empty else _call_text(part, parsed)
+    if _is_custom(part, parsed):
+        custom = {"name": part.name, "input": text}
+        return {"id": f"call_{token(part.id, 24)}", "type": "custom", "custom": custom}
     return {
         "id": f"call_{token(part.id, 24)}",
         "type": "function",
-        "function": {"name": part.name, "arguments": part.text},
+        "function": {"name": part.name, "arguments": text},
     }
+
+
+def _is_custom(part: Part, parsed: Parsed) -> bool:
+    return f"custom:{part.name}" in parsed.options
+
+
+def _call_text(part: Part, parsed: Parsed) -> str:
+    return free_text(part.text) if _is_custom(part, parsed) else part.text
 
 
 def _deltas(answer: Answer, parsed: Parsed) -> Iterator[tuple[dict[str, Any], str | None, int]]:
     """Each chunk of a choice as delta, finish reason and tokens. Hidden reasoning is charged to the chunk after it."""
     calls = any(part.kind == "call" for part in answer.parts)
-    yield {"role": "assistant", "content": None if calls else "", "refusal": None}, None, 0
+    silent = calls or "refusal" in parsed.options
+    yield {"role": "assistant", "content": None if silent else "", "refusal": None}, None, 0
     hidden = 0
     order = -1
     for part in answer.parts:
@@ -234,15 +250,15 @@ def _deltas(answer: Answer, parsed: Parsed) -> Iterator[tuple[dict[str, Any], st
         if part.kind == "call":
             yield _call_delta(part, order, parsed), None, hidden
             hidden = 0
-        for piece in pieces(part.text):
+        text = _call_text(part, parsed) if part.kind == "call" else part.text
+        for piece in pieces(text):
             yield _piece_delta(part, piece, order, parsed), None, hidden + 1
             hidden = 0
     yield {}, _finish(answer, parsed), hidden
 
 
 def _call_delta(part: Part, order: int, parsed: Parsed) -> dict[str, Any]:
-    call = _call(part)
-    call["function"]["arguments"] = ""
+    call = _call(part, parsed, empty=True)
     if "function_call" in parsed.options:
         return {"function_call": call["function"]}
     return {"tool_calls": [{"index": order, **call}]}
@@ -250,7 +266,9 @@ def _call_delta(part: Part, order: int, parsed: Parsed) -> dict[str, Any]:
 
 def _piece_delta(part: Part, piece: str, order: int, parsed: Parsed) -> dict[str, Any]:
     if part.kind != "call":
-        return {"content" if part.kind == "text" else "reasoning_content": piece}
+        shown = "refusal" if "refusal" in parsed.options else "content"
+        return {shown if part.kind == "text" else "reasoning_content": piece}
     if "function_call" in parsed.options:
         return {"function_call": {"arguments": piece}}
-    return {"tool_calls": [{"index": order, "function": {"arguments": piece}}]}
+    delta = {"custom": {"input": piece}} if _is_custom(part, parsed) else {"function": {"arguments": piece}}
+    return {"tool_calls": [{"index": order, **delta}]}

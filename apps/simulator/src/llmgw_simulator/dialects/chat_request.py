@@ -6,7 +6,8 @@ import re
 from typing import Any
 
 from llmgw_simulator.ask import Ask, Choice, Tool, Turn
-from llmgw_simulator.dialects._checks import is_integer, is_object, is_objects, is_texts
+from llmgw_simulator.dialects._checks import FREE_TEXT, is_integer, is_object, is_objects, is_texts
+from llmgw_simulator.dialects._families import check_chat_tools, check_effort, check_sampling
 from llmgw_simulator.dialects._fields import CHAT_FIELDS, COMPATIBLE_FIELDS
 from llmgw_simulator.dialects.chat_messages import called, invalid, parse_turns, shows_reasoning
 from llmgw_simulator.wire import Parsed, Refusal
@@ -25,6 +26,8 @@ def parse_chat(body: dict[str, Any]) -> Parsed:
     if model == "missing-model":
         message = f"The model `{model}` does not exist or you do not have access to it."
         raise Refusal(404, message, code="model_not_found")
+    check_chat_tools(body, model)
+    check_sampling(body, model, body.get("reasoning_effort"))
     turns = parse_turns(body, model)
     tools = _tools(body)
     ask = Ask(
@@ -33,12 +36,13 @@ def parse_chat(body: dict[str, Any]) -> Parsed:
         tools=tools,
         choice=_choice(body, tools),
         thinking=_thinking(body),
-        limit=_limit(body, model),
-        stop=_stop(body),
-        n=_count(body),
+        limit=limit_of(body, model),
+        stop=stops_of(body),
+        n=count_of(body),
         **_format(body, turns),
     )
-    return Parsed(ask=ask, stream=_flag(body, "stream"), options=_options(body, model))
+    options = _options(body, model) | ({"refusal"} if ask.refuses else set())
+    return Parsed(ask=ask, stream=_flag(body, "stream"), options=options)
 
 
 def _check_fields(body: dict[str, Any], model: str) -> None:
@@ -47,6 +51,12 @@ def _check_fields(body: dict[str, Any], model: str) -> None:
     if unknown:
         plural = "s" if len(unknown) > 1 else ""
         invalid(f"Unrecognized request argument{plural} supplied: {', '.join(sorted(unknown))}")
+    limit_of(body, model)  # what is wrong with it is said before what is wrong with numbers
+    check_numbers(body)
+
+
+def check_numbers(body: dict[str, Any]) -> None:
+    """The types and bounds of the sampling parameters. Raises `Refusal`."""
     for name, low, high in (("temperature", 0, 2), ("top_p", 0, 1), ("frequency_penalty", -2, 2)):
         value = body.get(name)
         if value is None:
@@ -82,6 +92,7 @@ def _options(body: dict[str, Any], model: str) -> frozenset[str]:
         options.add("reasoning")
     if body.get("functions") and not body.get("tools"):
         options.add("function_call")
+    options |= {f"custom:{tool['custom']['name']}" for tool in body.get("tools") or [] if tool["type"] == "custom"}
     return frozenset(options)
 
 
@@ -91,11 +102,13 @@ def _thinking(body: dict[str, Any]) -> bool:
         allowed = ", ".join(f"'{name}'" for name in _EFFORTS[:-1])
         message = f"Invalid value: '{effort}'. Supported values are: {allowed}, and '{_EFFORTS[-1]}'."
         invalid(message, "reasoning_effort", "invalid_value")
+    check_effort(effort, body["model"], "reasoning_effort")
     switch = body.get("thinking")
     return effort not in (None, "none") or (is_object(switch) and switch.get("type") == "enabled")
 
 
-def _limit(body: dict[str, Any], model: str) -> int | None:
+def limit_of(body: dict[str, Any], model: str) -> int | None:
+    """The bound of the answer in tokens. Raises `Refusal`."""
     if body.get("max_tokens") is not None and _REASONS.match(model):
         message = (
             "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
@@ -115,7 +128,8 @@ def _limit(body: dict[str, Any], model: str) -> int | None:
     return None
 
 
-def _stop(body: dict[str, Any]) -> tuple[str, ...]:
+def stops_of(body: dict[str, Any]) -> tuple[str, ...]:
+    """The stop sequences. Raises `Refusal`."""
     stop = body.get("stop")
     stops = [] if stop is None else [stop] if isinstance(stop, str) else stop
     if not is_texts(stops):
@@ -129,7 +143,8 @@ def _stop(body: dict[str, Any]) -> tuple[str, ...]:
     return tuple(stops)
 
 
-def _count(body: dict[str, Any]) -> int:
+def count_of(body: dict[str, Any]) -> int:
+    """How many answers are wanted. Raises `Refusal`."""
     n = body.get("n")
     if n is None:
         return 1
@@ -166,12 +181,12 @@ def _json_schema(wanted: Any) -> dict[str, Any]:
             invalid(f"Missing required parameter: '{param}'.", param, "missing_required_parameter")
     schema: dict[str, Any] = wanted["schema"]
     if wanted.get("strict"):
-        _check_strict(schema, f"response_format '{wanted['name']}'", "response_format", ())
+        check_strict(schema, f"response_format '{wanted['name']}'", "response_format", ())
     return schema
 
 
-def _check_strict(schema: Any, owner: str, param: str, path: tuple[str, ...]) -> None:
-    """Strict schemas close every object and require every property."""
+def check_strict(schema: Any, owner: str, param: str, path: tuple[str, ...]) -> None:
+    """Strict schemas close every object and require every property. Raises `Refusal`."""
     if not is_object(schema):
         return
     if schema.get("type") == "object" or "properties" in schema:
@@ -190,10 +205,10 @@ def _check_strict(schema: Any, owner: str, param: str, path: tuple[str, ...]) ->
             )
     for group in ("properties", "$defs", "definitions"):
         for key, inner in (schema.get(group) or {}).items():
-            _check_strict(inner, owner, param, (*path, group, key))
-    _check_strict(schema.get("items"), owner, param, (*path, "items"))
+            check_strict(inner, owner, param, (*path, group, key))
+    check_strict(schema.get("items"), owner, param, (*path, "items"))
     for index, inner in enumerate(schema.get("anyOf") or []):
-        _check_strict(inner, owner, param, (*path, "anyOf", str(index)))
+        check_strict(inner, owner, param, (*path, "anyOf", str(index)))
 
 
 def _tools(body: dict[str, Any]) -> tuple[Tool, ...]:
@@ -209,7 +224,8 @@ def _tools(body: dict[str, Any]) -> tuple[Tool, ...]:
         if kind not in ("function", "custom"):
             message = f"Invalid value: '{kind}'. Supported values are: 'function' and 'custom'."
             invalid(message, f"tools[{index}].type", "invalid_value")
-        found.append(_tool(tool.get(kind), f"tools[{index}].{kind}"))
+        made = _tool(tool.get(kind), f"tools[{index}].{kind}")
+        found.append(Tool(made.name, FREE_TEXT) if kind == "custom" else made)
     return tuple(found)
 
 
@@ -230,7 +246,7 @@ def _tool(function: Any, param: str) -> Tool:
         message = f"Invalid schema for function '{name}': {wanted}, got 'type: \"{kind}\"'."
         invalid(message, f"{param}.parameters", "invalid_function_parameters")
     if function.get("strict"):
-        _check_strict(schema, f"function '{name}'", f"{param}.parameters", ())
+        check_strict(schema, f"function '{name}'", f"{param}.parameters", ())
     return Tool(name, schema)
 
 

@@ -17,6 +17,7 @@ from llmgw_domain.errors import (
     ContentRefused,
     ContextTooLong,
     GatewayError,
+    ModelRefused,
     QuotaExhausted,
     UpstreamNotFound,
 )
@@ -168,6 +169,8 @@ def _error(status: int, said: Complaint, wait: float | None) -> GatewayError:
 def _kind(status: int, said: Complaint) -> type[GatewayError]:
     named = _BY_CODE.get(said.code) or _BY_CODE.get(said.type)
     # A code is believed where its status may carry it: an overloaded server's 5xx stays the server's.
+    if named is UpstreamNotFound and status == 400:
+        return ModelRefused
     if named and 400 <= status < 500:
         return named
     if status == 400 and _TOO_LONG.search(said.message):

@@ -14,6 +14,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import only_responses
 from llmgw_protocols.chat import extras, models, tools
 from llmgw_protocols.chat.envelope import PATH
 from llmgw_protocols.chat.history import History, Message
@@ -37,7 +38,8 @@ _LONGEST_USER = 64
 
 def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request's body. Raises `UnsupportedField`, and `InvalidField` where nothing is left to send."""
-    lost = Losses(request.family)
+    lost = Losses(request.dialect or request.family)
+    request = only_responses.without(request, lost)
     body: dict[str, Any] = {
         "model": facts.model,
         "messages": _messages(request, facts, lost),

@@ -15,6 +15,7 @@ import msgspec
 
 from llmgw_domain.chat import CacheMark, ChatRequest, Text
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import only_responses
 from llmgw_protocols.converse import extras as _extras
 from llmgw_protocols.converse import reasoning as _reasoning
 from llmgw_protocols.converse.content import ContentWriter
@@ -56,11 +57,11 @@ class _Rendering:
     """One request on its way into one body."""
 
     def __init__(self, request: ChatRequest, facts: TargetFacts) -> None:
-        self._request = request
+        self._losses = Losses(request.dialect or request.family)
+        self._request = request = only_responses.without(request, self._losses)
         self._model = facts.model
         self._traits: Traits = traits_of(facts.model)
         self._record: Capabilities = self._traits.claude or _OTHER
-        self._losses = Losses(request.family)
         self._marks = Marks(self._traits)
         self._names = Names()
         self._body: dict[str, Any] = {}

@@ -9,7 +9,8 @@ from typing import Any
 
 import msgspec
 
-from llmgw_domain.chat import ChatRequest
+from llmgw_domain.chat import ChatRequest, Tool
+from llmgw_protocols import only_responses
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.gemini.envelope import path_of
 from llmgw_protocols.gemini.models import traits_of
@@ -29,7 +30,9 @@ _TIERS = {
 
 def render_request(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request for Google. Raises `UnsupportedField`."""
-    traits, losses = traits_of(facts.model), Losses(request.family)
+    traits, losses = traits_of(facts.model), Losses(request.dialect or request.family)
+    # Google refuses its search beside functions.
+    request = only_responses.without(request, losses, searches=not any(isinstance(t, Tool) for t in request.tools))
     system, contents = contents_of(request, traits, losses)
     config, promised = config_of(request, traits, losses)
     body: dict[str, Any] = {"contents": contents}

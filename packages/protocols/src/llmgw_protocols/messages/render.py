@@ -11,8 +11,10 @@ from typing import Any
 
 import msgspec
 
+from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import only_responses
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages import extras as _extras
@@ -39,10 +41,11 @@ class _Rendering:
     """One request on its way into one body."""
 
     def __init__(self, request: ChatRequest, facts: TargetFacts) -> None:
-        self._request = request
+        self._losses = Losses(request.dialect or request.family)
+        searches = facts.provider is Provider.ANTHROPIC
+        self._request = only_responses.without(request, self._losses, searches=searches)
         self._facts = facts
         self._model: Capabilities = capabilities(facts.model)
-        self._losses = Losses(request.family)
         self._marks = Marks()
         self._body: dict[str, Any] = {"model": facts.model}
 

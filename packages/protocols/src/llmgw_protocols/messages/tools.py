@@ -38,6 +38,17 @@ class _SearchOptions(msgspec.Struct):
     user_location: _UserLocation | None = None
 
 
+class _SearchFilters(msgspec.Struct):
+    allowed_domains: list[str] | None = None
+
+
+class _ResponsesSearch(msgspec.Struct):
+    """The web search tool of OpenAI Responses."""
+
+    user_location: _Place | None = None
+    filters: _SearchFilters | None = None
+
+
 def offered(request: ChatRequest, losses: Losses) -> list[tuple[int, Tool | HostedTool]]:
     """The tools that a request's choice allows, each with its place.
 
@@ -118,6 +129,8 @@ class ToolWriter:
             return tool.json
         if tool.family == "google" and tool.kind.lower() in _SEARCHES:
             return dict(_WEB_SEARCH)
+        if tool.family == "openai" and tool.kind.startswith("web_search"):
+            return self._responses_search(tool.json)
         raise self._losses.unsupported(f"tools.{at}", f"The model's provider has no {tool.kind!r} tool.")
 
     def _web_search(self, options: msgspec.Raw) -> dict[str, Any]:
@@ -127,8 +140,19 @@ class ToolWriter:
         except msgspec.ValidationError:
             return written
         if location and location.approximate:
-            place = msgspec.structs.asdict(location.approximate)
-            written["user_location"] = {"type": "approximate"} | {k: v for k, v in place.items() if v is not None}
+            written["user_location"] = _approximate(location.approximate)
+        return written
+
+    def _responses_search(self, wanted: msgspec.Raw) -> dict[str, Any]:
+        written: dict[str, Any] = dict(_WEB_SEARCH)
+        try:
+            search = msgspec.json.decode(wanted, type=_ResponsesSearch)
+        except msgspec.ValidationError:
+            return written
+        if search.user_location:
+            written["user_location"] = _approximate(search.user_location)
+        if search.filters and search.filters.allowed_domains:
+            written["allowed_domains"] = search.filters.allowed_domains
         return written
 
     def choice(self, request: ChatRequest) -> dict[str, Any] | None:
@@ -149,6 +173,10 @@ class ToolWriter:
             self._losses.add("tool_choice")
             return {"type": "auto"}
         return written
+
+
+def _approximate(place: _Place) -> dict[str, Any]:
+    return {"type": "approximate"} | {k: v for k, v in msgspec.structs.asdict(place).items() if v is not None}
 
 
 def _choice_of(choice: ToolChoice) -> dict[str, Any]:
