@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from llmgw_simulator.cli import main
+from llmgw_simulator.cli import _parser, config_of, main
 from llmgw_simulator.testing import KEYS, post, request_of
 
 
@@ -46,12 +46,19 @@ def test_a_port_that_is_taken_is_an_error(capsys):
     assert "simulator: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--time-scale", "0"], ["--ttft", "-1"], ["--port", "x"]])
+@pytest.mark.parametrize("arguments", [["--time-scale", "0"], ["--ttft", "-1"], ["--port", "x"], ["--aws-key", "A"]])
 def test_wrong_arguments_are_refused(arguments, capsys):
     """By argparse, with status 2."""
     with pytest.raises(SystemExit) as caught:
         main(arguments)
     assert (2, True) == (caught.value.code, bool(capsys.readouterr().err))
+
+
+def test_keys_are_read(tmp_path):
+    """Secrets from the command line, public keys from files."""
+    (tmp_path / "key.pem").write_text("PEM")
+    found = config_of(_parser().parse_args(["--aws-key", "A=b=c", "--google-key", f"x@y={tmp_path / 'key.pem'}"]))
+    assert ({"A": "b=c"}, {"x@y": "PEM"}) == (found.keyring.aws, found.keyring.google)
 
 
 def test_the_help_says_how_to_use_it(capsys):

@@ -26,3 +26,9 @@ def test_base64_is_strict_unless_lenient():
     assert decoded("-_8") is None
     assert b"\xfb\xff" == decoded("-_8", lenient=True)
     assert decoded("no!", lenient=True) is None
+
+
+def test_a_signature_is_one_realms():
+    """What one provider signed is nothing to another."""
+    made = sign("text", "n", "claude")
+    assert [True, False, False] == [is_signature(made, "text", realm=realm) for realm in ("claude", "gemini", "")]

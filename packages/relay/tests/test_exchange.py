@@ -478,6 +478,38 @@ async def test_a_refused_enquiry_is_told_in_the_client_s_dialect():
     bench.assert_nothing_left()
 
 
+# --- stored responses -------------------------------------------------------------------------------------------------
+
+
+async def test_a_conversation_goes_on_by_the_id_of_a_response_at_any_provider():
+    """Kept by the gateway where the policy allows it, streamed or whole, and found again by its tenant alone."""
+    claude = catalog(account("a", Provider.ANTHROPIC), policy=Policy(stored_responses=True))
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn"}
+    said |= {"content": [{"type": "text", "text": "Hello"}], "usage": {"input_tokens": 1, "output_tokens": 1}}
+    bench = Bench(Script([msgspec.json.encode(said)]), on=claude)
+    first = {"model": "gpt", "input": "First"}
+    _, _, body = await bench.run(first, dialect="responses")
+    made = msgspec.json.decode(body)
+    assert made["store"] is True
+    await bench.run({"model": "gpt", "input": "Second", "previous_response_id": made["id"]}, dialect="responses")
+    sent = msgspec.json.decode(bench.upstream.asked[1].body)
+    assert ["First", "Hello", "Second"] == [m["content"][0]["text"] for m in sent["messages"]]
+
+
+async def test_without_the_policy_nothing_is_kept_and_nothing_claimed():
+    """A wish for it is told as lost."""
+    said = {"id": "msg_1", "type": "message", "role": "assistant", "model": "m", "stop_reason": "end_turn"}
+    said |= {"content": [{"type": "text", "text": "Hello"}], "usage": {"input_tokens": 1, "output_tokens": 1}}
+    bench = Bench(Script([msgspec.json.encode(said)]), on=catalog(account("a", Provider.ANTHROPIC)))
+    _, headers, body = await bench.run({"model": "gpt", "input": "First", "store": True}, dialect="responses")
+    made = msgspec.json.decode(body)
+    assert (False, b"store") == (made["store"], headers[b"x-gw-lossy"])
+    status, _, _ = await bench.run(
+        {"model": "gpt", "input": "x", "previous_response_id": made["id"]}, dialect="responses"
+    )
+    assert 400 == status
+
+
 async def test_media_that_can_not_be_had_are_refused_before_an_account_is_asked():
     """In the client's own words for an error, with the setting in it; nothing was sent."""
     url = "https://images.test/a.png"

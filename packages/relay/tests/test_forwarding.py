@@ -10,6 +10,7 @@ from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.resources import resource_at
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
+from llmgw_relay.conversations import Kept, MemoryConversations
 from llmgw_relay.objects import MemoryObjects
 from llmgw_relay.testing import MemoryFacts, MemoryUpload, Script, ScriptedUpstream
 
@@ -30,6 +31,7 @@ class Bench:
         self.facts = MemoryFacts()
         self.slots = Slots()
         self.objects = MemoryObjects(lambda: 0.0)
+        self.conversations = MemoryConversations(lambda: 0.0)
         accounts = [
             Account(id=i, provider=Provider.OPENAI, base_url="http://up/v1", credential=Secret("sk"), pool=p)
             for i, p in zip("ab", pools, strict=True)
@@ -52,6 +54,7 @@ class Bench:
             slots=self.slots,
             facts=self.facts,
             objects=self.objects,
+            conversations=self.conversations,
             clock=lambda: float(next(ticks)),
             wall=lambda: 1e9,
             rand=lambda: 0.0,
@@ -265,3 +268,19 @@ async def test_a_json_body_is_bounded():
     bench = Bench(script(FILE))
     upload = MemoryUpload(*[b"x" * (1 << 20)] * 5)
     assert 413 == (await bench.ask("POST", "/images/generations", upload=upload))[0]
+
+
+async def test_a_response_that_the_gateway_keeps_is_served_by_it():
+    """To its tenant, until it is deleted; no provider is asked."""
+    bench = Bench(script({}))
+    items = tuple(msgspec.Raw(b'{"type":"message","content":"%d"}' % i) for i in range(3))
+    kept = Kept(id="resp_1", tenant="t", body=b'{"id":"resp_1"}', input=items, output=())
+    bench.conversations.put(kept)
+    assert b'{"id":"resp_1"}' == (await bench.ask("GET", "/responses/resp_1"))[2]
+    page = msgspec.json.decode((await bench.ask("GET", "/responses/resp_1/input_items", query={"limit": "2"}))[2])
+    assert (["2", "1"], True) == ([item["content"] for item in page["data"]], page["has_more"])
+    assert 400 == (await bench.ask("POST", "/responses/resp_1/cancel", upload=MemoryUpload()))[0]
+    assert 404 == (await bench.ask("GET", "/responses/resp_1", tenant="u"))[0]
+    assert b'"deleted":true' in (await bench.ask("DELETE", "/responses/resp_1"))[2]
+    assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
+    assert [] == bench.upstream.asked

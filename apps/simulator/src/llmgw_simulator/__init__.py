@@ -1,4 +1,4 @@
-"""Provider simulators: OpenAI (and Azure), Anthropic messages and Gemini over HTTP, deterministic and with faults.
+"""Provider simulators: OpenAI (and Azure), Anthropic, Gemini, Vertex AI and Bedrock, deterministic and with faults.
 
 For tests and benchmarks of anything that talks to these providers. Four layers that know as little as possible of each
 other: the engine decides what to answer (`engine`, on the neutral `ask`), a dialect reads and writes a provider's JSON

@@ -8,14 +8,17 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from pathlib import Path
 
 from llmgw_simulator.config import SimulatorConfig
+from llmgw_simulator.keyring import Keyring
 from llmgw_simulator.script import Pace
 from llmgw_simulator.simulator import Simulator
 
 _EPILOG = """\
-Use it as a provider: OpenAI base URL http://HOST:PORT/v1, Anthropic and Gemini base URL http://HOST:PORT.
+Use it as a provider: OpenAI base URL http://HOST:PORT/v1, Anthropic, Gemini, Bedrock and Vertex http://HOST:PORT.
 Any API key works, but for those that start with "bad". Any model works, but for "missing-model".
+The AWS secret access key of ID is "secret-of-ID"; a Google service account gets its tokens from /token.
 What was received: GET /_sim/log. What goes wrong: header x-sim-fault, or POST /_sim/faults.
 """
 
@@ -37,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="simulator",
-        description="Simulates the HTTP APIs of OpenAI (chat completions), Anthropic (messages) and Google (Gemini).",
+        description="Simulates the HTTP APIs of OpenAI, Anthropic, Google (Gemini, Vertex AI) and Amazon Bedrock.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -56,6 +59,22 @@ def _parser() -> argparse.ArgumentParser:
     add("--late-headers", action="store_true", help="keep the headers back while thinking, too")
     add("--tps", type=_seconds, default=0.0, metavar="N", help="output tokens a second; 0 for no delay (default: 0)")
     add("--tokens", type=int, default=0, metavar="N", help="make texts at least N tokens long (default: 0)")
+    add(
+        "--aws-key",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="ID=SECRET",
+        help="the secret of an AWS access key (default: secret-of-ID)",
+    )
+    add(
+        "--google-key",
+        type=_pair,
+        action="append",
+        default=[],
+        metavar="EMAIL=FILE",
+        help="the public key (PEM) of a service account; with one, no other account is known",
+    )
     add("--time-scale", type=_scale, default=1.0, metavar="N", help="let clocks run N times faster (default: 1)")
     return parser
 
@@ -67,6 +86,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _pair(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise argparse.ArgumentTypeError("must be NAME=VALUE")
+    return name, value
+
+
 def _scale(text: str) -> float:
     value = float(text)
     if not value > 0:
@@ -75,10 +101,12 @@ def _scale(text: str) -> float:
 
 
 def config_of(options: argparse.Namespace) -> SimulatorConfig:
-    """The settings that the command line asks for."""
+    """The settings that the command line asks for. Raises `OSError` if a key's file cannot be read."""
     names = ("ttft", "think", "tps", "tokens", "late_headers")
     pace = Pace(**{name: getattr(options, name) for name in names})
-    return SimulatorConfig(seed=options.seed, pace=pace, time_scale=options.time_scale)
+    google = {email: Path(file).read_text() for email, file in options.google_key}
+    keyring = Keyring(aws=dict(options.aws_key), google=google)
+    return SimulatorConfig(seed=options.seed, pace=pace, time_scale=options.time_scale, keyring=keyring)
 
 
 async def _run(options: argparse.Namespace) -> None:

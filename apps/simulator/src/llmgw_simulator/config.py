@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from llmgw_simulator.keyring import Keyring
 from llmgw_simulator.script import Pace
 
 MODELS = (
@@ -34,6 +35,9 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     models: tuple[str, ...] = MODELS
     """What the model lists show. Any other name is answered too, but for `missing-model`."""
+
+    keyring: Keyring = Keyring()
+    """Whose signatures are checked with what; without an entry there are rules that need none."""
 
     max_body: int = 32 * 1024 * 1024
     """Larger request bodies get 413, in bytes."""

@@ -25,19 +25,27 @@ def token(digest: str, length: int) -> str:
     return "".join(letters)
 
 
-def sign(text: str, nonce: str) -> str:
-    """A signature of `text` in base64; `nonce` makes those of equal texts differ."""
+def sign(text: str, nonce: str, realm: str = "") -> str:
+    """A signature of `text` in base64; `nonce` makes those of equal texts differ.
+
+    `realm` is whose signature it is, a provider or one of its models: another one's is not taken for it.
+    """
     salt = hashlib.sha256(nonce.encode()).digest()
-    return base64.b64encode(_MARK + salt + hashlib.sha256(salt + text.encode()).digest()).decode()
+    return base64.b64encode(_MARK + salt + _digest(salt, text, realm)).decode()
 
 
-def is_signature(signature: str, text: str | None = None, *, lenient: bool = False) -> bool:
-    """Whether `sign` made it, for `text` if that is given; `lenient` is about its base64."""
+def is_signature(signature: str, text: str | None = None, *, realm: str = "", lenient: bool = False) -> bool:
+    """Whether `sign` made it, for `text` and `realm` if a text is given; `lenient` is about its base64."""
     raw = decoded(signature, lenient=lenient)
     if raw is None or len(raw) != len(_MARK) + 2 * _DIGEST or not raw.startswith(_MARK):
         return False
     salt, digest = raw[len(_MARK) : -_DIGEST], raw[-_DIGEST:]
-    return text is None or digest == hashlib.sha256(salt + text.encode()).digest()
+    return text is None or digest == _digest(salt, text, realm)
+
+
+def _digest(salt: bytes, text: str, realm: str) -> bytes:
+    named = f"{realm}\0" if realm else ""
+    return hashlib.sha256(salt + f"{named}{text}".encode()).digest()
 
 
 def decoded(text: str, *, lenient: bool = False) -> bytes | None:

@@ -6,6 +6,8 @@ Transports call `receive` with the bytes of a request and perform what comes bac
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
 
 import msgspec
 
@@ -59,7 +61,9 @@ class Service:
         except Refusal as refusal:
             entry = self.log.open("", incoming, CHAT.credential(incoming), "", False)
             return entry, self._whole(CHAT.refuse(refusal, incoming))
-        incoming = msgspec.structs.replace(incoming, model=route.model or "", action=route.action)
+        incoming = msgspec.structs.replace(
+            incoming, model=route.model or "", action=route.action, keyring=self.config.keyring
+        )
         return self._routed(route, incoming)
 
     def too_large(self, incoming: Incoming) -> tuple[Entry, Performance]:
@@ -102,6 +106,8 @@ class Service:
         except Exception:
             self.log.settle(entry, "crashed", 0.0)
             raise
+        if isinstance(parsed, Reply):
+            return entry, self._ready(dialect, incoming, parsed, fault)
         entry.stream = parsed.stream
         return entry, self._answer(dialect, incoming, parsed, fault)
 
@@ -117,7 +123,11 @@ class Service:
             raise Refusal(400, f"{HEADER}: {error}") from None
 
     def _models(self, route: Route, incoming: Incoming) -> Performance:
-        shapes = {"chat": openai_models, "messages": anthropic_models, "gemini": gemini_models}
+        shapes: dict[str, Callable[[tuple[str, ...], str | None], dict[str, Any]]] = {
+            "chat": openai_models,
+            "messages": partial(anthropic_models, query=incoming.query),
+            "gemini": partial(gemini_models, query=incoming.query),
+        }
         route.dialect.authenticate(incoming)
         listed = shapes[route.dialect.name](self.config.models, route.model)
         kind = "application/json; charset=UTF-8" if route.dialect is GEMINI else "application/json"
@@ -133,6 +143,11 @@ class Service:
             return Performance(200, headers, steps, True)
         body = _spoilt(dialect.whole(parsed, answers), dialect, incoming, fault)
         return Performance(200, headers, whole_script(body, answers.tokens, pace, fault))
+
+    def _ready(self, dialect: Dialect, incoming: Incoming, reply: Reply, fault: Fault) -> Performance:
+        """An answer that needs no model, with its fault."""
+        body = _spoilt(reply.body, dialect, incoming, fault)
+        return Performance(reply.status, reply.headers, whole_script(body, 0, self.config.pace.under(fault), fault))
 
     def _cached(self, answers: Answers, dialect: Dialect, incoming: Incoming, parsed: Parsed) -> Answers:
         """The same with what the prompt cache held."""
@@ -164,6 +179,8 @@ class Service:
             parsed = route.dialect.parse(incoming)
         except Refusal as refusal:
             return route.dialect.refuse(refusal, incoming)
+        if isinstance(parsed, Reply):
+            return parsed
         return Reply(200, {}, route.dialect.whole(parsed, decide(parsed.ask, self.config.seed)))
 
     def _whole(self, reply: Reply) -> Performance:

@@ -76,6 +76,7 @@ class Simulator:
             serial=self._service.log.next_serial(),
             now=time.time(),
             form=form,
+            target=request.raw_path,
         )
         receive = self._service.too_large if body is None else self._service.receive
         entry, performance = receive(incoming)

@@ -5,44 +5,104 @@ ended, which HTTP clients are at pains to hide.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from llmgw_simulator.wire import Incoming
 
+_PUBLISHERS = "/v1/projects/sim-project/locations/us-central1/publishers"
 PATHS = {
     "chat": "/v1/chat/completions",
     "messages": "/v1/messages",
     "gemini": "/v1beta/models/sim/gemini:generateContent",
+    "bedrock": "/model/eu.anthropic.claude-sonnet-4-5-v1%3A0/converse",
+    "vertex": f"{_PUBLISHERS}/google/models/gemini-2.5-flash:generateContent",
+    "vertex-claude": f"{_PUBLISHERS}/anthropic/models/claude-sonnet-4-5@20250929:rawPredict",
 }
 KEYS = {
     "chat": {"authorization": "Bearer key-1"},
     "messages": {"x-api-key": "key-1", "anthropic-version": "2026-10-21"},
     "gemini": {"x-goog-api-key": "key-1"},
+    "bedrock": {"authorization": "Bearer key-1"},
+    "vertex": {"authorization": "Bearer key-1"},
+    "vertex-claude": {"authorization": "Bearer key-1"},
 }
 
 
 def request_of(dialect: str, text: str, *, stream: bool = False, **more: Any) -> tuple[str, dict[str, Any]]:
     """Path and body of a request that says `text`."""
     message = {"role": "user", "content": text}
+    path = PATHS[dialect]
     if dialect == "chat":
-        return PATHS[dialect], {"model": "sim/gpt", "messages": [message], "stream": stream, **more}
+        return path, {"model": "sim/gpt", "messages": [message], "stream": stream, **more}
     if dialect == "messages":
         body = {"model": "sim/claude", "max_tokens": 4000, "messages": [message], "stream": stream, **more}
-        return PATHS[dialect], body
-    path = PATHS[dialect].replace(":g", ":streamG") + "?alt=sse" if stream else PATHS[dialect]
+        return path, body
+    if dialect == "vertex-claude":
+        path = path.replace(":rawP", ":streamRawP") if stream else path
+        version = {"anthropic_version": "vertex-2023-10-16", "max_tokens": 4000}
+        return path, {**version, "messages": [message], "stream": stream, **more}
+    if dialect == "bedrock":
+        messages = [{"role": "user", "content": [{"text": text}]}]
+        return path + "-stream" if stream else path, {"messages": messages, **more}
+    path = path.replace(":g", ":streamG") + "?alt=sse" if stream else path
     return path, {"contents": [{"role": "user", "parts": [{"text": text}]}], **more}
+
+
+class ServiceAccount(msgspec.Struct, frozen=True):
+    """A Google service account made for a test: its key file, and what a simulator has to know to check it.
+
+    `SimulatorConfig(keyring=Keyring(google=account.public))` knows this account and no other.
+    """
+
+    file: dict[str, str]
+    public: dict[str, str]
+
+
+def service_account(token_uri: str, email: str = "gateway@sim-project.iam.gserviceaccount.com") -> ServiceAccount:
+    """An account with a new key. `token_uri` is where its tokens come from: `{base_url}/token` of a simulator.
+
+    A simulator whose keyring is empty takes it too, without looking at the signature.
+    """
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    file = {
+        "type": "service_account",
+        "project_id": "sim-project",
+        "private_key_id": hashlib.sha256(public).hexdigest()[:40],
+        "private_key": private.decode(),
+        "client_email": email,
+        "client_id": "100000000000000000001",
+        "token_uri": token_uri,
+        "universe_domain": "googleapis.com",
+    }
+    return ServiceAccount(file, {email: public.decode()})
 
 
 def incoming_of(path: str, body: Any = None, headers: dict[str, str] | None = None, method: str = "POST") -> Incoming:
     """The same as the service gets it."""
+    target = path
     path, _, query = path.partition("?")
     raw = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
     pairs = dict(pair.split("=", 1) for pair in query.split("&") if pair)
-    return Incoming(method=method, path=path, query=pairs, headers=headers or {}, body=raw, serial=1, now=1e9)
+    return Incoming(
+        method=method,
+        path=unquote(path),
+        query=pairs,
+        headers=headers or {},
+        body=raw,
+        serial=1,
+        now=1e9,
+        target=target,
+    )
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:

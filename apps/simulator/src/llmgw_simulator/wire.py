@@ -13,6 +13,7 @@ import msgspec
 
 from llmgw_simulator.ask import Answers, Ask
 from llmgw_simulator.blobs import Blob
+from llmgw_simulator.keyring import Keyring
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -42,8 +43,9 @@ class Form(msgspec.Struct, frozen=True):
 class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     """A request as it came. `serial` counts requests from 1; `now` is Unix time in seconds, for headers with a date.
 
-    `model` and `action` are what the path says, where it says so (Gemini). A form comes in `form`, and `body` is then
-    its summary. `owner` is the credential, for endpoints that keep things.
+    `model` and `action` are what the path says, where it says so (Gemini, Bedrock, Vertex); `target` is the path with
+    its query as it was sent, which is what a signature covers. `keyring` is what signatures are checked with. A form
+    comes in `form`, and `body` is then its summary. `owner` is the credential, for endpoints that keep things.
     """
 
     method: str
@@ -57,6 +59,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     action: str = ""
     form: Form | None = None
     owner: str = ""
+    target: str = ""
+    keyring: Keyring = Keyring()
 
 
 class Refusal(Exception):
@@ -141,8 +145,11 @@ class Dialect(Protocol):
     def authenticate(self, incoming: Incoming) -> None:
         """Check the credential as the provider does. Raises `Refusal`."""
 
-    def parse(self, incoming: Incoming) -> Parsed:
-        """Check headers and body as the provider does. Raises `Refusal`."""
+    def parse(self, incoming: Incoming) -> Parsed | Reply:
+        """Check headers and body as the provider does. Raises `Refusal`.
+
+        What needs no model to be answered (a count of tokens, an embedding, an access token) is the answer itself.
+        """
 
     def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
         """The headers of a 200."""

@@ -82,11 +82,16 @@ def test_results_may_come_in_contents_of_their_own():
     assert 4 == len(parsed(contents=[USER, both, answer("g"), answer("f")]).ask.turns)
 
 
+def test_calls_may_be_in_several_contents():
+    """And be answered together."""
+    assert 4 == len(parsed(contents=[USER, CALL, CALL, {"role": "user", "parts": answer()["parts"] * 2}]).ask.turns)
+
+
 def test_newer_models_want_their_signatures_back():
     """On the first call of each step since the last prompt: their own, or the documented dummy."""
     assert [False, True, True] == [must_sign(m) for m in ("gemini-2.5-pro", "gemini-3-pro", "google/gemini-4")]
     dummy = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
-    for signature in (sign("x", "n"), dummy, "skip_thought_signature_validator"):
+    for signature in (sign("call f", "n", "gemini"), dummy, "skip_thought_signature_validator"):
         signed = {"role": "model", "parts": [CALL["parts"][0] | {"thoughtSignature": signature}, CALL["parts"][0]]}
         contents = [USER, CALL, answer(), USER, signed, answer(), answer()]
         assert parsed(contents=contents, model="gemini-3-pro")

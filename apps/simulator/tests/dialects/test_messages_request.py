@@ -62,9 +62,15 @@ def test_blocks_become_texts_attachments_and_results():
     assert expected == asked(messages=[USER, CALL, blocks]).turns[-1]
 
 
+def test_results_may_refer_to_tools():
+    """As a search for tools has it; there is no text in that."""
+    found = result("a") | {"content": [{"type": "tool_reference", "tool_name": "f"}, {"type": "text", "text": "x"}]}
+    assert "x" == asked(messages=[USER, CALL, user(found)]).turns[-1].results[0].text
+
+
 def test_signed_thinking_and_inline_system_messages_pass():
     """The signature must be that of the text."""
-    thinking = {"type": "thinking", "thinking": "hm", "signature": sign("hm", "n")}
+    thinking = {"type": "thinking", "thinking": "hm", "signature": sign("hm", "n", "claude")}
     messages = [USER, {"role": "assistant", "content": [thinking, *CALL["content"]]}, user(result("a"))]
     assert 3 == len(asked(messages=messages).turns)
     assert 2 == len(asked(messages=[USER, {"role": "system", "content": "rule"}]).turns)

@@ -142,7 +142,8 @@ class EncodeContext(msgspec.Struct, frozen=True, kw_only=True):
 class Encoder(Protocol):
     """Writes one answer for a client, as a stream (`emit`, then `end` or `fail`) or as a body (`body`).
 
-    In a pass-through it writes only the ending: `observe` tells it what went out raw.
+    In a pass-through it writes only the ending: `observe` tells it what went out raw. An encoder of answers that can be
+    continued by their id also has `response`: the whole answer's object once it is written, None before.
     """
 
     def emit(self, events: Sequence[StreamEvent]) -> bytes:

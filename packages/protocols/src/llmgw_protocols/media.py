@@ -106,18 +106,18 @@ def inlined(request: ChatRequest, fetched: Mapping[str, bytes], dialect: str, pr
     """
     if next(remote(request), None) is None:
         return request
-    place = _Placing(fetched, dialect, provider, request.family)
+    place = _Placing(fetched, dialect, provider, request.dialect or request.family)
     return msgspec.structs.replace(request, turns=tuple(place.turn(turn) for turn in request.turns))
 
 
 class _Placing:
     """Puts fetched media where their addresses are, for one target."""
 
-    def __init__(self, fetched: Mapping[str, bytes], dialect: str, provider: Provider, family: str) -> None:
+    def __init__(self, fetched: Mapping[str, bytes], dialect: str, provider: Provider, client: str) -> None:
         self._fetched = fetched
         self._dialect = dialect
         self._provider = provider
-        self._losses = Losses(family)
+        self._losses = Losses(client)
 
     def turn(self, turn: Turn) -> Turn:
         return msgspec.structs.replace(turn, content=tuple(self._block(block) for block in turn.content))

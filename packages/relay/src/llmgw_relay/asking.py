@@ -64,8 +64,10 @@ class Asking(Protocol):
 class Chat:
     """A request for a chat completion."""
 
-    def __init__(self, client: Dialect, envelope: Envelope) -> None:
+    def __init__(self, client: Dialect, envelope: Envelope, lost: tuple[str, ...] = ()) -> None:
+        """`lost` are wishes that only a target of the client's own dialect could fulfil."""
         self._client = client
+        self._lost = lost
         self._request: ChatRequest | None = None
         self._kept: Mapping[str, Kept] = {}
         self._fetched: Mapping[str, bytes] = {}
@@ -129,7 +131,8 @@ class Chat:
         request = media.inlined(self.request, self._fetched, dialect.name, facts.provider)
         if self._kept:
             request = restored(request, self._kept, dialect.family, facts.model, facts.account)
-        return dialect.render(request, facts)
+        rendered = dialect.render(request, facts)
+        return msgspec.structs.replace(rendered, lossy=rendered.lossy + self._lost) if self._lost else rendered
 
     def __repr__(self) -> str:
         return f"<Chat {self._client.name} {self.envelope.model!r}>"

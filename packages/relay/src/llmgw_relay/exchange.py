@@ -12,9 +12,11 @@ from llmgw_protocols.enquiry import Estimate
 from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
-from llmgw_relay.call import Reply
+from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage, Chosen
+from llmgw_relay.continuing import Continuing
 from llmgw_relay.meter import Meter
+from llmgw_relay.parts import Parts
 from llmgw_relay.retry import cannot_answer, may_retry
 from llmgw_relay.transform import Step
 
@@ -24,14 +26,24 @@ _JSON = "application/json"
 class Exchange(Carriage):
     """A call whose answer is decoded as it passes."""
 
-    _broken: GatewayError | None = None
+    def __init__(self, parts: Parts, admission: Admission, call: Call) -> None:
+        super().__init__(parts, admission, call)
+        self._continuing = Continuing(parts, admission, call.dialect)
+        self._envelope: Envelope | None = None
+        """The request with its history."""
+        self._said: Envelope | None = None
+        """The request as a translated answer repeats it."""
+        self._broken: GatewayError | None = None
 
     # --- the request path -------------------------------------------------------------------------------------------
 
     async def _answer(self) -> Reply:
-        envelope = self._envelope()
+        envelope = self._read_envelope()
         self._books.stream = envelope.stream
         route = self._route(envelope.model)
+        self._said = self._continuing.shown(envelope)
+        envelope, route = await self._continuing.resume(envelope, route)
+        self._envelope = envelope
         asking = await self._asking(envelope, route)
         while True:
             # Chosen, leased and written in one step without an await; recorded before anything is sent.
@@ -50,7 +62,7 @@ class Exchange(Carriage):
                 if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
                     raise
 
-    def _envelope(self) -> Envelope:
+    def _read_envelope(self) -> Envelope:
         call = self._call
         return call.enquiry.envelope(call.wire) if call.enquiry else call.dialect.envelope(call.wire)
 
@@ -58,7 +70,7 @@ class Exchange(Carriage):
         call = self._call
         if call.enquiry:
             return Smaller(call.enquiry, envelope)
-        chat = Chat(call.dialect, envelope)
+        chat = Chat(call.dialect, envelope, self._continuing.lost(envelope))
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
         await chat.gather(self._parts.fetch, route, self._remaining())
         return chat
@@ -99,13 +111,20 @@ class Exchange(Carriage):
     def _context(self, envelope: Envelope) -> EncodeContext:
         return EncodeContext(
             model=envelope.model,
-            request_id=self._call.request_id,
+            request_id=self._answer_id(envelope),
             created=int(self._parts.wall()),
             include_usage=envelope.include_usage,
             choices=envelope.choices,
             stream_errors=self._stream_errors(),
             form=envelope.form,
-            request=envelope,
+            request=self._said,
+        )
+
+    def _answer_id(self, envelope: Envelope) -> str:
+        """What the answer's id is made of. A client may choose its request's id again, never that of a kept answer."""
+        request_id = self._call.request_id
+        return (
+            f"{request_id}-{int(self._parts.rand() * 2**48):012x}" if self._continuing.keeps(envelope) else request_id
         )
 
     def _stream_errors(self) -> StreamErrors:
@@ -184,10 +203,20 @@ class Exchange(Carriage):
 
     def _keep(self, attempt: Attempt) -> None:
         """Keeps what the client may not bring back."""
+        self._keep_response(attempt)
         keeper = attempt.transform.keeper
         kept = keeper.kept(attempt.candidate.model, attempt.candidate.account.id) if keeper else None
         if keeper is not None and kept is not None:
             self._parts.stash.put(self._admission.key.tenant, keeper.keys, kept)
+
+    def _keep_response(self, attempt: Attempt) -> None:
+        """Keeps a response that its client may come back to, or remembers who does."""
+        if self._envelope is None:
+            return
+        if attempt.dialect.name == self._call.dialect.name:
+            self._continuing.own(self._envelope, self._meter.id, attempt.candidate.account.id)
+        elif attempt.transform.response is not None:
+            self._continuing.keep(self._envelope, attempt.transform.response)
 
     async def _next(self, attempt: Attempt) -> bytes:
         try:

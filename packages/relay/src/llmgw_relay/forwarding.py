@@ -27,7 +27,8 @@ from llmgw_relay.asking import facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Reply
 from llmgw_relay.carriage import Carriage, Chosen
-from llmgw_relay.lists import Lists
+from llmgw_relay.conversations import Kept
+from llmgw_relay.lists import Lists, items_page
 from llmgw_relay.meter import Meter
 from llmgw_relay.objects import Owned
 from llmgw_relay.ownership import Ownership
@@ -55,6 +56,10 @@ class Forwarding(Carriage):
         self._ownership = Ownership(self._parts.objects, self._admission)
         if resource.aim == "list":
             return await self._list()
+        if resource.kind == "responses" and resource.id:
+            kept = await self._parts.conversations.get(self._admission.key.tenant, resource.id)
+            if kept is not None:
+                return await self._kept(kept)
         sending = await self._sending()
         route = await self._aim(sending)
         while True:
@@ -218,6 +223,24 @@ class Forwarding(Carriage):
         if sending.begun or not (self._resource.makes_nothing or unprocessed(error)):
             return False
         return may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining())
+
+    # --- responses of our own ---------------------------------------------------------------------------------------
+
+    async def _kept(self, kept: Kept) -> Reply:
+        """What is asked of a response that the gateway keeps: no provider knows it."""
+        call, path = self._call, self._resource.path
+        if path.endswith("/cancel"):
+            raise BadRequest("Only a response in the background can be cancelled.")
+        if call.method == "DELETE":
+            await self._parts.conversations.delete(kept.tenant, kept.id)
+            body = msgspec.json.encode({"id": kept.id, "object": "response", "deleted": True})
+        elif path.endswith("/input_items"):
+            body = items_page(kept.input, call.wire.query)
+        else:
+            body = kept.body
+        self._books.sent = len(body)
+        self._books.settle(None, self._meter, "ok", status=200)
+        return Reply(200, self._books.headers(None, _JSON), body)
 
     # --- lists ------------------------------------------------------------------------------------------------------
 

@@ -45,7 +45,7 @@ class Lists:
 
     async def page(self, resource: Resource, owned: Sequence[Owned]) -> bytes:
         """The page that the client asked for. Raises `GatewayError` where an account can't be read."""
-        limit = self._limit()
+        limit = _limit(self._query)
         found: list[dict[str, msgspec.Raw]] = []
         for account_id in dict.fromkeys(o.account for o in owned):
             account = self._catalog.accounts.get(account_id)
@@ -53,12 +53,6 @@ class Lists:
                 found += await self._of(account, resource, {o.id for o in owned if o.account == account_id})
         found.sort(key=_created, reverse=self._query.get("order") != "asc")
         return msgspec.json.encode(_cut(found, self._query.get("after"), limit))
-
-    def _limit(self) -> int:
-        given = self._query.get("limit") or "20"
-        if not (given.isascii() and given.isdigit() and int(given[:6]) >= 1):
-            raise InvalidField("limit: must be a number above 0.", param="limit")
-        return min(int(given[:6]), _MOST)
 
     async def _of(self, account: Account, resource: Resource, ids: set[str]) -> list[dict[str, msgspec.Raw]]:
         """The objects with these ids, as their account tells of them."""
@@ -97,6 +91,21 @@ class Lists:
             return msgspec.json.decode(body, type=_Page)
         except (msgspec.DecodeError, RecursionError):
             raise UpstreamMalformed(detail=f"account {account.id}: no list") from None
+
+
+def items_page(items: Sequence[msgspec.Raw], query: Mapping[str, str]) -> bytes:
+    """A page of a response's items, the latest first, as OpenAI pages them. Raises `InvalidField`."""
+    found = [msgspec.json.decode(item, type=dict[str, msgspec.Raw]) for item in items]
+    named = [{"id": msgspec.Raw(msgspec.json.encode(f"item_{i}")), **item} for i, item in enumerate(found)]
+    ordered = named if query.get("order") == "asc" else named[::-1]
+    return msgspec.json.encode(_cut(ordered, query.get("after"), _limit(query)))
+
+
+def _limit(query: Mapping[str, str]) -> int:
+    given = query.get("limit") or "20"
+    if not (given.isascii() and given.isdigit() and int(given[:6]) >= 1):
+        raise InvalidField("limit: must be a number above 0.", param="limit")
+    return min(int(given[:6]), _MOST)
 
 
 def _cut(found: list[dict[str, msgspec.Raw]], after: str | None, limit: int) -> dict[str, Any]:

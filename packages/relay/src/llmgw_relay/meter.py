@@ -11,6 +11,7 @@ from llmgw_domain.stream import (
     SEMANTIC,
     Failed,
     Finished,
+    Opened,
     RefusalDelta,
     StreamEvent,
     TextDelta,
@@ -28,10 +29,12 @@ _SEMANTIC = frozenset(SEMANTIC)
 class Meter:
     """Counts one answer. `finish` joins the reasons of several choices, `failure` is the first in-band error."""
 
-    __slots__ = ("chars", "failure", "finishes", "semantic", "usage")
+    __slots__ = ("chars", "failure", "finishes", "id", "semantic", "usage")
 
     def __init__(self) -> None:
         self.chars = 0
+        self.id = ""
+        """The provider's own for the answer."""
         self.semantic = False
         self.usage: Usage | None = None
         self.finishes: dict[int, str] = {}
@@ -45,6 +48,8 @@ class Meter:
                 self.semantic = True
             elif kind is ToolDelta:
                 self.chars += len(event.fragment)  # type: ignore[union-attr]
+            elif kind is Opened:
+                self.id = event.id or self.id  # type: ignore[union-attr]
             elif kind is UsageReported:
                 self.usage = event.usage  # type: ignore[union-attr]
             elif kind is Finished:

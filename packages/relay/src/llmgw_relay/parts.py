@@ -8,6 +8,7 @@ import msgspec
 
 from llmgw_balancer import Slots
 from llmgw_domain import Catalog, StreamErrors
+from llmgw_relay.conversations import Conversations
 from llmgw_relay.objects import Objects
 from llmgw_relay.ports import Facts, Fetch, Upstream
 from llmgw_relay.stash import Stash
@@ -24,8 +25,9 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
 class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """`current` is one attribute read; `clock` gives monotonic seconds, `wall` Unix seconds, `rand` a number in [0, 1).
 
-    `objects` knows whose the files, batches and stored responses at providers are, `stash` the reasoning that clients
-    leave out. Without `fetch` no address in a request is fetched.
+    `objects` knows whose the files, batches and stored responses at providers are; `stash` keeps the reasoning that
+    clients leave out, `conversations` the responses that no provider keeps. Without `fetch` no address in a request
+    is fetched.
     """
 
     current: Callable[[], Catalog]
@@ -34,6 +36,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     facts: Facts
     objects: Objects
     stash: Stash
+    conversations: Conversations
     clock: Callable[[], float]
     wall: Callable[[], float]
     rand: Callable[[], float]

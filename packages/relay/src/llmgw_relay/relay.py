@@ -11,6 +11,7 @@ from llmgw_domain.errors import ClientGone, GatewayError
 from llmgw_relay.books import common_headers, retry_headers
 from llmgw_relay.call import Admission, Call, Knock, Reply, Verb
 from llmgw_relay.carriage import books
+from llmgw_relay.conversations import Conversations, MemoryConversations
 from llmgw_relay.exchange import Exchange
 from llmgw_relay.facts import CallSettled
 from llmgw_relay.forwarding import Forwarding
@@ -36,6 +37,7 @@ class Relay:
         rand: Callable[[], float],
         objects: Objects | None = None,
         stash: Stash | None = None,
+        conversations: Conversations | None = None,
         fetch: Fetch | None = None,
         config: RelayConfig | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class Relay:
             facts=facts,
             objects=objects or MemoryObjects(clock),
             stash=stash or MemoryStash(clock),
+            conversations=conversations or MemoryConversations(clock),
             fetch=fetch,
             clock=clock,
             wall=wall,

@@ -36,6 +36,11 @@ class Transform(Protocol):
     keeper: Keeper | None
     """What collects the reasoning that the client may not bring back; None where the client's dialect carries it."""
 
+    @property
+    def response(self) -> bytes | None:
+        """The whole answer as an object of the client's dialect, where that is one that can be continued by its id."""
+        ...
+
     def feed(self, data: bytes) -> Step:
         """One network read."""
         ...
@@ -59,6 +64,10 @@ class Passthrough:
     def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
         self.keeper: Keeper | None = None
+
+    @property
+    def response(self) -> bytes | None:
+        return None
 
     def feed(self, data: bytes) -> Step:
         return self._pass(_read(self._decoder, data))
@@ -116,6 +125,10 @@ class Translation:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
         self._aliases = aliases or {}
         self.keeper: Keeper | None = Keeper()
+
+    @property
+    def response(self) -> bytes | None:
+        return getattr(self._encoder, "response", None)
 
     def feed(self, data: bytes) -> Step:
         return self._emit(_read(self._decoder, data))
@@ -178,6 +191,10 @@ class Conversion:
     def __init__(self, read: Callable[[Sequence[bytes]], Told], meter: Meter) -> None:
         self._read, self._meter = read, meter
         self.keeper: Keeper | None = None
+
+    @property
+    def response(self) -> bytes | None:
+        return None
 
     def feed(self, data: bytes) -> Step:
         raise NotImplementedError("only chats are streamed")

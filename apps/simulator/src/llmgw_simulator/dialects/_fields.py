@@ -145,6 +145,12 @@ GENERATION_FIELDS = frozenset(
 )
 """Fields of `generationConfig`."""
 
+VERTEX_FIELDS = (GEMINI_FIELDS - {"store"}) | {"modelArmorConfig"}
+"""Top-level fields of generateContent on Vertex AI."""
+
+VERTEX_GENERATION_FIELDS = (GENERATION_FIELDS - {"enableEnhancedCivicAnswers"}) | {"routingConfig", "modelConfig"}
+"""Fields of `generationConfig` there."""
+
 PART_FIELDS = frozenset(
     {
         "text",

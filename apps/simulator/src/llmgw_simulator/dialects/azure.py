@@ -52,7 +52,7 @@ class Azure:
         if credential is None or rejected(credential):
             raise Refusal(401, _DENIED, code="401")
 
-    def parse(self, incoming: Incoming) -> Parsed:
+    def parse(self, incoming: Incoming) -> Parsed | Reply:
         """Check the request; the deployment in the path is the model. Raises `Refusal`."""
         return self._inner.parse(deployed(incoming))
 

@@ -10,11 +10,15 @@ import msgspec
 from llmgw_simulator.ask import Answer, Answers, Ask, Part
 from llmgw_simulator.dialects._checks import json_object
 from llmgw_simulator.dialects.gemini_request import parse_gemini
+from llmgw_simulator.dialects.gemini_side import count_gemini, embed_many, embed_one
+from llmgw_simulator.dialects.gemini_thoughts import REALM, signed_text
+from llmgw_simulator.dialects.vertex_answer import on_vertex
 from llmgw_simulator.engine import object_or_empty
 from llmgw_simulator.opaque import sign, token
 from llmgw_simulator.tokens import pieces
 from llmgw_simulator.wire import Frame, Incoming, Parsed, Refusal, Reply, rejected
 
+JSON = "application/json; charset=UTF-8"
 CHUNK = 8
 """Tokens in one event: Gemini sends fewer and larger ones than the others."""
 
@@ -72,6 +76,7 @@ _CANNED = {
     529: Refusal(529, "The model is overloaded. Please try again later.", kind="UNAVAILABLE"),
 }
 _encode = msgspec.json.encode
+_SIDE = {"countTokens": count_gemini, "embedContent": embed_one, "batchEmbedContents": embed_many}
 
 
 class Gemini:
@@ -87,18 +92,20 @@ class Gemini:
         """Check the credential. Raises `Refusal`."""
         _check(self.credential(incoming))
 
-    def parse(self, incoming: Incoming) -> Parsed:
+    def parse(self, incoming: Incoming) -> Parsed | Reply:
         """Check the request. Raises `Refusal`."""
         body = json_object(incoming.body)
         if body is None:
             raise Refusal(400, "Invalid JSON payload received. Expected a value.\n\n^")
+        if (answer := _SIDE.get(incoming.action)) is not None:
+            return Reply(200, {"content-type": JSON, **_common()}, _encode(answer(body, incoming.model)))
         streams = incoming.action == "streamGenerateContent"
         return parse_gemini(body, incoming.model, stream=streams, array=incoming.query.get("alt") != "sse")
 
     def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
         """The headers of a 200."""
         sse = parsed.stream and "array" not in parsed.options
-        kind = "text/event-stream" if sse else "application/json; charset=UTF-8"
+        kind = "text/event-stream" if sse else JSON
         return {"content-type": kind, **_common()}
 
     def whole(self, parsed: Parsed, answers: Answers) -> bytes:
@@ -121,7 +128,7 @@ class Gemini:
     def refuse(self, refusal: Refusal, incoming: Incoming) -> Reply:
         """Google's error envelope; when to come back is in its details."""
         body = _error(refusal)
-        return Reply(refusal.status, {"content-type": "application/json; charset=UTF-8", **_common()}, _encode(body))
+        return Reply(refusal.status, {"content-type": JSON, **_common()}, _encode(body))
 
     def canned(self, status: int) -> Refusal:
         """The usual words for a status."""
@@ -163,12 +170,13 @@ def _error(refusal: Refusal) -> dict[str, Any]:
 
 
 def _envelope(parsed: Parsed, answers: Answers, candidates: list[Any], usage: dict[str, Any]) -> dict[str, Any]:
-    return {
+    made = {
         "candidates": candidates,
         "usageMetadata": usage,
         "modelVersion": parsed.ask.model,
         "responseId": token(answers.id, 22),
     }
+    return on_vertex(made, len(answers.choices)) if "vertex" in parsed.options else made
 
 
 def _usage(ask: Ask, answers: Answers, candidates: int, thoughts: int) -> dict[str, Any]:
@@ -205,12 +213,16 @@ def _parts(answer: Answer, parsed: Parsed, nonce: str) -> Iterator[tuple[Part, b
             shown = {"text": part.text, "thought": True} if "thoughts" in parsed.options else None
             yield part, True, shown
         elif part.kind == "text":
-            yield part, True, {"text": part.text} | ({} if signed else {"thoughtSignature": sign(part.text, nonce)})
+            yield part, True, _signed({"text": part.text}, nonce, signed)
         elif part.cut:
             yield part, False, None
         else:
-            yield part, False, _call(part, parsed) | ({} if signed else {"thoughtSignature": sign(part.text, nonce)})
+            yield part, False, _signed(_call(part, parsed), nonce, signed)
             signed = True
+
+
+def _signed(part: dict[str, Any], nonce: str, already: bool) -> dict[str, Any]:
+    return part if already else part | {"thoughtSignature": sign(signed_text(part), nonce, REALM)}
 
 
 def _call(part: Part, parsed: Parsed) -> dict[str, Any]:
@@ -241,8 +253,8 @@ def _delta(index: int, parts: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _trailing(answer: Answer, parsed: Parsed, nonce: str) -> dict[str, Any]:
-    texts = [part.text for part in answer.parts if part.kind == "text"]
-    return {"thoughtSignature": sign(texts[0], nonce)} if texts and "signs" in parsed.options else {}
+    has_text = any(part.kind == "text" for part in answer.parts)
+    return _signed({}, nonce, not (has_text and "signs" in parsed.options))
 
 
 def _cut(part: Part, shown: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:

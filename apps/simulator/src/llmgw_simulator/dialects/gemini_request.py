@@ -19,11 +19,12 @@ from llmgw_simulator.dialects._fields import (
     GEMINI_TOOL_FIELDS,
     GENERATION_FIELDS,
     PART_FIELDS,
+    VERTEX_FIELDS,
+    VERTEX_GENERATION_FIELDS,
 )
-from llmgw_simulator.opaque import decoded, is_signature
+from llmgw_simulator.dialects.gemini_thoughts import check_signatures
 from llmgw_simulator.wire import Parsed, Refusal
 
-_DUMMY = b"skip_thought_signature_validator"
 _NAME = re.compile(r"^[a-zA-Z_][a-zA-Z0-9_.:-]{0,127}$")
 _SIGNS = re.compile(r"gemini-([3-9]|\d\d)")
 _HAS_NO_IDS = re.compile(r"gemini-[12]([.-]|$)")
@@ -39,16 +40,25 @@ def must_sign(model: str) -> bool:
     return _SIGNS.search(model) is not None
 
 
-def parse_gemini(body: dict[str, Any], model: str, *, stream: bool, array: bool) -> Parsed:
-    """The request for `model`, the name in the path. Raises `Refusal`."""
-    if model == "missing-model":
-        message = (
-            f"models/{model} is not found for API version v1beta, or is not supported for generateContent. Call "
-            "ListModels to see the list of available models and their supported methods."
-        )
-        raise Refusal(404, message)
-    top = known(body, GEMINI_FIELDS, "")
-    config = known(_object(top, "generationConfig"), GENERATION_FIELDS, "generation_config")
+def refuse_model(model: str, resource: str, method: str) -> None:
+    """Refuse the one model that is missing, in the words of AI Studio or of Vertex. Raises `Refusal`."""
+    if model != "missing-model":
+        return
+    if resource:
+        raise Refusal(404, f"Publisher Model `{resource}` not found.")
+    message = (
+        f"models/{model} is not found for API version v1beta, or is not supported for {method}. Call "
+        "ListModels to see the list of available models and their supported methods."
+    )
+    raise Refusal(404, message)
+
+
+def parse_gemini(body: dict[str, Any], model: str, *, stream: bool, array: bool, resource: str = "") -> Parsed:
+    """The request for `model`, the name in the path; on Vertex it has a `resource` name. Raises `Refusal`."""
+    refuse_model(model, resource, "generateContent")
+    top = known(body, VERTEX_FIELDS if resource else GEMINI_FIELDS, "")
+    settings = VERTEX_GENERATION_FIELDS if resource else GENERATION_FIELDS
+    config = known(_object(top, "generationConfig"), settings, "generation_config")
     thinking = known(
         _object(config, "thinkingConfig"),
         frozenset({"includeThoughts", "thinkingBudget", "thinkingLevel"}),
@@ -57,7 +67,7 @@ def parse_gemini(body: dict[str, Any], model: str, *, stream: bool, array: bool)
     tools = _tools(top.get("tools"))
     ask = Ask(
         model=model,
-        turns=(*_system(top.get("systemInstruction")), *_turns(top.get("contents"), model)),
+        turns=(*_system(top.get("systemInstruction")), *_turns(top.get("contents"), model, resource)),
         tools=tools,
         choice=_choice(top.get("toolConfig"), tools),
         thinking=_thinks(thinking),
@@ -66,7 +76,8 @@ def parse_gemini(body: dict[str, Any], model: str, *, stream: bool, array: bool)
         n=_whole_number(config, "candidateCount", 1) or 1,
         **_format(config),
     )
-    return Parsed(ask=ask, stream=stream, options=_options(model, thinking, stream and array))
+    options = _options(model, thinking, stream and array)
+    return Parsed(ask=ask, stream=stream, options=options | ({"vertex"} if resource else set()))
 
 
 def _options(model: str, thinking: dict[str, Any], array: bool) -> frozenset[str]:
@@ -229,15 +240,16 @@ def _content(content: Any, where: str) -> dict[str, Any]:
     return {"role": fields.get("role"), "parts": named}
 
 
-def _turns(contents: Any, model: str) -> tuple[Turn, ...]:
+def _turns(contents: Any, model: str, resource: str) -> tuple[Turn, ...]:
     contents = [contents] if is_object(contents) else contents
     if not isinstance(contents, list) or not contents:
         invalid("* GenerateContentRequest.contents: contents is not specified\n")
     checked = [_content(content, f"contents[{index}]") for index, content in enumerate(contents)]
+    if resource and any(not content["role"] for content in checked):
+        invalid("Please use a valid role: user, model.")
     turns = tuple(_turn(content, index) for index, content in enumerate(checked))
     _check_results(checked)
-    if must_sign(model):
-        _check_signatures(checked)
+    check_signatures(checked, must_sign=must_sign(model), vertex=bool(resource))
     return turns
 
 
@@ -323,12 +335,12 @@ def _quoted(value: dict[str, Any]) -> str:
 
 
 def _check_results(contents: list[dict[str, Any]]) -> None:
-    """The contents behind one with calls answer all of them, by the same names."""
+    """The contents behind those with calls answer all of them, by the same names."""
     waiting: list[str] = []
     for content in contents:
         parts = content["parts"]
         answers = [_name(part["functionResponse"]) for part in parts if "functionResponse" in part]
-        if waiting and not answers:
+        if waiting and not answers and content["role"] != "model":
             _refuse_count()
         for name in answers:
             if name not in waiting:
@@ -347,34 +359,4 @@ def _refuse_count() -> NoReturn:
     invalid(
         "Please ensure that the number of function response parts is equal to the number of function call parts of the "
         "function call turn."
-    )
-
-
-def _check_signatures(contents: list[dict[str, Any]]) -> None:
-    """The first call of each step since the user's last text carries a signature: its own, or the documented dummy."""
-    since = max((index for index, content in enumerate(contents) if _is_prompt(content)), default=0)
-    for index, content in enumerate(contents[since:], since):
-        for order, part in enumerate(content["parts"]):
-            signature = part.get("thoughtSignature")
-            if signature is not None and not _is_valid(str(signature)):
-                invalid("Corrupted thought signature.")
-            is_first = not any("functionCall" in before for before in content["parts"][:order])
-            if "functionCall" in part and is_first and signature is None:
-                name = part["functionCall"].get("name")
-                invalid(
-                    "Function call is missing a thought_signature in functionCall parts. This is required for tools to "
-                    "work correctly, and missing thought_signature may lead to degraded model performance. Additional "
-                    f"data, function call `default_api:{name}` , position {index + 1}."
-                )
-
-
-def _is_prompt(content: dict[str, Any]) -> bool:
-    return content["role"] != "model" and not any("functionResponse" in part for part in content["parts"])
-
-
-def _is_valid(signature: str) -> bool:
-    return (
-        is_signature(signature, lenient=True)
-        or decoded(signature, lenient=True) == _DUMMY
-        or signature.encode() == _DUMMY
     )

@@ -12,6 +12,8 @@ import msgspec
 from llmgw_simulator.ask import Answer, Answers, Part
 from llmgw_simulator.dialects._checks import json_object
 from llmgw_simulator.dialects.messages_request import parse_messages
+from llmgw_simulator.dialects.messages_side import count_messages
+from llmgw_simulator.dialects.messages_thinking import realm, sealed_realm
 from llmgw_simulator.engine import object_or_empty
 from llmgw_simulator.opaque import sign, token
 from llmgw_simulator.tokens import pieces
@@ -66,7 +68,7 @@ class Messages:
         """Check the credential. Raises `Refusal`."""
         _check(self.credential(incoming))
 
-    def parse(self, incoming: Incoming) -> Parsed:
+    def parse(self, incoming: Incoming) -> Parsed | Reply:
         """Check the request. Raises `Refusal`."""
         version = incoming.headers.get("anthropic-version")
         if not version:
@@ -74,7 +76,11 @@ class Messages:
         body = json_object(incoming.body)
         if body is None:
             raise Refusal(400, "The request body is not valid JSON.")
-        return parse_messages(body, version, incoming.headers.get("anthropic-beta", ""))
+        betas = incoming.headers.get("anthropic-beta", "")
+        if incoming.action == "count_tokens":
+            headers = {"content-type": "application/json", **_common(incoming)}
+            return Reply(200, headers, _encode(count_messages(body, version, betas)))
+        return parse_messages(body, version, betas)
 
     def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
         """The headers of a 200."""
@@ -174,7 +180,7 @@ def _message(
     }
     return {
         "model": parsed.ask.model,
-        "id": f"msg_01{token(answers.id, 22)}",
+        "id": f"msg_{'vrtx_' if 'vertex' in parsed.options else ''}01{token(answers.id, 22)}",
         "type": "message",
         "role": "assistant",
         "content": content,
@@ -187,11 +193,18 @@ def _message(
 
 def _block(part: Part, answers: Answers, parsed: Parsed) -> dict[str, Any]:
     if part.kind == "reasoning":
-        text = _shown(part, parsed)
-        return {"type": "thinking", "thinking": text, "signature": sign(text, answers.id)}
+        return _thinking(part, answers, parsed)
     if part.kind == "text":
         return {"type": "text", "text": part.text}
     return {**_call(part), "input": object_or_empty(part.text)}
+
+
+def _thinking(part: Part, answers: Answers, parsed: Parsed) -> dict[str, Any]:
+    model = parsed.ask.model
+    if "sealed" in parsed.options:
+        return {"type": "redacted_thinking", "data": sign("", answers.id, sealed_realm(model))}
+    text = _shown(part, parsed)
+    return {"type": "thinking", "thinking": text, "signature": sign(text, answers.id, realm(model))}
 
 
 def _call(part: Part) -> dict[str, Any]:
@@ -207,7 +220,7 @@ def _events(parsed: Parsed, answers: Answers) -> Iterator[tuple[dict[str, Any], 
     answer = answers.choices[0]
     yield {"type": "message_start", "message": _message(parsed, answers, [], None, 1)}, 0
     for index, part in enumerate(answer.parts):
-        yield {"type": "content_block_start", "index": index, "content_block": _opening(part)}, 0
+        yield {"type": "content_block_start", "index": index, "content_block": _opening(part, answers, parsed)}, 0
         for delta, tokens in _deltas(part, answers, parsed):
             yield {"type": "content_block_delta", "index": index, "delta": delta}, tokens
         yield {"type": "content_block_stop", "index": index}, 0
@@ -216,7 +229,9 @@ def _events(parsed: Parsed, answers: Answers) -> Iterator[tuple[dict[str, Any], 
     yield {"type": "message_stop"}, 0
 
 
-def _opening(part: Part) -> dict[str, Any]:
+def _opening(part: Part, answers: Answers, parsed: Parsed) -> dict[str, Any]:
+    if part.kind == "reasoning" and "sealed" in parsed.options:
+        return _thinking(part, answers, parsed)
     if part.kind == "reasoning":
         return {"type": "thinking", "thinking": "", "signature": ""}
     return {"type": "text", "text": ""} if part.kind == "text" else _call(part)
@@ -235,11 +250,16 @@ def _deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[tuple[dict
 
 
 def _thinking_deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[tuple[dict[str, Any], int]]:
-    """Thinking that is not shown still takes its time, which is charged to the signature."""
+    """Thinking that is not shown still takes its time, which is charged to the signature.
+
+    What is encrypted comes whole with the start of its block.
+    """
+    if "sealed" in parsed.options:
+        return
     shown, hidden = _shown(part, parsed), 0
     for piece in pieces(part.text):
         if shown:
             yield {"type": "thinking_delta", "thinking": piece}, 1
         else:
             hidden += 1
-    yield {"type": "signature_delta", "signature": sign(shown, answers.id)}, hidden
+    yield {"type": "signature_delta", "signature": sign(shown, answers.id, realm(parsed.ask.model))}, hidden

@@ -11,7 +11,8 @@ from typing import Any, NoReturn
 from llmgw_simulator.ask import Ask, Choice, Media, Tool, ToolResult, Turn
 from llmgw_simulator.dialects._checks import inline, is_integer, is_object, is_objects, is_texts
 from llmgw_simulator.dialects._fields import BETA_FIELDS, MESSAGES_FIELDS
-from llmgw_simulator.opaque import is_signature
+from llmgw_simulator.dialects.messages_models import check_abilities
+from llmgw_simulator.dialects.messages_thinking import MAGIC, check_thinking
 from llmgw_simulator.wire import Parsed, Refusal
 
 SAMPLING_FIELDS = frozenset({"temperature", "top_p", "top_k"})
@@ -39,9 +40,14 @@ def parse_messages(body: dict[str, Any], version: str, betas: str) -> Parsed:
     limit = body["max_tokens"]
     tools = _tools(body.get("tools"))
     thinking, options = _thinking(body)
+    turns = (*_system(body.get("system")), *_turns(body["messages"]))
+    check_thinking(body)
+    check_abilities(body)
+    if any(MAGIC in turn.text for turn in turns):
+        options |= {"sealed"}
     ask = Ask(
         model=model,
-        turns=(*_system(body.get("system")), *_turns(body["messages"])),
+        turns=turns,
         tools=tools,
         choice=_choice(body, tools, thinking),
         schema=_schema(body.get("output_config")),
@@ -276,6 +282,7 @@ def _check_block(block: dict[str, Any], role: str, at: str) -> str:
     required = {
         "tool_use": ("id", "name", "input"),
         "thinking": ("thinking", "signature"),
+        "redacted_thinking": ("data",),
         "tool_result": ("tool_use_id",),
     }
     for name in required.get(kind, ()):
@@ -285,8 +292,6 @@ def _check_block(block: dict[str, Any], role: str, at: str) -> str:
         invalid(f"{at}.tool_use.input", "Input should be a valid dictionary")
     if kind == "tool_use" and not re.fullmatch(r"[a-zA-Z0-9_-]+", str(block["id"])):
         invalid(f"{at}.tool_use.id", "String should match pattern '^[a-zA-Z0-9_-]+$'")
-    if kind == "thinking" and not is_signature(str(block["signature"]), str(block["thinking"])):
-        invalid(at, "Invalid `signature` in `thinking` block")
     return kind
 
 
@@ -329,7 +334,8 @@ def _result_content(block: dict[str, Any], at: str) -> tuple[str, list[Media]]:
         return content or "", []
     if not is_objects(content):
         invalid(f"{at}.tool_result.content", "Input should be a valid list")
-    turn = _blocks("user", content, f"{at}.tool_result")
+    told = [block for block in content if block.get("type") != "tool_reference"]
+    turn = _blocks("user", told, f"{at}.tool_result")
     return turn.text, list(turn.media)
 
 

@@ -1,0 +1,117 @@
+"""Requests that go on from something that is kept somewhere: a stored response, a file.
+
+What is at a provider binds the call to the account that holds it. What the gateway keeps is put into the request, which
+can then go anywhere. See `objects` and `conversations`.
+"""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import Raw
+
+from llmgw_domain import Route
+from llmgw_domain.errors import BadRequest
+from llmgw_protocols import Dialect, Envelope, resources
+from llmgw_protocols.responses import state
+from llmgw_relay.call import Admission
+from llmgw_relay.conversations import Kept
+from llmgw_relay.objects import Owned
+from llmgw_relay.ownership import Ownership
+from llmgw_relay.parts import Parts
+
+_RESPONSES = "responses"
+_NOT_STORED = Raw(b"false")
+
+
+class Continuing:
+    """One call's ties to what is kept, before it (`resume`) and after it (`keep`, `own`)."""
+
+    def __init__(self, parts: Parts, admission: Admission, dialect: Dialect) -> None:
+        self._parts = parts
+        self._admission = admission
+        self._dialect = dialect
+        self._tenant = admission.key.tenant
+
+    async def resume(self, envelope: Envelope, route: Route) -> tuple[Envelope, Route]:
+        """The request with what the gateway keeps of it, and the accounts that can serve it.
+
+        Raises `NotFound` for what is not the tenant's, `BadRequest` where the holder does not serve the model.
+        """
+        if self._dialect.name == _RESPONSES:
+            envelope = await self._with_history(envelope)
+        named = resources.references(envelope.wire.body)
+        if not named:
+            return envelope, route
+        account = await Ownership(self._parts.objects, self._admission).account_of(named)
+        return envelope, route if account is None else _at(route, account.id)
+
+    async def _with_history(self, envelope: Envelope) -> Envelope:
+        previous = state.previous_response_id(envelope)
+        kept = await self._parts.conversations.get(self._tenant, previous) if previous else None
+        if kept is not None:
+            envelope = state.expand(envelope, kept.items)
+        return await self._with_references(envelope)
+
+    async def _with_references(self, envelope: Envelope) -> Envelope:
+        """The request with each item that it names by its id alone put in, as far as it is kept."""
+        stored: list[Raw] = []
+        for item in state.references(envelope):
+            response = state.response_of(item)
+            kept = await self._parts.conversations.get(self._tenant, response) if response else None
+            stored += kept.items if kept is not None else ()
+        return state.resolve(envelope, stored) if stored else envelope
+
+    # --- afterwards -------------------------------------------------------------------------------------------------
+
+    def keeps(self, envelope: Envelope) -> bool:
+        """Whether the gateway will keep the answer, if another provider than OpenAI gives it."""
+        return (
+            self._dialect.name == _RESPONSES
+            and self._admission.policy.stored_responses
+            and state.wants_storage(envelope)
+        )
+
+    def shown(self, envelope: Envelope) -> Envelope:
+        """The request as a translated answer repeats it: what is not kept is not said to be."""
+        if self._dialect.name != _RESPONSES or self.keeps(envelope):
+            return envelope
+        return msgspec.structs.replace(envelope, fields={**envelope.fields, "store": _NOT_STORED})
+
+    def lost(self, envelope: Envelope) -> tuple[str, ...]:
+        """What an answer of another provider does not do though the client asked for it by name."""
+        asked = bytes(envelope.fields.get("store", b"")) == b"true"
+        return ("store",) if self._dialect.name == _RESPONSES and asked and not self.keeps(envelope) else ()
+
+    def keep(self, envelope: Envelope, response: bytes) -> None:
+        """Keeps a whole response; `envelope` is the request with its history."""
+        if not self.keeps(envelope):
+            return
+        id_ = msgspec.json.decode(response, type=_Response).id
+        self._parts.conversations.put(
+            Kept(
+                id=id_,
+                tenant=self._tenant,
+                body=response,
+                input=tuple(state.stored_items(envelope)),
+                output=tuple(state.output_items(response)),
+            )
+        )
+
+    def own(self, envelope: Envelope, id: str, account: str) -> None:
+        """Remembers where a provider keeps a response of its own."""
+        if id and self._dialect.name == _RESPONSES and state.wants_storage(envelope):
+            self._parts.objects.add(Owned(id=id, kind=_RESPONSES, tenant=self._tenant, account=account))
+
+
+class _Response(msgspec.Struct):
+    id: str
+
+
+def _at(route: Route, account: str) -> Route:
+    tiers = tuple(tuple(c for c in tier if c.account.id == account) for tier in route.tiers)
+    if not any(tiers):
+        raise BadRequest(
+            f"What the request refers to is kept at an account that does not serve the model {route.model.name!r}.",
+            param="model",
+        )
+    return Route(route.model, tuple(tier for tier in tiers if tier))

@@ -1,0 +1,144 @@
+import msgspec
+import pytest
+
+from llmgw_balancer import Slots
+from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Route, Secret, Target
+from llmgw_domain.errors import BadRequest, NotFound
+from llmgw_protocols import WireRequest, dialect_named
+from llmgw_relay.call import Admission
+from llmgw_relay.continuing import Continuing
+from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.objects import MemoryObjects, Owned
+from llmgw_relay.parts import Parts, RelayConfig
+from llmgw_relay.stash import MemoryStash
+from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
+
+RESPONSE = msgspec.json.encode(
+    {
+        "id": "resp_abc",
+        "object": "response",
+        "output": [{"type": "message", "id": "msg_abc_0", "role": "assistant", "content": []}],
+    }
+)
+
+
+class Bench:
+    """Two tenants, two accounts in one pool."""
+
+    def __init__(self, *, stored: bool = True, dialect: str = "responses"):
+        self.dialect = dialect_named(dialect)
+        accounts = [
+            Account(id=i, provider=Provider.OPENAI, base_url="", credential=Secret("k"), pool="p") for i in ("a", "b")
+        ]
+        self.keys = [ClientKey(id=t, tenant=t, digest=t.encode()) for t in ("t", "u")]
+        self.catalog = Catalog.of(version="v", accounts=accounts, keys=self.keys)
+        self.route = Route.of(Model(name="m", targets=(Target(pool="p", model="m"),)), "", {"p": accounts})
+        self.policy = Policy(stored_responses=stored)
+        self.parts = Parts(
+            current=lambda: self.catalog,
+            upstream=ScriptedUpstream(),
+            slots=Slots(),
+            facts=MemoryFacts(),
+            objects=MemoryObjects(lambda: 0.0),
+            stash=MemoryStash(lambda: 0.0),
+            conversations=MemoryConversations(lambda: 0.0),
+            clock=lambda: 0.0,
+            wall=lambda: 0.0,
+            rand=lambda: 0.0,
+            config=RelayConfig(),
+        )
+
+    def of(self, tenant: str = "t") -> Continuing:
+        key = self.keys["tu".index(tenant)]
+        return Continuing(self.parts, Admission(catalog=self.catalog, key=key, policy=self.policy), self.dialect)
+
+    def envelope(self, **fields):
+        body = {"model": "m", "input": "Hi", **fields}
+        return self.dialect.envelope(WireRequest(body=msgspec.json.encode(body)))
+
+    async def resume(self, tenant: str = "t", **fields):
+        return await self.of(tenant).resume(self.envelope(**fields), self.route)
+
+
+async def test_a_kept_response_is_put_before_the_request():
+    """Its input, its output, then what is new; and the id is gone, so any provider can go on."""
+    bench = Bench()
+    bench.of().keep(bench.envelope(input="First"), RESPONSE)
+    envelope, route = await bench.resume(previous_response_id="resp_abc")
+    items = msgspec.json.decode(envelope.fields["input"])
+    assert ["First", [], "Hi"] == [item["content"] for item in items]
+    assert ("previous_response_id" in envelope.fields, route) == (False, bench.route)
+
+
+async def test_an_item_that_is_named_by_its_id_is_put_in():
+    """As SDKs do that take everything for stored."""
+    bench = Bench()
+    bench.of().keep(bench.envelope(input="First"), RESPONSE)
+    envelope, _ = await bench.resume(input=[{"type": "item_reference", "id": "msg_abc_0"}])
+    assert ["message"] == [item["type"] for item in msgspec.json.decode(envelope.fields["input"])]
+
+
+async def test_a_response_at_a_provider_binds_to_its_account():
+    """Only that account can go on from it."""
+    bench = Bench()
+    bench.of().own(bench.envelope(), "resp_up", "b")
+    envelope, route = await bench.resume(previous_response_id="resp_up")
+    assert ["b"] == [c.account.id for c in route]
+    assert "previous_response_id" in envelope.fields
+
+
+@pytest.mark.parametrize("known", ["resp_abc", "resp_up"])
+async def test_another_tenant_s_response_is_not_there(known):
+    """Wherever it is kept."""
+    bench = Bench()
+    bench.of().keep(bench.envelope(), RESPONSE)
+    bench.of().own(bench.envelope(), "resp_up", "b")
+    with pytest.raises(NotFound):
+        await bench.resume("u", previous_response_id=known)
+
+
+async def test_a_file_in_a_chat_binds_it_too():
+    """Whatever dialect names it."""
+    bench = Bench(dialect="chat")
+    bench.parts.objects.add(Owned(id="file-1", kind="files", tenant="t", account="a"))
+    content = [{"type": "file", "file": {"file_id": "file-1"}}]
+    body = {"model": "m", "messages": [{"role": "user", "content": content}]}
+    envelope = bench.dialect.envelope(WireRequest(body=msgspec.json.encode(body)))
+    _, route = await bench.of().resume(envelope, bench.route)
+    assert ["a"] == [c.account.id for c in route]
+
+
+async def test_an_account_that_does_not_serve_the_model_is_told():
+    """Instead of a puzzling answer from another one."""
+    bench = Bench()
+    bench.catalog.accounts["c"] = msgspec.structs.replace(bench.catalog.accounts["a"], id="c")
+    bench.of().own(bench.envelope(), "resp_up", "c")
+    with pytest.raises(BadRequest, match="does not serve"):
+        await bench.resume(previous_response_id="resp_up")
+
+
+@pytest.mark.parametrize(
+    ("stored", "fields", "keeps", "lost"),
+    [
+        (True, {}, True, ()),
+        (True, {"store": True}, True, ()),
+        (True, {"store": False}, False, ()),
+        (False, {}, False, ()),
+        (False, {"store": True}, False, ("store",)),
+    ],
+)
+async def test_what_is_kept_is_the_policy_s_and_the_client_s_choice(stored, fields, keeps, lost):
+    """An explicit wish that is not fulfilled is told as lost, and the answer does not claim to be stored."""
+    bench = Bench(stored=stored)
+    one, envelope = bench.of(), bench.envelope(**fields)
+    one.keep(envelope, RESPONSE)
+    assert keeps == (await bench.parts.conversations.get("t", "resp_abc") is not None)
+    assert lost == one.lost(envelope)
+    assert (keeps or bytes(one.shown(envelope).fields["store"]) == b"false") is True
+
+
+async def test_an_answer_that_is_not_stored_is_nobody_s():
+    """The provider keeps none either."""
+    bench = Bench()
+    bench.of().own(bench.envelope(store=False), "resp_up", "b")
+    assert await bench.parts.objects.find("resp_up") is None
