@@ -525,3 +525,99 @@ async def test_media_that_can_not_be_had_are_refused_before_an_account_is_asked(
         assert said in answer
         assert [] == bench.upstream.asked
         bench.assert_nothing_left()
+
+
+# --- repaired requests ------------------------------------------------------------------------------------------------
+
+
+def refused(message, status=400, **more):
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None, **more}
+    return Script([msgspec.json.encode({"error": error})], status=status)
+
+
+LIMIT = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+HEAT = "Unsupported parameter: 'temperature' is not supported with this model."
+ASK = {"model": "gpt", "max_tokens": 9, "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def last(bench):
+    return msgspec.json.decode(bench.upstream.asked[-1].body)
+
+
+async def test_a_limit_by_the_wrong_name_is_sent_again_by_the_right_one():
+    """Also in a pass-through, at the same account; the next request has it from the start."""
+    bench = Bench(refused(LIMIT, param="max_tokens"), Script([BODY]))
+    status, headers, body = await bench.run(ASK)
+    assert (200, BODY, b"2", b"a") == (status, body, headers[b"x-gw-attempts"], headers[b"x-gw-account"])
+    assert (9, None) == (last(bench)["max_completion_tokens"], last(bench).get("max_tokens"))
+    bench.assert_nothing_left()
+    assert [1, 2] == [f.attempt for f in bench.facts.opened]
+    _, headers, _ = await bench.run(ASK)
+    assert (b"1", 9) == (headers[b"x-gw-attempts"], last(bench)["max_completion_tokens"])
+
+
+async def test_a_field_that_the_model_refuses_is_left_out_of_a_translation_and_named():
+    """Streamed as well: the refusal came before the first byte."""
+    compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
+    for more, script in (({}, Script([BODY])), ({"stream": True}, Script(STREAM))):
+        bench = Bench(refused(HEAT, param="temperature"), script, on=compatible)
+        status, headers, _ = await bench.run({**ASK, **more}, dialect="messages")
+        assert (200, b"temperature", b"2") == (status, headers[b"x-gw-lossy"], headers[b"x-gw-attempts"])
+        assert "temperature" not in last(bench)
+        _, headers, _ = await bench.run({**ASK, **more}, dialect="messages")
+        assert (b"temperature", b"1") == (headers[b"x-gw-lossy"], headers[b"x-gw-attempts"])
+
+
+async def test_a_client_of_the_providers_own_dialect_reads_its_refusal():
+    """What would change what it asks for is its own affair, also where the gateway knows better by now."""
+    compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
+    bench = Bench(refused(HEAT), Script([BODY]), refused(HEAT), on=compatible)
+    await bench.run(ASK, dialect="messages")
+    status, _, body = await bench.run(ASK)
+    assert (400, HEAT, 0.5) == (status, msgspec.json.decode(body)["error"]["message"], last(bench)["temperature"])
+
+
+async def test_a_request_is_repaired_once():
+    """A second refusal is told; so is one of a repaired request, and nothing is learned from it."""
+    compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
+    bench = Bench(refused(HEAT), refused("Unsupported parameter: 'top_p' is not supported"), on=compatible)
+    status, headers, body = await bench.run({**ASK, "top_p": 0.5}, dialect="messages")
+    assert (400, b"2", 2) == (status, headers[b"x-gw-attempts"], len(bench.upstream.asked))
+    assert b"top_p" in body
+    bench.assert_nothing_left()
+    await bench.run(ASK, dialect="messages")
+    assert "temperature" in msgspec.json.decode(bench.upstream.asked[2].body)
+
+
+async def test_a_repair_that_changes_nothing_is_not_tried():
+    """The field was not in the request: the same would be refused again."""
+    bench = Bench(refused("Unsupported parameter: 'top_k'"), on=catalog(account("a", Provider.OPENAI_COMPATIBLE)))
+    status, _, _ = await bench.run(ASK, dialect="messages")
+    assert (400, 1) == (status, len(bench.upstream.asked))
+
+
+async def test_the_gateways_own_wish_for_usage_is_taken_back():
+    """From a server that does not know it; the answer is then not metered, and says so."""
+    bench = Bench(refused("body.stream_options: Extra inputs are not permitted", 422), Script(STREAM[:4] + STREAM[5:]))
+    status, _, _ = await bench.run(streamed())
+    assert (200, False) == (status, "stream_options" in last(bench))
+    assert "estimated" == bench.facts.settled[0].usage.provenance
+
+
+async def test_what_chat_refuses_is_asked_in_responses():
+    """Where the model's name did not tell: the provider did."""
+    words = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions."
+    answer = {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 5,
+        "status": "completed",
+        "model": "gpt-up",
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}],
+        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+    }
+    bench = Bench(refused(words), Script([msgspec.json.encode(answer)]))
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    status, _, body = await bench.run({**ASK, "tools": [tool]}, dialect="messages")
+    assert (200, ["/chat/completions", "/responses"]) == (status, [r.path for r in bench.upstream.asked])
+    assert "Hello" == msgspec.json.decode(body)["content"][0]["text"]

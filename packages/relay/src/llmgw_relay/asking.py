@@ -14,7 +14,7 @@ import msgspec
 
 from llmgw_domain import Candidate, Route
 from llmgw_domain.chat import ChatRequest
-from llmgw_domain.errors import UpstreamTimeout
+from llmgw_domain.errors import GatewayError, UpstreamTimeout
 from llmgw_domain.models import Api
 from llmgw_protocols import (
     Dialect,
@@ -28,7 +28,9 @@ from llmgw_protocols import (
     place,
 )
 from llmgw_protocols.enquiry import Enquiry, Estimate
+from llmgw_protocols.repairs import Repair, in_responses, on_body, on_request, repair_for
 from llmgw_protocols.signatures import Kept, restored, wanted
+from llmgw_relay.learned import Learned
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Fetch
 from llmgw_relay.stash import Stash
@@ -46,6 +48,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     requests: tuple[Rendered, ...]
     transform: Callable[[EncodeContext, Meter], Transform]
     otherwise: Estimate | None = None
+    repairs: tuple[Repair, ...] = ()
+    """What was done to it so that the target takes it."""
 
 
 class Asking(Protocol):
@@ -60,14 +64,22 @@ class Asking(Protocol):
         """
         ...
 
+    def again(self, asked: Asked, error: GatewayError, facts: TargetFacts, api: Api) -> Asked | None:
+        """The request as the target may take it, after it refused it like that; None where that can't be told."""
+        ...
+
 
 class Chat:
     """A request for a chat completion."""
 
-    def __init__(self, client: Dialect, envelope: Envelope, lost: tuple[str, ...] = ()) -> None:
-        """`lost` are wishes that only a target of the client's own dialect could fulfil."""
+    def __init__(
+        self, client: Dialect, envelope: Envelope, lost: tuple[str, ...] = (), learned: Learned | None = None
+    ) -> None:
+        """`lost` are wishes that only a target of the client's own dialect could fulfil; `learned` knows the models."""
         self._client = client
         self._lost = lost
+        self._learned = learned
+        self._repaired = False
         self._request: ChatRequest | None = None
         self._kept: Mapping[str, Kept] = {}
         self._fetched: Mapping[str, bytes] = {}
@@ -109,9 +121,25 @@ class Chat:
         return self._request
 
     def of(self, facts: TargetFacts, api: Api) -> Asked:
-        dialect = self._dialect(facts, api)
+        return self._asked(facts, api, self._learned.of(facts.account, facts.model) if self._learned else ())
+
+    def again(self, asked: Asked, error: GatewayError, facts: TargetFacts, api: Api) -> Asked | None:
+        """Once a call. A request that passes through is only written otherwise, never asked otherwise."""
+        repair = None if self._repaired else repair_for(asked.dialect.name, error)
+        if repair is None or (asked.dialect.name == self._client.name and not repair.keeps_meaning):
+            return None
+        self._repaired = True
+        try:
+            again = self._asked(facts, api, (*asked.repairs, repair))
+        except GatewayError:
+            return None
+        # A repair that changes nothing would be refused again.
+        return None if again.requests == asked.requests else again
+
+    def _asked(self, facts: TargetFacts, api: Api, repairs: tuple[Repair, ...]) -> Asked:
+        dialect = self._dialect(facts, api, repairs)
         native = dialect.name == self._client.name
-        rendered = self._client.passthrough(self.envelope, facts) if native else self._rendered(dialect, facts)
+        rendered = self._passed(facts, repairs) if native else self._rendered(dialect, facts, repairs)
         placed = place(rendered, dialect.name, facts, stream=self.envelope.stream)
 
         def transform(context: EncodeContext, meter: Meter) -> Transform:
@@ -122,17 +150,25 @@ class Chat:
                 return Passthrough(decoder, encoder, meter)
             return Translation(dialect.decoder(model=facts.model), encoder, meter, placed.aliases)
 
-        return Asked(dialect=dialect, requests=(placed,), transform=transform)
+        return Asked(dialect=dialect, requests=(placed,), transform=transform, repairs=repairs)
 
-    def _dialect(self, facts: TargetFacts, api: Api) -> ProviderDialect:
-        return dialect_for(facts, api, self._client.name, lambda: self.request)
+    def _dialect(self, facts: TargetFacts, api: Api, repairs: tuple[Repair, ...] = ()) -> ProviderDialect:
+        dialect = dialect_for(facts, api, self._client.name, lambda: self.request)
+        if facts.provider.speaks_openai and dialect.name != self._client.name and in_responses(repairs):
+            return dialect_for(facts, "responses", self._client.name)
+        return dialect
 
-    def _rendered(self, dialect: ProviderDialect, facts: TargetFacts) -> Rendered:
+    def _passed(self, facts: TargetFacts, repairs: tuple[Repair, ...]) -> Rendered:
+        return on_body(repairs, self._client.passthrough(self.envelope, facts), self.envelope.fields)
+
+    def _rendered(self, dialect: ProviderDialect, facts: TargetFacts, repairs: tuple[Repair, ...]) -> Rendered:
         request = media.inlined(self.request, self._fetched, dialect.name, facts.provider)
         if self._kept:
             request = restored(request, self._kept, dialect.family, facts.model, facts.account)
-        rendered = dialect.render(request, facts)
-        return msgspec.structs.replace(rendered, lossy=rendered.lossy + self._lost) if self._lost else rendered
+        request, lost = on_request(repairs, request)
+        rendered = on_body(repairs, dialect.render(request, facts))
+        lossy = tuple(dict.fromkeys((*rendered.lossy, *self._lost, *lost)))
+        return rendered if lossy == rendered.lossy else msgspec.structs.replace(rendered, lossy=lossy)
 
     def __repr__(self) -> str:
         return f"<Chat {self._client.name} {self.envelope.model!r}>"
@@ -155,6 +191,9 @@ class Smaller:
             transform=lambda context, meter: Conversion(question.read, meter),
             otherwise=question.otherwise,
         )
+
+    def again(self, asked: Asked, error: GatewayError, facts: TargetFacts, api: Api) -> Asked | None:
+        return None
 
     def __repr__(self) -> str:
         return f"<Smaller {self._enquiry.name} {self.envelope.model!r}>"

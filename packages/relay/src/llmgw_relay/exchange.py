@@ -52,11 +52,11 @@ class Exchange(Carriage):
             if isinstance(asked, Estimate):
                 pick.lease.release()
                 return await self._tell(asked)
-            attempt = self._begin(asked, pick, envelope)
             try:
-                return await self._run(attempt, envelope)
+                return await self._try(asking, asked, pick, route)
             except GatewayError as error:
-                await self._end_attempt(attempt, error)
+                assert self._attempt is not None
+                await self._end_attempt(self._attempt, error)
                 if asked.otherwise is not None and cannot_answer(error):
                     return await self._tell(asked.otherwise)
                 if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
@@ -70,10 +70,26 @@ class Exchange(Carriage):
         call = self._call
         if call.enquiry:
             return Smaller(call.enquiry, envelope)
-        chat = Chat(call.dialect, envelope, self._continuing.lost(envelope))
+        chat = Chat(call.dialect, envelope, self._continuing.lost(envelope), self._parts.learned)
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
         await chat.gather(self._parts.fetch, route, self._remaining())
         return chat
+
+    async def _try(self, asking: Asking, asked: Asked, pick: Chosen, route: Route) -> Reply:
+        """Asks one account, and once more under the same lease where its refusal says how it would take the request."""
+        candidate, envelope = pick.candidate, asking.envelope
+        attempt = self._begin(asked, pick, envelope)
+        try:
+            return await self._run(attempt, envelope)
+        except GatewayError as error:
+            facts = facts_of(candidate, route.model.max_output_tokens)
+            again = asking.again(asked, error, facts, candidate.target.api)
+            if again is None:
+                raise
+        await attempt.close()
+        reply = await self._run(self._begin(again, pick, envelope), envelope)
+        self._parts.learned.learn(candidate.account.id, candidate.model, again.repairs[-1])
+        return reply
 
     def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:

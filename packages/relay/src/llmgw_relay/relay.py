@@ -15,6 +15,7 @@ from llmgw_relay.conversations import Conversations, MemoryConversations
 from llmgw_relay.exchange import Exchange
 from llmgw_relay.facts import CallSettled
 from llmgw_relay.forwarding import Forwarding
+from llmgw_relay.learned import Learned
 from llmgw_relay.listing import Listing
 from llmgw_relay.objects import MemoryObjects, Objects
 from llmgw_relay.parts import Parts, RelayConfig
@@ -50,6 +51,7 @@ class Relay:
             stash=stash or MemoryStash(clock),
             conversations=conversations or MemoryConversations(clock),
             fetch=fetch,
+            learned=Learned(clock),
             clock=clock,
             wall=wall,
             rand=rand,
