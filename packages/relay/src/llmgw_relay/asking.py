@@ -27,9 +27,11 @@ from llmgw_protocols import (
     media,
     place,
 )
+from llmgw_protocols.continuation import continuation
 from llmgw_protocols.enquiry import Enquiry, Estimate
 from llmgw_protocols.repairs import Repair, in_responses, on_body, on_request, repair_for
 from llmgw_protocols.signatures import Kept, restored, wanted
+from llmgw_relay.goes import Goes
 from llmgw_relay.learned import Learned
 from llmgw_relay.meter import Meter
 from llmgw_relay.ports import Fetch
@@ -148,7 +150,9 @@ class Chat:
                 hide = not self.envelope.include_usage
                 decoder = dialect.decoder(form=self.envelope.form, hide_usage=hide, model=facts.model)
                 return Passthrough(decoder, encoder, meter)
-            return Translation(dialect.decoder(model=facts.model), encoder, meter, placed.aliases)
+            follow = continuation(dialect.name, placed.body)
+            goes = Goes(follow, lambda: dialect.decoder(model=facts.model), placed)
+            return Translation(goes, encoder, meter, placed.aliases)
 
         return Asked(dialect=dialect, requests=(placed,), transform=transform, repairs=repairs)
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 from llmgw_domain import Route, StreamErrors
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
-from llmgw_protocols import EncodeContext, Envelope
+from llmgw_protocols import EncodeContext, Envelope, Rendered
 from llmgw_protocols.enquiry import Estimate
 from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
 from llmgw_relay.attempt import Attempt
@@ -163,9 +163,11 @@ class Exchange(Carriage):
     async def _whole_reply(self, attempt: Attempt) -> Reply:
         bodies = [await self._body(attempt)]
         self._books.first_byte()
+        self._go_on(attempt, attempt.transform.further(bodies[0]))
         while attempt.more:
             await self._open(attempt)
             bodies.append(await self._body(attempt))
+            self._go_on(attempt, attempt.transform.further(bodies[-1]))
         step = attempt.transform.whole(bodies)
         if step.error is not None:
             raise step.error
@@ -250,11 +252,20 @@ class Exchange(Carriage):
 
     async def _read(self, attempt: Attempt) -> Step:
         """One network read, turned into the client's bytes. Raises what the transport raises."""
+        if attempt.more:
+            await self._open(attempt)
         data = await attempt.next_chunk()
         if data is None:
-            attempt.over = True
-            return attempt.transform.eof()
-        attempt.received += len(data)
-        step = attempt.transform.feed(data)
-        attempt.over = step.over
+            step = attempt.transform.eof()
+            attempt.over = step.further is None
+        else:
+            attempt.received += len(data)
+            step = attempt.transform.feed(data)
+            attempt.over = step.over
+        self._go_on(attempt, step.further)
         return step
+
+    def _go_on(self, attempt: Attempt, further: Rendered | None) -> None:
+        """Has an answer that the provider paused continued: the same attempt, the same account."""
+        if further is not None:
+            attempt.ask(self._upstream_request(attempt.candidate.account, further, self._books.stream))
