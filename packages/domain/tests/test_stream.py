@@ -15,6 +15,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -54,6 +56,13 @@ def test_neighbouring_deltas_become_one_block():
     ]
     assert (answer.id, answer.model, answer.created, answer.usage) == ("id", "m", 5, Usage(output=3))
     assert answer.complete
+
+
+def test_scores_of_tokens_are_joined():
+    """They stand beside the blocks, in order."""
+    one, two = TokenScore("a", -1.0), TokenScore("b", -2.0, (("c", -3.0),))
+    (choice,) = Answer.fold([TextDelta("ab"), TokensScored((one,)), TokensScored((two,))]).choices
+    assert ([Text("ab")], [one, two]) == (choice.blocks, choice.scores)
 
 
 def test_choices_are_kept_apart_and_sorted():

@@ -57,7 +57,7 @@ def test_any_split_gives_the_same_frames(stream: bytes, data: st.DataObject) -> 
 
 @pytest.mark.parametrize("size", [1, 7, 1000])
 def test_a_frame_has_a_bound(size: int) -> None:
-    """A frame over the bound is refused, in one read or in many; one at the bound is not."""
+    """A frame over the bound is refused, in one read or in many, and ends the stream; one at the bound is not."""
     fits = b"data: " + b"x" * 92 + b"\n\n"
     for stream, good in ((fits, True), (b"data: " + b"x" * 93 + b"\n\n", False), (b"data: " + b"x" * 500, False)):
         cutter = SseCutter(max_frame=100)
@@ -67,6 +67,7 @@ def test_a_frame_has_a_bound(size: int) -> None:
             continue
         with pytest.raises(FrameTooLarge):
             [cutter.feed(piece) for piece in pieces]
+        assert [] == [*cutter.feed(fits), *cutter.finish()]
 
 
 def test_write() -> None:

@@ -240,6 +240,16 @@ async def test_a_policy_has_to_open_an_endpoint():
     assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
 
 
+async def test_an_object_that_the_provider_does_not_know_is_told_in_its_words():
+    """It is no model that is missing; and each account may be asked, while the id is nobody's."""
+    missing = script({"error": {"message": "No such file: x", "type": "t", "param": None, "code": None}}, 404)
+    bench = Bench(missing, tenants=("t",))
+    status, _, body = await bench.ask("GET", "/files/x")
+    assert (404, "No such file: x") == (status, msgspec.json.decode(body)["error"]["message"])
+    assert 2 == len(bench.upstream.asked)
+    assert ("files", "not_found") == (bench.facts.settled[0].endpoint, bench.facts.settled[0].error_code)
+
+
 async def test_with_several_pools_one_has_to_be_named():
     """The refusal lists them."""
     bench = Bench(script(FILE), pools=("p", "q"))

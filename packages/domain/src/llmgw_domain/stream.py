@@ -117,6 +117,21 @@ class Cited(msgspec.Struct, frozen=True):
     choice: int = 0
 
 
+class TokenScore(msgspec.Struct, frozen=True):
+    """How likely a token was: the natural logarithm of its probability. `top` are the likeliest in its place."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+class TokensScored(msgspec.Struct, frozen=True):
+    """Scores of a choice's next tokens."""
+
+    tokens: tuple[TokenScore, ...]
+    choice: int = 0
+
+
 class OpaqueMade(msgspec.Struct, frozen=True):
     """Something that only the provider's own dialect can say, e.g. a server-side tool's call or result."""
 
@@ -160,6 +175,7 @@ StreamEvent = (
     | ToolDelta
     | MediaMade
     | Cited
+    | TokensScored
     | OpaqueMade
     | Finished
     | UsageReported
@@ -188,6 +204,7 @@ class Choice(msgspec.Struct, kw_only=True):
     index: int
     blocks: list[Block] = msgspec.field(default_factory=list)
     citations: list[Cited] = msgspec.field(default_factory=list)
+    scores: list[TokenScore] = msgspec.field(default_factory=list)
     finish: Finished | None = None
 
     @property
@@ -304,6 +321,8 @@ class _Fold:
                 blocks.append(Opaque(family, kind, json))
             case Cited():
                 choice.citations.append(event)
+            case TokensScored(tokens=tokens):
+                choice.scores += tokens
             case Finished():
                 choice.finish = event
 

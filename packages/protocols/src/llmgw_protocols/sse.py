@@ -41,9 +41,12 @@ class SseCutter:
         self._rest = bytearray()
         self._scanned = 0
         self._max = max_frame
+        self._overrun = False
 
     def feed(self, data: bytes) -> list[SseFrame]:
-        """The frames that are now complete. Raises `FrameTooLarge`."""
+        """The frames that are now complete. Raises `FrameTooLarge`, once: there are no frames behind that one."""
+        if self._overrun:
+            return []
         if not self._rest:
             frames, start = self._cut(data, 0)
             self._rest = bytearray(data[start:]) if start < len(data) else self._rest
@@ -77,6 +80,7 @@ class SseCutter:
 
     def _check(self, size: int) -> None:
         if size > self._max:
+            self._overrun, self._rest = True, bytearray()
             raise FrameTooLarge(f"a frame is larger than {self._max} bytes")
 
 

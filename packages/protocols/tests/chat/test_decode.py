@@ -32,6 +32,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -430,6 +432,25 @@ def test_usage_wherever_it_rides(usage: Any) -> None:
 def test_deltas(members: dict[str, Any], expected: list[StreamEvent]) -> None:
     """Reasoning under any of its names is said once; content may be a list of parts."""
     assert [OPENED, *expected] == events_of(sse(delta(**members), done=False))
+
+
+@pytest.mark.parametrize(
+    ("logprobs", "expected"),
+    [
+        (
+            {"content": [{"token": "Hi", "logprob": -0.5, "top_logprobs": [{"token": "Ho", "logprob": -1}]}]},
+            [TokensScored((TokenScore("Hi", -0.5, (("Ho", -1.0),)),))],
+        ),
+        ({"content": [{"token": "Hi", "logprob": -0.5}]}, [TokensScored((TokenScore("Hi", -0.5),))]),
+        ({"content": None, "refusal": None}, []),
+        ({"tokens": ["Hi"], "token_logprobs": [-0.5]}, []),
+        (None, []),
+    ],
+)
+def test_logprobs(logprobs: Any, expected: list[StreamEvent]) -> None:
+    """They come behind the text that they are about; older forms of them say too little."""
+    choice = {"index": 0, "delta": {"content": "Hi"}, "logprobs": logprobs}
+    assert [OPENED, TextDelta("Hi"), *expected] == events_of(sse({**HEAD, "choices": [choice]}, done=False))
 
 
 def test_a_signature_may_repeat_its_text() -> None:

@@ -25,6 +25,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -347,6 +349,19 @@ def test_a_body() -> None:
             "completion_tokens_details": {"reasoning_tokens": 2},
         },
     }
+
+
+def test_logprobs() -> None:
+    """Beside the choice's text, in a stream and in a body; the bytes are those of the token."""
+    scored = TokensScored((TokenScore("é", -0.5, (("e", -1.0),)),))
+    top = [{"token": "e", "logprob": -1.0, "bytes": [101]}]
+    content = [{"token": "é", "logprob": -0.5, "bytes": [195, 169], "top_logprobs": top}]
+    expected = {"content": content, "refusal": None}
+    assert expected == body(OPENED, TextDelta("é"), scored, STOP)["choices"][0]["logprobs"]
+    one = encoder()
+    stream = one.emit([OPENED, TextDelta("é"), scored, STOP]) + one.end()
+    frames = [msgspec.json.decode(f[6:]) for f in stream.split(b"\n\n") if f.startswith(b"data: {")]
+    assert [expected] == [c["logprobs"] for f in frames for c in f["choices"] if c.get("logprobs")]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,8 @@ from llmgw_domain.stream import (
     TextDelta,
     ThinkingDelta,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
 )
@@ -69,6 +71,19 @@ def test_parts(part: Any, expected: list[StreamEvent]) -> None:
     assert expected == read(parts(part))
 
 
+def test_a_frame_is_read_again_once() -> None:
+    """However many of its parts go on as they came."""
+    raws = [{"somethingNew": n} for n in range(3)]
+    asked: list[int] = []
+
+    def raw() -> list[Raw]:
+        asked.append(1)
+        return [Raw(msgspec.json.encode(part)) for part in raws]
+
+    CandidateReader(0, "r").read(msgspec.convert(parts(*raws), Candidate), raw, [])
+    assert [1] == asked
+
+
 def test_calls_are_counted_over_frames() -> None:
     """Calls are numbered in order of appearance, whichever frame they came in."""
     events = read(parts({"functionCall": {"id": "a", "name": "f"}}), parts({"functionCall": {"id": "b", "name": "f"}}))
@@ -86,6 +101,17 @@ def test_synthetic_ids() -> None:
 def test_ids_differ_between_answers() -> None:
     """The same call in another answer has another id."""
     assert synthetic_id("r1", 0, 0, "f", "{}") != synthetic_id("r2", 0, 0, "f", "{}")
+
+
+def test_logprobs() -> None:
+    """Each token with the likeliest ones in its place, which Google may leave out."""
+    result = {
+        "chosenCandidates": [{"token": "a", "logProbability": -0.5}, {"token": "b", "logProbability": -1.0}, {}],
+        "topCandidates": [{"candidates": [{"token": "x", "logProbability": -2.0}]}, None],
+    }
+    scores = (TokenScore("a", -0.5, (("x", -2.0),)), TokenScore("b", -1.0), TokenScore("", 0.0))
+    assert [TextDelta("ab"), TokensScored(scores)] == read(parts({"text": "ab"}, logprobsResult=result))
+    assert [] == read(parts(logprobsResult={}))
 
 
 def test_grounding_offsets_are_characters() -> None:

@@ -25,6 +25,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -155,6 +157,21 @@ def test_one_write_is_one_object() -> None:
 def test_parts(events: list[StreamEvent], expected: Any) -> None:
     """Each kind of event has its part; a signature is base64 and stands on a part of its own kind."""
     assert expected == parts(objects("sse", encoder().emit(events))[0])
+
+
+def test_logprobs() -> None:
+    """They go with the next parts, and with the body's candidate."""
+    scored = TokensScored((TokenScore("é", -0.5, (("e", -1.0),)),))
+    expected = {
+        "chosenCandidates": [{"token": "é", "logProbability": -0.5}],
+        "topCandidates": [{"candidates": [{"token": "e", "logProbability": -1.0}]}],
+    }
+    one = encoder()
+    assert b"" == one.emit([scored])
+    made = objects("sse", one.emit([TextDelta("é")]) + one.emit([TextDelta("a")]))
+    assert [expected, None] == [m["candidates"][0].get("logprobsResult") for m in made]
+    whole = msgspec.json.decode(encoder().body(Answer.fold([TextDelta("é"), scored, Finished(FinishReason.STOP)])))
+    assert expected == whole["candidates"][0]["logprobsResult"]
 
 
 def test_a_signature_in_a_later_write() -> None:

@@ -57,10 +57,11 @@ def test_an_unfinished_object_is_no_frame() -> None:
 
 
 def test_a_frame_is_bounded() -> None:
-    """A frame that grows over its bound is refused."""
+    """A frame that grows over its bound is refused and ends the stream."""
     cutter = ArrayCutter(max_frame=10)
     with pytest.raises(FrameTooLarge):
         cutter.feed(b'[{"a": "xxxxxxxxxxxx')
+    assert [] == [*cutter.feed(STREAM), *cutter.finish()]
 
 
 @given(st.lists(st.binary(max_size=30), max_size=5))

@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, HostedTool, OutputFormat, Reasoning, Text, Tool, ToolChoice, Turn
-from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.dialect import TargetFacts
 from llmgw_protocols.gemini.render import render_request
 
@@ -206,6 +206,28 @@ def test_googles_fields_of_other_clients_pass() -> None:
     """A client of another dialect may name Google's own fields."""
     body, lossy = rendered(extras={"safety_settings": Raw(b'[{"category":"x"}]'), "cached_content": Raw(b'"c"')})
     assert (body["safetySettings"], body["cachedContent"], lossy) == ([{"category": "x"}], "c", ())
+
+
+@pytest.mark.parametrize(
+    ("packed", "expected", "lost"),
+    [
+        (b'{"google":{"safety_settings":[],"cached_content":"c"}}', {"safetySettings": [], "cachedContent": "c"}, ()),
+        (b'{"google":{"thinking_config":{"thinking_level":"low"}}}', {}, ()),
+        (b'{"google":{"new":1}}', {}, ("extra_body",)),
+        (b'{"google":null,"other":1}', {}, ("extra_body",)),
+    ],
+)
+def test_extra_body(packed: bytes, expected: dict[str, Any], lost: tuple[str, ...]) -> None:
+    """What clients of Google's own compatible endpoint pack up is taken out; what nobody knows is reported."""
+    body, lossy = rendered(extras={"extra_body": Raw(packed)})
+    assert ({**expected, "contents": body["contents"]}, lost) == (body, lossy)
+
+
+@pytest.mark.parametrize("packed", [b"7", b'{"google":[]}'])
+def test_an_extra_body_that_is_none(packed: bytes) -> None:
+    """It is the client's mistake."""
+    with pytest.raises(InvalidField, match="extra_body"):
+        rendered(extras={"extra_body": Raw(packed)})
 
 
 def test_googles_own_extras_go_back_to_their_places() -> None:

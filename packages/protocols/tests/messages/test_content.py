@@ -132,6 +132,7 @@ def test_own_files() -> None:
         ("5", b'{"value":5}', True),
         ("[1", b'{"__raw_arguments":"[1"}', False),
         ('{"a":', b'{"__raw_arguments":"{\\"a\\":"}', False),
+        ('{"a":1e400,"b":1.50}', b'{"a":1e400,"b":1.50}', True),
         ("[" * 5000, b'{"__raw_arguments":"' + b"[" * 5000 + b'"}', False),
     ],
 )

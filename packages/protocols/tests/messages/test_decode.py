@@ -18,6 +18,7 @@ from llmgw_domain.stream import (
     FinishReason,
     OpaqueMade,
     Opened,
+    RefusalDelta,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -332,3 +333,33 @@ def test_never_raises(noise: bytes, frames: Sequence[bytes]) -> None:
     seen = b"".join(f.raw for f in [*decoder.feed(data), *decoder.finish()])
     MESSAGES.decoder().whole(data)
     assert data.strip() == seen.strip()
+
+
+@pytest.mark.parametrize(
+    ("details", "words", "detail"),
+    [
+        ({"type": "refusal", "category": "cyber", "explanation": "Not that."}, "Not that.", "Not that."),
+        ({"type": "refusal", "category": "cyber", "explanation": None}, "The model declined to answer.", "cyber"),
+        (None, "The model declined to answer.", "refusal"),
+    ],
+)
+def test_a_refusal_has_words(details: dict[str, object] | None, words: str, detail: str) -> None:
+    """Anthropic tells the reason beside the content; clients of other dialects read it as a refusal."""
+    delta_ = {"stop_reason": "refusal", "stop_details": details}
+    stream = sse(HEAD, {"type": "message_delta", "delta": delta_}, {"type": "message_stop"})
+    streamed = [e for f in MESSAGES.decoder().feed(stream) for e in f.events]
+    expected = [RefusalDelta(words), Finished(FinishReason.CONTENT_FILTER, detail=detail)]
+    assert expected == streamed[-2:]
+    body = msgspec.json.encode({"content": [], "stop_reason": "refusal", "stop_details": details})
+    assert expected == MESSAGES.decoder().whole(body)[-2:]
+
+
+def test_a_frame_that_is_too_large_is_one_failure() -> None:
+    """However many reads follow; behind the end of an answer it is none."""
+    large = b"data: " + b"x" * (33 * 1024 * 1024)
+    for before, expected in (((HEAD,), [Failed]), (ENDING, [])):
+        decoder = MESSAGES.decoder()
+        decoder.feed(sse(*before))
+        frames = [*decoder.feed(large), *decoder.feed(large), *decoder.finish()]
+        assert expected == [type(e) for f in frames for e in f.events]
+        assert decoder.complete == (not expected)

@@ -99,4 +99,11 @@ def test_open(schema: str) -> None:
 def test_number_out_of_range() -> None:
     """A number that can't be read is refused by name."""
     with pytest.raises(InvalidField, match="response_format"):
-        closed(_raw('{"maximum":1e400}'), "response_format")
+        closed(_raw('{"maximum":1e99999999999999999999}'), "response_format")
+
+
+def test_numbers_keep_their_digits() -> None:
+    """Those of enums stay in place, those of bounds move to the description, as they were written."""
+    schema = closed(_raw('{"enum":[1.50,0.1000000000000000055511151231257827],"maximum":2.0}'), "x")
+    assert b'"enum":[1.50,0.1000000000000000055511151231257827]' in bytes(schema or b"")
+    assert b'\\"maximum\\":2.0' in bytes(schema or b"")

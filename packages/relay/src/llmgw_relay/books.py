@@ -141,6 +141,7 @@ class Books:
             tags=call.tags,
             retry_count=headers.get("x-stainless-retry-count", "")[:8],
             config_version=admission.catalog.version,
+            endpoint=_endpoint(call),
         )
 
     @property
@@ -169,6 +170,14 @@ def common_headers(dialect: Dialect, request_id: str, version: str, attempts: in
         # Anthropic's SDKs read this name into their exceptions.
         headers.append((b"request-id", request_id.encode()))
     return headers
+
+
+def _endpoint(call: Call) -> str:
+    if call.resource is not None:
+        return call.resource.kind
+    if call.enquiry is not None:
+        return call.enquiry.name
+    return "models" if call.verb is Verb.LIST else ""
 
 
 def _detail(error: GatewayError, attempt: Attempt | None) -> str:

@@ -35,7 +35,7 @@ class Continuing:
     async def resume(self, envelope: Envelope, route: Route) -> tuple[Envelope, Route]:
         """The request with what the gateway keeps of it, and the accounts that can serve it.
 
-        Raises `NotFound` for what is not the tenant's, `BadRequest` where the holder does not serve the model.
+        Raises `ObjectNotFound` for what is not the tenant's, `BadRequest` where the holder does not serve the model.
         """
         if self._dialect.name == _RESPONSES:
             envelope = await self._with_history(envelope)

@@ -15,6 +15,7 @@ from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage, Chosen
 from llmgw_relay.continuing import Continuing
+from llmgw_relay.endings import stream_errors
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.retry import cannot_answer, may_retry
@@ -144,7 +145,10 @@ class Exchange(Carriage):
         )
 
     def _stream_errors(self) -> StreamErrors:
-        return self._call.stream_errors or self._admission.policy.stream_errors or self._parts.config.stream_errors
+        user_agent = self._call.wire.headers.get("user-agent", "")
+        return stream_errors(
+            self._call.stream_errors, self._admission.policy.stream_errors, self._parts.config.stream_errors, user_agent
+        )
 
     async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
         self._books.asked()

@@ -68,3 +68,5 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     retry_count: str = ""
     """The client's own retry number, from `x-stainless-retry-count`."""
     config_version: str = ""
+    endpoint: str = ""
+    """What was asked for where it is no chat: `models`, `embeddings`, `count_tokens`, `files`, ..."""

@@ -16,7 +16,7 @@ from urllib.parse import urlencode
 import msgspec
 
 from llmgw_domain import Account, Candidate, Route, Usage
-from llmgw_domain.errors import BadRequest, GatewayError, InvalidField, KeyNotAllowed, TooLarge
+from llmgw_domain.errors import BadRequest, GatewayError, InvalidField, KeyNotAllowed, ObjectNotFound, TooLarge
 from llmgw_domain.models import Model, Target
 from llmgw_domain.stream import UsageReported
 from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources, toplevel
@@ -32,10 +32,11 @@ from llmgw_relay.lists import Lists, items_page
 from llmgw_relay.meter import Meter
 from llmgw_relay.objects import Owned
 from llmgw_relay.ownership import Ownership
-from llmgw_relay.ports import Upload
+from llmgw_relay.ports import Upload, UpstreamReply
 from llmgw_relay.retry import may_retry, unprocessed
 
 _JSON = "application/json"
+_NOT_FOUND = 404
 _MAX_JSON = 4 * 1024 * 1024
 """Bytes of a JSON request or of a JSON answer that is read for ids; OpenAI's are some kilobytes."""
 
@@ -48,10 +49,9 @@ class Forwarding(Carriage):
 
     async def _answer(self) -> Reply:
         resource = self._resource
-        self._books.model = resource.kind
         if resource.kind in ENDPOINTS and not self._admission.policy.allows_endpoint(resource.kind):
             raise KeyNotAllowed(
-                f"This key may not use {resource.path!r}: its policy does not name {resource.kind!r} in endpoints."
+                f"This key may not use '/v1{resource.path}': its policy does not name {resource.kind!r} in endpoints."
             )
         self._ownership = Ownership(self._parts.objects, self._admission)
         if resource.aim == "list":
@@ -90,10 +90,9 @@ class Forwarding(Carriage):
         return Sending()
 
     async def _aim(self, sending: Sending) -> Route:
-        """Which accounts may be asked. Raises `NotFound` for an object that is not the tenant's."""
+        """Which accounts may be asked. Raises `ObjectNotFound` for an object that is not the tenant's."""
         resource = self._resource
         if resource.aim == "model":
-            self._books.model = ""
             route = self._route(sending.model())
             return self._speaking(route)
         named = [resource.id] if resource.id else sending.references()
@@ -104,8 +103,8 @@ class Forwarding(Carriage):
         tiers = tuple(tuple(c for c in tier if c.account.provider.speaks_openai) for tier in route.tiers)
         if not any(tiers):
             raise BadRequest(
-                f"The model {route.model.name!r} leads to no account with OpenAI's API, which {self._resource.path!r} "
-                "is passed through to.",
+                f"The model {route.model.name!r} leads to no account with OpenAI's API, and '/v1{self._resource.path}' is "
+                "passed through to such accounts alone.",
                 param="model",
             )
         return Route(route.model, tiers)
@@ -165,7 +164,7 @@ class Forwarding(Carriage):
         reply = await attempt.open(self._parts.upstream)
         if reply.status >= 400:
             body = await reply.read(_MAX_JSON)
-            raise attempt.fault(reply.status, reply.headers, body)
+            raise self._fault(attempt, reply, body)
         self._books.first_byte()
         content_type = reply.headers.get("content-type", "application/octet-stream")
         headers = self._books.headers(attempt, content_type)
@@ -174,6 +173,13 @@ class Forwarding(Carriage):
             return await self._whole(attempt, headers)
         self._stream = self._chunks(attempt)
         return Reply(reply.status, headers, chunks=self._stream)
+
+    def _fault(self, attempt: Attempt, reply: UpstreamReply, body: bytes) -> GatewayError:
+        """What a refusal means. Where an object is asked for, it is the object that was not found, not a model."""
+        error = attempt.fault(reply.status, reply.headers, body)
+        if reply.status == _NOT_FOUND and self._resource.aim == "object":
+            return ObjectNotFound(error.upstream_message, param="id", upstream_status=reply.status)
+        return error
 
     def _is_small_json(self, content_type: str, length: str | None) -> bool:
         # What a file holds is its owner's, even where it is JSON.

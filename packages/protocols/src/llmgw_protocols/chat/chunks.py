@@ -16,6 +16,8 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
+from llmgw_domain.stream import TokenScore
+from llmgw_protocols import data_url
 from llmgw_protocols.chat._wire import ExtraContent, Google
 from llmgw_protocols.chat.usage import WireUsage
 
@@ -111,6 +113,12 @@ class ImageUrl(msgspec.Struct, frozen=True, gc=False):
 class MadeImage(msgspec.Struct, frozen=True, gc=False):
     image_url: ImageUrl | None = None
 
+    @property
+    def inline(self) -> tuple[str, str] | None:
+        """Media type and base64 of an image in the answer itself; None for one at an address."""
+        head, _, content = (self.image_url.url if self.image_url else "").partition(",")
+        return (head[5:].partition(";")[0] or "image/png", content) if data_url.is_data_url(head) else None
+
 
 class Delta(msgspec.Struct, frozen=True, gc=False):
     content: str | list[Piece] | None = None
@@ -125,6 +133,25 @@ class Delta(msgspec.Struct, frozen=True, gc=False):
     images: list[MadeImage] | None = None
 
 
+class Candidate(msgspec.Struct, frozen=True, gc=False):
+    token: str
+    logprob: float
+
+
+class Scored(Candidate, frozen=True, gc=False):
+    """A token of the answer; `top_logprobs` are the likeliest in its place."""
+
+    top_logprobs: list[Candidate] | None = None
+
+    @property
+    def score(self) -> TokenScore:
+        return TokenScore(self.token, self.logprob, tuple((t.token, t.logprob) for t in self.top_logprobs or ()))
+
+
+class Logprobs(msgspec.Struct, frozen=True, gc=False):
+    content: list[Scored] | None = None
+
+
 class WireChoice(msgspec.Struct, frozen=True, gc=False):
     index: int | None = None
     delta: Delta | None = None
@@ -134,6 +161,7 @@ class WireChoice(msgspec.Struct, frozen=True, gc=False):
     finish_reason: str | None = None
     native_finish_reason: str | None = None
     stop_reason: str | int | None = None
+    logprobs: Logprobs | None = None
     error: Raw = _ABSENT
 
 

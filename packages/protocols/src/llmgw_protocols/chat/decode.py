@@ -31,11 +31,11 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
 )
-from llmgw_protocols import data_url
 from llmgw_protocols.chat import chunks, errors, formats, usage
 from llmgw_protocols.dialect import Frame
 from llmgw_protocols.sse import FrameTooLarge, SseCutter, SseFrame, delimited, is_whole
@@ -89,7 +89,8 @@ class ChatDecoder:
         try:
             return self._frames(self._cutter.feed(data))
         except FrameTooLarge as error:
-            return [Frame(b"", self._fail(UpstreamMalformed(detail=str(error))))]
+            told = self._failed or self._done
+            return [] if told else [Frame(b"", self._fail(UpstreamMalformed(detail=str(error))))]
 
     def finish(self) -> list[Frame]:
         if self._failed and not self._told:
@@ -204,7 +205,7 @@ class _Call:
         self.id = ""
         self.name: str | None = None
         self.custom = False
-        self.waiting = ""
+        self.waiting: list[str] = []
 
 
 class _Choice:
@@ -227,6 +228,8 @@ class _Choice:
         """Appends the events of a piece; an error ends the answer."""
         if delta is not None:
             self._read_delta(delta, events)
+        if wire.logprobs and wire.logprobs.content:
+            events.append(TokensScored(tuple(token.score for token in wire.logprobs.content), self.index))
         reason = wire.finish_reason
         if bytes(wire.error) not in _NO_ERROR:
             return errors.in_band(b'{"error":' + bytes(wire.error) + b"}")
@@ -278,9 +281,8 @@ class _Choice:
 
     def _read_rest(self, delta: chunks.Delta, events: list[StreamEvent]) -> None:
         for image in delta.images or ():
-            url = image.image_url.url if image.image_url else ""
-            if data_url.is_data_url(url):
-                events.append(MediaMade(*_inline(url), self.index))
+            if inline := image.inline:
+                events.append(MediaMade(*inline, self.index))
         for call in delta.tool_calls or ():
             self._read_call(call, events)
         if delta.function_call and not delta.function_call.is_blank:
@@ -332,7 +334,7 @@ class _Choice:
         call.custom = call.custom or wire.is_custom
         fragment = function.fragment
         if call.name is None and not function.name:
-            call.waiting += fragment
+            call.waiting.append(fragment)
             return
         if call.name is None:
             self._open_call(call, function.name or "", wire.signature, events)
@@ -343,9 +345,9 @@ class _Choice:
         call.name = name
         call.id = call.id or self._ids(self.index, call.index)
         events.append(ToolOpened(call.index, call.id, name, signature, self.index, call.custom))
-        if call.waiting:
-            events.append(ToolDelta(call.index, call.waiting, self.index))
-            call.waiting = ""
+        if waiting := "".join(call.waiting):
+            events.append(ToolDelta(call.index, waiting, self.index))
+            call.waiting.clear()
 
     def _call_of(self, wire: chunks.Call) -> _Call:
         """The call that a piece belongs to: by index, else by id, else the last one.
@@ -375,8 +377,3 @@ def _is_error(chunk: chunks.Chunk) -> bool:
     if chunk.object == "error" or (chunk.x_groq is not None and chunk.x_groq.error):
         return True
     return bytes(chunk.error) not in _NO_ERROR
-
-
-def _inline(url: str) -> tuple[str, str]:
-    head, _, data = url.partition(",")
-    return head[5:].partition(";")[0] or "image/png", data

@@ -31,6 +31,7 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -129,10 +130,14 @@ class ChatEncoder:
             case ToolDelta(call=call, fragment=fragment, choice=index):
                 choice = self._begun(index, out)
                 member = b'"custom":{"input":' if call in choice.custom else b'"function":{"arguments":'
-                piece = b'{"tool_calls":[{"index":%d,%b%b}}]}' % (call, member, _encode(fragment))
-                out.append(self._delta(choice, piece))
+                call_piece = b'{"tool_calls":[{"index":%d,%b%b}}]}' % (call, member, _encode(fragment))
+                out.append(self._delta(choice, call_piece))
             case Cited(choice=index):
                 self._begun(index, out).cited.append(message.annotation(event))
+            case TokensScored(tokens=tokens, choice=index):
+                self._begun(index, out)
+                piece = {"index": index, "delta": {}, "logprobs": message.logprobs(tokens), "finish_reason": None}
+                out.append(self._chunk([piece], {}))
             case Finished(reason=reason, choice=index):
                 self._begun(index, out).finished = True
                 self._held.setdefault(index, reason.value)

@@ -7,10 +7,11 @@ reasoning on the next turn.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from llmgw_domain.chat import Image, Inline, RedactedThinking, Thinking, ToolCall
-from llmgw_domain.stream import Choice, Cited
+from llmgw_domain.stream import Choice, Cited, TokenScore
 from llmgw_protocols import data_url
 from llmgw_protocols.chat import formats
 
@@ -18,7 +19,8 @@ from llmgw_protocols.chat import formats
 def choice(answered: Choice, model: str) -> dict[str, Any]:
     """An entry of `choices` in a whole body."""
     finish = answered.finish.reason.value if answered.finish else None
-    return {"index": answered.index, "message": _message(answered, model), "finish_reason": finish, "logprobs": None}
+    scores = logprobs(answered.scores) if answered.scores else None
+    return {"index": answered.index, "message": _message(answered, model), "finish_reason": finish, "logprobs": scores}
 
 
 def call(id_: str, name: str, text: str, signature: str | None, custom: bool) -> dict[str, Any]:
@@ -36,6 +38,19 @@ def annotation(cited: Cited) -> dict[str, Any]:
     """A citation. Unknown bounds are those of an empty span, because the field has no null."""
     span = {"start_index": cited.start or 0, "end_index": cited.end or 0}
     return {"type": "url_citation", "url_citation": {"url": cited.url, "title": cited.title, **span}}
+
+
+def logprobs(scores: Sequence[TokenScore]) -> dict[str, Any]:
+    """The scores of a choice's tokens."""
+    tokens = [
+        {**_scored(s.token, s.logprob), "top_logprobs": [_scored(token, logprob) for token, logprob in s.top]}
+        for s in scores
+    ]
+    return {"content": tokens, "refusal": None}
+
+
+def _scored(token: str, logprob: float) -> dict[str, Any]:
+    return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
 
 
 def image(media_type: str, data: str) -> dict[str, Any]:

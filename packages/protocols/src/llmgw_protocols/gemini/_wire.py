@@ -70,6 +70,22 @@ class Citations(msgspec.Struct, rename="camel"):
     citations: list[Citation] | None = None
 
 
+class Scored(msgspec.Struct, rename="camel"):
+    token: str = ""
+    log_probability: float = 0.0
+
+
+class TopCandidates(msgspec.Struct, rename="camel"):
+    candidates: list[Scored] | None = None
+
+
+class Logprobs(msgspec.Struct, rename="camel"):
+    """The tokens of the answer, and the likeliest ones in the place of each."""
+
+    chosen_candidates: list[Scored] | None = None
+    top_candidates: list[TopCandidates | None] | None = None
+
+
 class Candidate(msgspec.Struct, rename="camel"):
     index: int | None = None
     content: Content | None = None
@@ -77,6 +93,7 @@ class Candidate(msgspec.Struct, rename="camel"):
     finish_message: str | None = None
     grounding_metadata: Grounding | None = None
     citation_metadata: Citations | None = None
+    logprobs_result: Logprobs | None = None
 
 
 class PromptFeedback(msgspec.Struct, rename="camel"):

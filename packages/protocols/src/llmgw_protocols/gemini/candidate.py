@@ -18,10 +18,21 @@ from llmgw_domain.stream import (
     TextDelta,
     ThinkingDelta,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
 )
-from llmgw_protocols.gemini._wire import Candidate, Citation, FunctionCall, Grounding, GroundingChunk, Part
+from llmgw_protocols.gemini._wire import (
+    Candidate,
+    Citation,
+    FunctionCall,
+    Grounding,
+    GroundingChunk,
+    Logprobs,
+    Part,
+    TopCandidates,
+)
 from llmgw_protocols.gemini.arguments import text_of
 from llmgw_protocols.gemini.finish import finished
 from llmgw_protocols.gemini.offsets import Offsets
@@ -58,11 +69,16 @@ class CandidateReader:
     def read(self, candidate: Candidate, raw: Callable[[], list[msgspec.Raw]], out: list[StreamEvent]) -> None:
         """Appends the events of one frame's piece; `raw` gives its parts as they came, for those that stay so."""
         starts: list[int] = []
+        raws: list[msgspec.Raw] | None = None
         parts = candidate.content.parts if candidate.content is not None else None
         for number, part in enumerate(parts or ()):
             starts.append(self._offsets.bytes)
             if not self._read_part(part, out):
-                self._read_other(raw()[number], out)
+                # The frame is read a second time for these, and no more often than that.
+                raws = raw() if raws is None else raws
+                self._read_other(raws[number], out)
+        if candidate.logprobs_result is not None:
+            self._read_scores(candidate.logprobs_result, out)
         if candidate.grounding_metadata is not None:
             self._read_grounding(candidate.grounding_metadata, starts, out)
         if candidate.citation_metadata is not None:
@@ -132,6 +148,15 @@ class CandidateReader:
         elif signature is not None and bytes(signature) != b"null":
             out.append(ThinkingSigned(msgspec.json.decode(signature, type=str), self.choice, _FAMILY))
 
+    def _read_scores(self, result: Logprobs, out: list[StreamEvent]) -> None:
+        chosen, tops = result.chosen_candidates or (), result.top_candidates or ()
+        tokens = [
+            TokenScore(c.token, c.log_probability, _top(tops[at]) if at < len(tops) else ())
+            for at, c in enumerate(chosen)
+        ]
+        if tokens:
+            out.append(TokensScored(tuple(tokens), self.choice))
+
     # --- sources ------------------------------------------------------------------------------------------------------
 
     def _read_grounding(self, grounding: Grounding, starts: list[int], out: list[StreamEvent]) -> None:
@@ -170,3 +195,8 @@ class CandidateReader:
         first = None if start is None else self._offsets.char_at(start)
         last = None if end is None else self._offsets.char_at(min(end, self._offsets.bytes))
         out.append(Cited(url, title, first, last, self.choice))
+
+
+def _top(place: TopCandidates | None) -> tuple[tuple[str, float], ...]:
+    candidates = place.candidates if place is not None else None
+    return tuple((c.token, c.log_probability) for c in candidates or ())

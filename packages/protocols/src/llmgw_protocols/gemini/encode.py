@@ -28,6 +28,8 @@ from llmgw_domain.stream import (
     TextDelta,
     ThinkingDelta,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -47,13 +49,15 @@ _json = msgspec.json.Encoder().encode
 class _Open:
     """A choice that is being written."""
 
-    __slots__ = ("calls", "cited", "end", "offsets", "parts", "thinking")
+    __slots__ = ("calls", "cited", "end", "offsets", "parts", "scores", "thinking")
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
         """Not yet sent."""
         self.calls: dict[int, tuple[ToolOpened, list[str]]] = {}
         self.cited: list[Cited] = []
+        self.scores: list[TokenScore] = []
+        """Not yet sent: they go with the next parts."""
         self.end: Finished | None = None
         self.offsets = Offsets()
         self.thinking = False
@@ -73,9 +77,10 @@ class GeminiEncoder:
     def emit(self, events: Sequence[StreamEvent]) -> bytes:
         for event in events:
             self._take(event)
-        candidates = [_candidate(n, c.parts) for n, c in self._choices.items() if c.parts]
-        for choice in self._choices.values():
-            choice.parts = []
+        ready = [(n, c) for n, c in self._choices.items() if c.parts]
+        candidates = [_candidate(n, c.parts, c.scores) for n, c in ready]
+        for _, choice in ready:
+            choice.parts, choice.scores = [], []
         return self._frame(self._object(candidates)) if candidates else b""
 
     def observe(self, events: Sequence[StreamEvent]) -> None:
@@ -99,7 +104,8 @@ class GeminiEncoder:
         for choice in answer.choices:
             offsets = Offsets()
             offsets.add(choice.text)
-            candidate = _candidate(choice.index, [p for b in choice.blocks if (p := _part(b)) is not None])
+            parts = [p for b in choice.blocks if (p := _part(b)) is not None]
+            candidate = _candidate(choice.index, parts, choice.scores)
             _add_end(candidate, choice.finish, choice.citations, offsets)
             whole["candidates"].append(candidate)
         if answer.usage is not None:
@@ -135,7 +141,7 @@ class GeminiEncoder:
 
     def _last(self, number: int, choice: _Open) -> Part:
         parts = [*choice.parts, *(_call_part(head, "".join(said)) for head, said in choice.calls.values())]
-        candidate = _candidate(number, parts or [{"text": ""}])
+        candidate = _candidate(number, parts or [{"text": ""}], choice.scores)
         _add_end(candidate, choice.end, choice.cited, choice.offsets)
         return candidate
 
@@ -159,8 +165,20 @@ class GeminiEncoder:
         return f"<GeminiEncoder {self._context.form} {'opened' if self._opened else 'new'}>"
 
 
-def _candidate(number: int, parts: list[Part]) -> Part:
-    return {"content": {"role": "model", "parts": parts}, "index": number}
+def _candidate(number: int, parts: list[Part], scores: Sequence[TokenScore]) -> Part:
+    candidate: Part = {"content": {"role": "model", "parts": parts}, "index": number}
+    return {**candidate, "logprobsResult": _logprobs(scores)} if scores else candidate
+
+
+def _logprobs(scores: Sequence[TokenScore]) -> Part:
+    return {
+        "chosenCandidates": [_scored(s.token, s.logprob) for s in scores],
+        "topCandidates": [{"candidates": [_scored(token, logprob) for token, logprob in s.top]} for s in scores],
+    }
+
+
+def _scored(token: str, logprob: float) -> Part:
+    return {"token": token, "logProbability": logprob}
 
 
 def _grow(choice: _Open, text: str, *, thought: bool) -> None:
@@ -190,6 +208,8 @@ def _take_rarer(choice: _Open, event: StreamEvent) -> None:
             choice.parts.append(_opaque(json))
         case Cited():
             choice.cited.append(event)
+        case TokensScored(tokens=tokens):
+            choice.scores += tokens
         case Finished():
             choice.end = event
 

@@ -29,33 +29,46 @@ class ArrayCutter:
     """Cuts a stream into frames; the result does not depend on where the reads were split."""
 
     def __init__(self, max_frame: int = MAX_FRAME) -> None:
-        self._rest = b""
+        # A bytearray, because a frame of megabytes comes in thousands of reads and may not be copied at each of them.
+        self._rest = bytearray()
         self._at = 0
         self._depth = 0
         self._in_string = False
         self._start: int | None = None
         self._max = max_frame
+        self._overrun = False
         self.opened = False
         """The array's opening bracket was seen."""
         self.closed = False
         """The array's closing bracket was seen."""
 
     def feed(self, data: bytes) -> list[ArrayFrame]:
-        """The frames that are now complete. Raises `FrameTooLarge`."""
+        """The frames that are now complete. Raises `FrameTooLarge`, once: there are no frames behind that one."""
+        if self._overrun:
+            return []
         self._rest += data
         frames: list[ArrayFrame] = []
+        begin = 0
         while (end := self._next_end()) is not None:
-            start = self._start
-            frames.append(ArrayFrame(self._rest[:end], None if start is None else self._rest[start:end]))
-            self._rest = self._rest[end:]
-            self._at, self._start = 0, None
+            inner = None if self._start is None else bytes(self._rest[self._start : end])
+            frames.append(ArrayFrame(bytes(self._rest[begin:end]), inner))
+            begin, self._start = end, None
+        self._drop(begin)
         if len(self._rest) > self._max:
+            self._overrun, self._rest = True, bytearray()
             raise FrameTooLarge(f"a frame is larger than {self._max} bytes")
         return frames
 
+    def _drop(self, count: int) -> None:
+        """Lets go of bytes that stand in frames."""
+        del self._rest[:count]
+        self._at -= count
+        if self._start is not None:
+            self._start -= count
+
     def finish(self) -> list[ArrayFrame]:
         """White space behind the end; an unfinished object is no frame."""
-        rest, self._rest, self._at = self._rest, b"", 0
+        rest, self._rest, self._at = bytes(self._rest), bytearray(), 0
         return [ArrayFrame(rest, None)] if rest and not rest.strip() else []
 
     def _next_end(self) -> int | None:

@@ -9,6 +9,7 @@ import msgspec
 
 from llmgw_domain.chat import ChatRequest, HostedTool, OutputFormat, Reasoning, Tool, ToolChoice
 from llmgw_protocols.gemini import schema
+from llmgw_protocols.gemini.fields import decoded
 from llmgw_protocols.gemini.models import Traits, thinking_for
 from llmgw_protocols.losses import Losses
 
@@ -42,6 +43,8 @@ _PASSED = {
     "cachedContent": "cachedContent",
 }
 _REFUSED = frozenset({"mcp_servers", "thread", "compaction", "audio"})
+_NULL = msgspec.Raw(b"null")
+_MEMBERS = msgspec.json.Decoder(dict[str, msgspec.Raw] | None)
 _EMPTY = frozenset({b"null", b"{}", b"[]", b'""', b"false"})
 
 
@@ -186,12 +189,17 @@ def _described(tool: Tool) -> str:
 
 
 def extras_into(request: ChatRequest, body: Object, losses: Losses) -> None:
-    """Puts what Google knows into `body`. Raises `UnsupportedField` for what changes the kind of the answer."""
+    """Puts what Google knows into `body`.
+
+    Raises `UnsupportedField` for what changes the kind of the answer, `InvalidField` for an `extra_body` that is none.
+    """
     for name, raw in request.extras.items():
         if request.family == "google":
             _own(name, raw, body)
         elif name in _PASSED:
             body[_PASSED[name]] = raw
+        elif name == "extra_body" and request.family == "openai":
+            _unpacked(raw, body, losses)
         elif bytes(raw) not in _EMPTY and name not in _SILENT:
             _foreign(name, bytes(raw), losses)
 
@@ -202,6 +210,18 @@ def _own(name: str, raw: msgspec.Raw, body: Object) -> None:
         body.setdefault(head, {})[key] = raw
     else:
         body[name] = raw
+
+
+def _unpacked(raw: msgspec.Raw, body: Object, losses: Losses) -> None:
+    """What clients of Google's compatible endpoint put into `extra_body.google`; its thinking is read already."""
+    said = decoded(_MEMBERS, raw, "extra_body", "an object") or {}
+    google = decoded(_MEMBERS, said.pop("google", _NULL), "extra_body.google", "an object") or {}
+    google.pop("thinking_config", None)
+    for name, value in google.items():
+        if name in _PASSED:
+            body[_PASSED[name]] = value
+    if said or google.keys() - _PASSED.keys():
+        losses.add("extra_body")
 
 
 def _foreign(name: str, value: bytes, losses: Losses) -> None:

@@ -9,11 +9,13 @@ JSON Schema. Property names are never touched, whatever they are called.
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import msgspec
 
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import exact
 from llmgw_protocols.gemini.fields import camel
 
 Node = dict[str, Any]
@@ -64,24 +66,24 @@ def for_gemini(schema: msgspec.Raw, where: str, lost: Report) -> msgspec.Raw:
 
     `lost` is called for branches of an `allOf` that could not be told in full.
     """
-    return msgspec.Raw(msgspec.json.encode(_narrow(_loaded(schema, where), where, 0, lost)))
+    return exact.write(_narrow(_loaded(schema, where), where, 0, lost))
 
 
 def from_openapi(schema: msgspec.Raw, where: str) -> msgspec.Raw:
     """Gemini's OpenAPI `Schema` as plain JSON Schema. Raises `InvalidField` on `where` if it is no schema."""
-    return msgspec.Raw(msgspec.json.encode(_widen(_loaded(schema, where), where, 0)))
+    return exact.write(_widen(_loaded(schema, where), where, 0))
 
 
 def is_empty(schema: msgspec.Raw) -> bool:
     """Whether a parameters' schema describes no parameters at all."""
-    node = msgspec.json.decode(schema)
+    node = exact.read(schema)
     says = ("properties", "$ref", "anyOf", "oneOf", "allOf", "additionalProperties", "patternProperties")
     return isinstance(node, dict) and not any(node.get(name) for name in says)
 
 
 def _loaded(schema: msgspec.Raw, where: str) -> Node:
     try:
-        node = msgspec.json.decode(schema)
+        node = exact.read(schema)
     except (msgspec.DecodeError, RecursionError):
         node = None
     if not isinstance(node, dict):
@@ -199,7 +201,7 @@ def _without_clash(node: Node, lost: Report) -> Node:
 
 def _narrow_enum(node: Node) -> None:
     values = node["enum"] if isinstance(node["enum"], list) else []
-    kept = [v for v in values if isinstance(v, str | int | float) and not isinstance(v, bool)]
+    kept = [v for v in values if isinstance(v, str | int | Decimal) and not isinstance(v, bool)]
     if kept:
         node["enum"] = kept
     else:

@@ -32,6 +32,7 @@ from llmgw_domain.chat import (
     Video,
 )
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import exact
 from llmgw_protocols.losses import Losses
 
 MAX_MARKS = 4
@@ -40,7 +41,6 @@ FILES_BETA = "files-api-2025-04-14"
 _IMAGES = frozenset(("image/jpeg", "image/png", "image/gif", "image/webp"))
 _TEXTUAL = frozenset(("application/json", "application/xml", "application/yaml", "application/javascript"))
 _PDF = "application/pdf"
-_any = msgspec.json.Decoder()
 
 
 class Marks:
@@ -192,7 +192,7 @@ def call_input(arguments: str) -> tuple[dict[str, Any] | msgspec.Raw, bool]:
         return {}, True
     raw = arguments.encode("utf-8", "replace")
     try:
-        value = _any.decode(raw)
+        value = exact.read(raw)
     except (msgspec.DecodeError, RecursionError):
         return {"__raw_arguments": raw.decode()}, False
     return (msgspec.Raw(raw) if isinstance(value, dict) else {"value": msgspec.Raw(raw)}), True

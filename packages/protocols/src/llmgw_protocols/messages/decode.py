@@ -19,6 +19,7 @@ from llmgw_domain.stream import (
     FinishReason,
     OpaqueMade,
     Opened,
+    RefusalDelta,
     StreamEvent,
     TextDelta,
     ThinkingDelta,
@@ -47,6 +48,7 @@ _REASONS = {
 _PLAIN = frozenset(("end_turn", "stop_sequence", "max_tokens", "tool_use"))
 _CITED = "web_search_result_location"
 _FAMILY = "anthropic"
+_DECLINED = "The model declined to answer."
 
 _event = msgspec.json.Decoder(wire.Event).decode
 _message = msgspec.json.Decoder(wire.AnswerMessage).decode
@@ -94,7 +96,8 @@ class MessagesDecoder:
         try:
             return [self._frame(f) for f in self._cutter.feed(data)]
         except FrameTooLarge as error:
-            return [Frame(b"", (self._fail(UpstreamMalformed(detail=str(error))),))]
+            told = self._failed or self._complete
+            return [] if told else [Frame(b"", (self._fail(UpstreamMalformed(detail=str(error))),))]
 
     def finish(self) -> list[Frame]:
         return [self._frame(f) for f in self._cutter.finish()]
@@ -188,7 +191,7 @@ class MessagesDecoder:
     def _message_stop(self, _: wire.Event) -> list[StreamEvent]:
         self._complete = True
         stop = self._stop
-        return [self._finished(stop.stop_reason, stop.stop_sequence, stop.stop_details)]
+        return self._end(stop.stop_reason, stop.stop_sequence, stop.stop_details)
 
     def _error(self, event: wire.Event) -> list[StreamEvent]:
         self._failed = True
@@ -204,7 +207,7 @@ class MessagesDecoder:
             events += self._close(block)
         if message.usage:
             events.append(UsageReported(self._tally.update(message.usage)))
-        events.append(self._finished(message.stop_reason, message.stop_sequence, message.stop_details))
+        events += self._end(message.stop_reason, message.stop_sequence, message.stop_details)
         self._complete = True
         return events
 
@@ -238,15 +241,18 @@ class MessagesDecoder:
             Cited(c.url, c.title or "", block.start, self._length) for c in block.cited if c.type == _CITED and c.url
         ]
 
-    def _finished(self, reason: str | None, sequence: str | None, details: wire.StopDetails | None) -> Finished:
+    def _end(self, reason: str | None, sequence: str | None, details: wire.StopDetails | None) -> list[StreamEvent]:
         canonical = _REASONS.get(reason or "", FinishReason.STOP)
         if canonical is FinishReason.STOP and self._calls and reason != "pause_turn":
             # Some servers of this dialect say end_turn although calls wait for their results.
             canonical = FinishReason.TOOL_CALLS
         detail = None if reason in _PLAIN else reason
-        if reason == "refusal" and details is not None:
-            detail = details.explanation or details.category or reason
-        return Finished(canonical, stop_sequence=sequence, detail=detail)
+        if reason != "refusal":
+            return [Finished(canonical, stop_sequence=sequence, detail=detail)]
+        # Anthropic says why beside the content; clients of other dialects look for words.
+        details = details or wire.StopDetails()
+        detail = details.explanation or details.category or reason
+        return [RefusalDelta(details.explanation or _DECLINED), Finished(canonical, detail=detail)]
 
 
 _Handled = list[StreamEvent] | tuple[StreamEvent, ...]

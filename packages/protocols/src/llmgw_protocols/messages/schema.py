@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import exact
 
 EMPTY = msgspec.Raw(b'{"type":"object","properties":{}}')
 
@@ -37,7 +38,6 @@ _FORMATS = frozenset(("date-time", "time", "date", "duration", "email", "hostnam
 _IGNORED = frozenset(("$schema", "$id", "$comment", "additionalProperties", "definitions"))
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_any = msgspec.json.Decoder()
 
 
 def object_schema(schema: msgspec.Raw | None) -> msgspec.Raw:
@@ -59,8 +59,8 @@ def closed(schema: msgspec.Raw, param: str) -> msgspec.Raw | None:
     Raises `InvalidField` on `param` for a schema that is too deep or can't be read.
     """
     try:
-        node = _any.decode(schema)
-        return None if _is_open(node) else msgspec.Raw(msgspec.json.encode(_closed(node)))
+        node = exact.read(schema)
+        return None if _is_open(node) else exact.write(_closed(node))
     except msgspec.DecodeError as error:
         raise InvalidField(f"{param}: the schema can't be read: {error}.", param=param) from None
     except RecursionError:
@@ -121,6 +121,6 @@ def _with_notes(out: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
         else:
             notes[key] = value
     if notes:
-        text = msgspec.json.encode(notes).decode()
+        text = bytes(exact.write(notes)).decode()
         out["description"] = f"{node['description']} {text}" if isinstance(node.get("description"), str) else text
     return out
