@@ -11,6 +11,7 @@ from aiohttp.abc import AbstractResolver
 from llmgw_domain.errors import BadRequest
 from llmgw_pool import FetchConfig, Fetcher
 from llmgw_pool.testing import RawServer
+from llmgw_relay.testing import MemoryFetch
 
 HOST = "images.test"
 
@@ -102,6 +103,19 @@ async def test_what_an_address_holds(tls):
     names = {line.partition(b":")[0].lower() for line in head.split(b"\r\n")[1:] if line}
     assert {b"host", b"accept", b"accept-encoding", b"connection", b"user-agent"} == names
     assert head.startswith(b"GET /a.png?sig=secret HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("form", ["real", "in memory"])
+async def test_both_forms_of_the_port_keep_its_contract(tls, form):
+    """Contents in the order of their addresses, the same one as often as it is asked for; nothing beside the allowed."""
+    async with RawServer(answering(), tls=tls[0]) as server:
+        known = url(server)
+        port = fetcher(server, tls[1]) if form == "real" else MemoryFetch({known: b"bytes"})
+        other = "https://other.test/a"
+        assert (True, False) == (port.allows(known), port.allows(other))
+        assert [b"bytes", b"bytes"] == await port.fetch([known, known])
+        assert [] == await port.fetch([])
+        assert "fetch.allowed_hosts" in await refused(port, known, other)
 
 
 @pytest.mark.parametrize(
