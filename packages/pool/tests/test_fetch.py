@@ -107,7 +107,7 @@ async def test_what_an_address_holds(tls):
 
 @pytest.mark.parametrize("form", ["real", "in memory"])
 async def test_both_forms_of_the_port_keep_its_contract(tls, form):
-    """Contents in the order of their addresses, the same one as often as it is asked for; nothing beside the allowed."""
+    """Contents in the order of their addresses, one as often as it is asked for; nothing beside the allowed."""
     async with RawServer(answering(), tls=tls[0]) as server:
         known = url(server)
         port = fetcher(server, tls[1]) if form == "real" else MemoryFetch({known: b"bytes"})
