@@ -146,6 +146,7 @@ async def _open(
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
     ):
         file = folder / "gateway.toml"
+        more = more.replace("{simulator}", running.base_url)
         text = CONFIG.format(engine=engine, simulator=running.base_url, hash=HASH, server=server, more=more)
         file.write_text(text)
         given = {"UP_KEY": "sk-up-stream", "GATEWAY_DATA_DIR": str(folder / "data"), **(environ or {})}
@@ -156,7 +157,7 @@ async def _open(
 @pytest.fixture
 def open_stack(tmp_path: Path) -> Opener:
     """Opens a stack: `async with open_stack(engine=..., server=..., more=...)` with further lines of configuration,
-    and `environ` with further variables."""
+    and `environ` with further variables. `{simulator}` in `more` is the simulator's address."""
 
     def opener(**options: Any) -> AbstractAsyncContextManager[Stack]:
         return _open(tmp_path, **options)

@@ -19,14 +19,13 @@ def test_every_error_is_documented_and_stable(error):
 
 
 def test_what_is_the_requests_fault_is_not_retried():
-    """No error that blames the request can be cured by another account, but for three.
+    """No error that blames the request can be cured by another account, but for two.
 
-    A conflict passes, and a model or an object that one account has not may be another's.
+    A conflict passes, and a model that one account has not may be another's.
     """
     assert {e.__name__ for e in TREE if e.blame == "request" and e.retryable} == {
         "Conflict",
         "ModelRefused",
-        "ObjectNotFound",
     }
 
 

@@ -91,3 +91,23 @@ async def test_what_goes_wrong_is_told():
     asked, _ = lists({"error": {"message": "no"}}, status=401)
     with pytest.raises(AccountRejected):
         await shown(asked, owned("a", "x"))
+
+
+async def test_objects_of_one_second_keep_their_places():
+    """Whichever account was used last, and the other way round if the order is."""
+    seen = []
+    for query, order in (({}, "ab"), ({}, "ba"), ({"order": "asc"}, "ab")):
+        asked, _ = lists(page(("x", 1), ("y", 1)), page(("z", 1)), query=query)
+        mine = {"a": owned("a", "x", "y"), "b": owned("b", "z")}
+        ids, _ = await shown(asked, [o for account in order for o in mine[account]])
+        seen.append("".join(ids))
+    assert ["xyz", "xyz", "zyx"] == seen
+
+
+async def test_files_that_a_listed_batch_has_written_are_remembered():
+    """With its tenant and account."""
+    batch = {"id": "batch_1", "object": "batch", "created_at": 1, "status": "completed", "output_file_id": "file-9"}
+    asked, _ = lists({"data": [batch], "has_more": False})
+    await asked.page(resource_at("GET", "/batches"), [Owned(id="batch_1", kind="batches", tenant="t", account="a")])
+    expected = Owned(id="file-9", kind="files", tenant="t", account="a")
+    assert expected == await asked._parts.objects.find("file-9")

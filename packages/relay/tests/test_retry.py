@@ -1,7 +1,7 @@
 import pytest
 
 from llmgw_domain import errors
-from llmgw_relay.retry import may_retry, most_telling
+from llmgw_relay.retry import may_retry, most_telling, unprocessed
 
 
 @pytest.mark.parametrize(
@@ -26,3 +26,21 @@ def test_the_last_error_that_is_nobodys_own_affair_is_told():
     assert most_telling([overload, bad_key]) is overload
     assert most_telling([bad_key, overload]) is overload
     assert most_telling([bad_key]) is bad_key
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (errors.UpstreamUnreachable(), True),
+        (errors.RateLimited(), True),
+        (errors.AccountRejected(), True),
+        (errors.UpstreamNotFound(), True),
+        (errors.UpstreamReset(), False),
+        (errors.UpstreamTimeout(), False),
+        (errors.Overloaded(), False),
+        (errors.UpstreamMalformed(), False),
+    ],
+)
+def test_what_proves_that_nothing_was_done(error, expected):
+    """The provider was not reached, or refused before it looked at the request; any doubt means that it may have."""
+    assert expected == unprocessed(error)

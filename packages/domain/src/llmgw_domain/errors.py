@@ -147,12 +147,6 @@ class NotFound(GatewayError):
     blame = "request"
 
 
-class ObjectNotFound(NotFound):
-    """There is no such object."""
-
-    retryable = True
-
-
 class UnknownModel(NotFound):
     """There is no such model."""
 

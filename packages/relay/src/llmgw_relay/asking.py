@@ -178,7 +178,7 @@ class Chat:
         return f"<Chat {self._client.name} {self.envelope.model!r}>"
 
 
-class Smaller:
+class Enquiring:
     """One of the smaller questions: embeddings, token counts, moderations."""
 
     def __init__(self, enquiry: Enquiry, envelope: Envelope) -> None:
@@ -200,7 +200,7 @@ class Smaller:
         return None
 
     def __repr__(self) -> str:
-        return f"<Smaller {self._enquiry.name} {self.envelope.model!r}>"
+        return f"<Enquiring {self._enquiry.name} {self.envelope.model!r}>"
 
 
 def facts_of(candidate: Candidate, max_output_tokens: int | None = None) -> TargetFacts:

@@ -14,7 +14,7 @@ from llmgw_domain.errors import BadRequest
 from llmgw_protocols import Dialect, Envelope, resources
 from llmgw_protocols.responses import state
 from llmgw_relay.call import Admission
-from llmgw_relay.conversations import Kept
+from llmgw_relay.conversations import StoredResponse
 from llmgw_relay.objects import Owned
 from llmgw_relay.ownership import Ownership
 from llmgw_relay.parts import Parts
@@ -35,7 +35,7 @@ class Continuing:
     async def resume(self, envelope: Envelope, route: Route) -> tuple[Envelope, Route]:
         """The request with what the gateway keeps of it, and the accounts that can serve it.
 
-        Raises `ObjectNotFound` for what is not the tenant's, `BadRequest` where the holder does not serve the model.
+        Raises `NotFound` for what is not the tenant's, `BadRequest` where the holder does not serve the model.
         """
         if self._dialect.name == _RESPONSES:
             envelope = await self._with_history(envelope)
@@ -88,7 +88,7 @@ class Continuing:
             return
         id_ = msgspec.json.decode(response, type=_Response).id
         self._parts.conversations.put(
-            Kept(
+            StoredResponse(
                 id=id_,
                 tenant=self._tenant,
                 body=response,

@@ -9,7 +9,7 @@ from llmgw_domain import Route, StreamErrors
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
 from llmgw_protocols import EncodeContext, Envelope, Rendered
 from llmgw_protocols.enquiry import Estimate
-from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
+from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Admission, Call, Reply
@@ -70,7 +70,7 @@ class Exchange(Carriage):
     async def _asking(self, envelope: Envelope, route: Route) -> Asking:
         call = self._call
         if call.enquiry:
-            return Smaller(call.enquiry, envelope)
+            return Enquiring(call.enquiry, envelope)
         chat = Chat(call.dialect, envelope, self._continuing.lost(envelope), self._parts.learned)
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
         await chat.gather(self._parts.fetch, route, self._remaining())
@@ -198,6 +198,8 @@ class Exchange(Carriage):
         if not self._meter.semantic and self._meter.failure is None:
             raise UpstreamTruncated()
         self._books.first_byte()
+        # The provider keeps it even if nobody reads it to its end.
+        self._own(attempt)
         content_type = self._call.dialect.content_type(stream=True, form=envelope.form)
         self._stream = self._chunks(attempt, b"".join(held))
         return Reply(200, self._books.headers(attempt, content_type), chunks=self._stream)
@@ -224,21 +226,19 @@ class Exchange(Carriage):
         self._books.settle(attempt, self._meter, "failed" if broken else "ok", broken, status)
 
     def _keep(self, attempt: Attempt) -> None:
-        """Keeps what the client may not bring back."""
-        self._keep_response(attempt)
+        """Keeps what the client may not bring back, or may come back to."""
+        self._own(attempt)
+        if self._envelope is not None and attempt.transform.response is not None:
+            self._continuing.keep(self._envelope, attempt.transform.response)
         keeper = attempt.transform.keeper
         kept = keeper.kept(attempt.candidate.model, attempt.candidate.account.id) if keeper else None
         if keeper is not None and kept is not None:
             self._parts.stash.put(self._admission.key.tenant, keeper.keys, kept)
 
-    def _keep_response(self, attempt: Attempt) -> None:
-        """Keeps a response that its client may come back to, or remembers who does."""
-        if self._envelope is None:
-            return
-        if attempt.dialect.name == self._call.dialect.name:
+    def _own(self, attempt: Attempt) -> None:
+        """Remembers where a provider of the client's own dialect keeps its answer."""
+        if self._envelope is not None and attempt.dialect.name == self._call.dialect.name:
             self._continuing.own(self._envelope, self._meter.id, attempt.candidate.account.id)
-        elif attempt.transform.response is not None:
-            self._continuing.keep(self._envelope, attempt.transform.response)
 
     async def _next(self, attempt: Attempt) -> bytes:
         try:

@@ -6,11 +6,12 @@ remembered with its tenant and account: later use is routed there, and to everyb
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
+
+from llmgw_relay.shelf import Shelf
 
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,35 +52,22 @@ class MemoryObjects:
     """
 
     def __init__(self, clock: Callable[[], float], *, limit: int = 100_000, ttl: float = 30 * 86_400.0) -> None:
-        self._clock = clock
-        self._limit = limit
-        self._ttl = ttl
-        self._owned: OrderedDict[str, tuple[float, Owned]] = OrderedDict()
+        self._owned: Shelf[str, Owned] = Shelf(clock, limit=limit, ttl=ttl)
 
     def add(self, owned: Owned) -> None:
-        self._owned[owned.id] = (self._clock() + self._ttl, owned)
-        self._owned.move_to_end(owned.id)
-        while len(self._owned) > self._limit:
-            self._owned.popitem(last=False)
+        self._owned.put(owned.id, owned)
 
     def forget(self, id: str) -> None:
-        self._owned.pop(id, None)
+        self._owned.pop(id)
 
     async def find(self, id: str) -> Owned | None:
-        until, owned = self._owned.get(id, (0.0, None))
-        if owned is None or until < self._clock():
-            self.forget(id)
-            return None
-        self.add(owned)
+        owned = self._owned.get(id)
+        if owned is not None:
+            self.add(owned)
         return owned
 
     async def of(self, tenant: str, kind: str) -> list[Owned]:
-        now = self._clock()
-        return [
-            owned
-            for until, owned in reversed(self._owned.values())
-            if owned.tenant == tenant and owned.kind == kind and until >= now
-        ]
+        return [owned for owned in self._owned.latest() if owned.tenant == tenant and owned.kind == kind]
 
     def __repr__(self) -> str:
         return f"<MemoryObjects {len(self._owned)}>"

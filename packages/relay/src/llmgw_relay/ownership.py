@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmgw_domain import Account
-from llmgw_domain.errors import BadRequest, NoAccount, ObjectNotFound
+from llmgw_domain.errors import BadRequest, NoAccount, NotFound
 from llmgw_relay.call import Admission
 from llmgw_relay.objects import Objects
 
@@ -25,7 +25,7 @@ class Ownership:
     async def account_of(self, ids: Sequence[str]) -> Account | None:
         """The account that holds these objects; None where none of them is bound to one.
 
-        Raises `ObjectNotFound`, `BadRequest` for objects of several accounts, `NoAccount` if theirs is gone.
+        Raises `NotFound`, `BadRequest` for objects of several accounts, `NoAccount` if theirs is gone.
         """
         held: dict[str, str] = {}
         for named in ids:
@@ -33,7 +33,7 @@ class Ownership:
             if owned is None and self._alone:
                 continue
             if owned is None or owned.tenant != self._tenant:
-                raise ObjectNotFound(f"No such object: {named[:100]!r}.", param="id")
+                raise missing(named)
             held[owned.account] = named
         if len(held) > 1:
             raise BadRequest(f"The objects {sorted(held.values())} are at different accounts of the provider.")
@@ -48,3 +48,8 @@ class Ownership:
     @property
     def _alone(self) -> bool:
         return {key.tenant for key in self._catalog.keys.values()} <= {self._tenant}
+
+
+def missing(named: str) -> NotFound:
+    """What is told of an object that is not there, or not for this tenant."""
+    return NotFound(f"No such object: {named[:100]!r}.", param="id")

@@ -19,7 +19,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request to a provider. `path` (with a leading slash) and `query` follow the account's base URL.
 
     `headers` hold no credential: the transport adds the account's. `upload` is a body that is streamed instead of
-    `body`, once; `length` is its size in bytes where it is known.
+    `body`, once; `length` is its size in bytes where it is known. `once`: it makes something, so the transport may
+    not send it a second time by itself, where nobody knows what became of the first.
     """
 
     account: Account
@@ -32,6 +33,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     upload: AsyncIterator[bytes] | None = None
     length: int | None = None
+    once: bool = False
 
 
 class Upload(Protocol):

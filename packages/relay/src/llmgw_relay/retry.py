@@ -33,9 +33,19 @@ def cannot_answer(error: GatewayError) -> bool:
     return isinstance(error, UpstreamNotFound | NotFound | BadRequest)
 
 
+_NOTHING_DONE = (
+    UpstreamUnreachable,
+    RateLimited,
+    QuotaExhausted,
+    AccountRejected,
+    AccountForbidden,
+    UpstreamNotFound,
+)
+
+
 def unprocessed(error: GatewayError) -> bool:
     """Whether the provider has surely done nothing: it was not reached, or refused before it looked at the request."""
-    return isinstance(error, UpstreamUnreachable | RateLimited | QuotaExhausted | AccountRejected | AccountForbidden)
+    return isinstance(error, _NOTHING_DONE)
 
 
 _OWN_AFFAIR = (AccountRejected, AccountForbidden, UpstreamNotFound, QuotaExhausted)
