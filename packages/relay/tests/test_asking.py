@@ -7,6 +7,7 @@ from llmgw_domain import Account, Candidate, Model, Provider, Route, Secret, Tar
 from llmgw_domain.accounts import Platform
 from llmgw_domain.chat import Origin, Thinking
 from llmgw_domain.errors import BadRequest, UnsupportedField, UpstreamTimeout
+from llmgw_domain.servers import Server, Variant
 from llmgw_protocols import EncodeContext, TargetFacts, WireRequest, dialect_named
 from llmgw_protocols.signatures import Kept
 from llmgw_relay.asking import Chat, facts_of
@@ -52,7 +53,8 @@ def test_a_request_that_makes_no_sense_is_refused_when_it_has_to_be_read():
 
 
 def test_a_renderer_learns_what_it_needs_of_the_account():
-    """The platform and the kind of server, not the credential."""
+    """The platform, and the server as it is for the model; not the credential."""
+    server = Server(name="s", variants=(Variant(models=("up",), refuses=("n",)),))
     account = Account(
         id="a",
         provider=Provider.VERTEX,
@@ -60,7 +62,7 @@ def test_a_renderer_learns_what_it_needs_of_the_account():
         credential=Secret("k"),
         pool="p",
         platform=Platform(project="x"),
-        server="s",
+        server=server,
     )
     facts = facts_of(Candidate(account, "up", Target(pool="p", model="up")), 100)
     expected = TargetFacts(
@@ -69,7 +71,7 @@ def test_a_renderer_learns_what_it_needs_of_the_account():
         max_output_tokens=100,
         account="a",
         platform=account.platform,
-        server="s",
+        server=server.for_model("up"),
     )
     assert expected == facts
 

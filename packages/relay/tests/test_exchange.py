@@ -7,6 +7,7 @@ import pytest
 from llmgw_balancer import Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, StreamErrors, Target
 from llmgw_domain.errors import UpstreamReset, UpstreamStalled, UpstreamUnreachable
+from llmgw_domain.limits import Allowance
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.counting import MESSAGES_COUNT
 from llmgw_protocols.embeddings import OPENAI_EMBEDDINGS
@@ -733,3 +734,32 @@ async def test_an_answer_over_geminis_cap_goes_on_with_its_token(stream):
     assert ("one two", "stop", 28) == told(stream, body)
     first, second = (msgspec.json.decode(r.body) for r in bench.upstream.asked)
     assert {**first, "continuationToken": "t"} == second
+
+
+LIMITS = {
+    "retry-after": "7",
+    "retry-after-ms": "7000",
+    "x-ratelimit-limit-tokens": "6000",
+    "x-ratelimit-remaining-tokens": "0",
+    "x-ratelimit-reset-tokens": "6m0s",
+    "anthropic-ratelimit-input-tokens-remaining": "3",
+    "anthropic-ratelimit-unified-5h-utilization": "0.9",
+    "x-should-retry": "true",
+}
+
+
+@pytest.mark.parametrize("kind", ["whole", "stream", "refusal"])
+async def test_an_account_s_limits_are_noted_and_not_passed_on(kind):
+    """They are the account's affair: clients are told the gateway's own, or none."""
+    script = {
+        "whole": Script([BODY], headers=LIMITS),
+        "stream": Script(STREAM, headers=LIMITS),
+        "refusal": Script([b"{}"], status=429, headers=LIMITS),
+    }[kind]
+    bench = Bench(script, script)
+    _, headers, _ = await bench.run(streamed() if kind == "stream" else None)
+    told = {name.decode() for name in headers}
+    assert set() == {name for name in told if "ratelimit" in name or name in ("retry-after-ms", "x-should-retry")}
+    assert (kind == "refusal") is ("retry-after" in told)
+    limits = bench.facts.settled[0].limits
+    assert (Allowance(limit=6000, remaining=0, reset=360.0), 7.0) == (limits.tokens, limits.retry_after)

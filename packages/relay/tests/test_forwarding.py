@@ -321,6 +321,15 @@ async def test_a_response_that_the_gateway_keeps_is_served_by_it():
     assert [] == bench.upstream.asked
 
 
+async def test_an_account_s_limits_are_noted_and_not_passed_on():
+    """Of files and their like as of chats."""
+    limits = {**JSON, "x-ratelimit-remaining-requests": "4", "retry-after": "3", "x-should-retry": "false"}
+    bench = Bench(script(FILE, headers=limits))
+    _, headers, _ = await upload_file(bench)
+    assert set() == {b"x-ratelimit-remaining-requests", b"retry-after", b"x-should-retry"} & set(headers)
+    assert 4 == bench.facts.settled[0].limits.requests.remaining
+
+
 async def test_what_its_account_does_not_know_is_missing():
     """Not its model, and in the words of an object that never was."""
     bench = Bench(script({"error": {"message": "Response with id 'resp_1' not found."}}, 404), tenants=("t",))

@@ -6,6 +6,8 @@ from enum import StrEnum
 
 import msgspec
 
+from llmgw_domain.servers import GENERIC, Server
+
 
 class Provider(StrEnum):
     """The kind of a provider: which dialects it speaks, at which paths, and how it is authenticated."""
@@ -110,8 +112,7 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One account at a provider. `base_url` is what the provider's own SDK takes as its base address.
 
-    `server` names the kind of an OpenAI-compatible server (`vllm`, `groq`, ...) whose habits are known as data; empty
-    where it is not said.
+    `server` is what is known of an OpenAI-compatible server (`vllm`, `groq`, ...).
     """
 
     id: str
@@ -120,7 +121,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     credential: Credential
     pool: str
     platform: Platform = Platform()
-    server: str = ""
+    server: Server = GENERIC
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None

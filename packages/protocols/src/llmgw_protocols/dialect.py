@@ -18,6 +18,7 @@ from llmgw_domain import Provider, StreamErrors
 from llmgw_domain.accounts import Platform
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import GatewayError
+from llmgw_domain.servers import GENERIC, Server
 from llmgw_domain.stream import Answer, StreamEvent
 
 StreamForm = Literal["sse", "array"]
@@ -56,7 +57,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a renderer has to know of the place it renders for.
 
     `max_output_tokens` is the output limit to send where the dialect demands one and the client gave none. `account` is
-    its id; `platform` and `server` are the account's.
+    its id; `platform` is the account's, `server` the account's as it is for this model.
     """
 
     provider: Provider
@@ -64,7 +65,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     max_output_tokens: int | None = None
     account: str = ""
     platform: Platform = Platform()
-    server: str = ""
+    server: Server = GENERIC
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):

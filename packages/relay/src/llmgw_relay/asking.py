@@ -212,7 +212,7 @@ def facts_of(candidate: Candidate, max_output_tokens: int | None = None) -> Targ
         max_output_tokens=max_output_tokens,
         account=account.id,
         platform=account.platform,
-        server=account.server,
+        server=account.server.for_model(candidate.model),
     )
 
 

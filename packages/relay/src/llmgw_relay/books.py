@@ -133,6 +133,7 @@ class Books:
             overhead=None if self._asked is None else self._asked - started,
             usage=self._usage(attempt, meter, outcome),
             unmetered=outcome == "ok" and self._sells and meter.usage is None,
+            limits=attempt.limits if attempt else None,
             bytes_sent=self.sent,
             bytes_received=attempt.received if attempt else 0,
             lossy=attempt.rendered.lossy if attempt else (),

@@ -114,7 +114,7 @@ class Carriage:
             account=account,
             path=rendered.path,
             query=rendered.query,
-            headers=rendered.headers,
+            headers=(*account.server.headers.items(), *rendered.headers),
             body=rendered.body,
             deadlines=deadlines,
             stream=stream,

@@ -109,6 +109,7 @@ class Exchange(Carriage):
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
+            wall=self._parts.wall,
             dialect=asked.dialect,
             rendered=asked.requests[0],
             requests=[self._upstream_request(pick.candidate.account, r, envelope.stream) for r in asked.requests],

@@ -153,6 +153,7 @@ class Forwarding(Carriage):
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
+            wall=self._parts.wall,
             dialect=dialect_for(facts, "chat", "chat"),
             rendered=rendered,
             requests=[request],
