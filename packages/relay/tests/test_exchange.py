@@ -763,3 +763,14 @@ async def test_an_account_s_limits_are_noted_and_not_passed_on(kind):
     assert (kind == "refusal") is ("retry-after" in told)
     limits = bench.facts.settled[0].limits
     assert (Allowance(limit=6000, remaining=0, reset=360.0), 7.0) == (limits.tokens, limits.retry_after)
+
+
+async def test_what_a_provider_says_that_a_failed_answer_used_is_recorded():
+    """It bills what it did, whatever became of the answer; a plain refusal says nothing and costs nothing."""
+    failed = {"error": {"message": "oh", "type": "server_error"}, "usage": USAGE}
+    bench = Bench(Script([msgspec.json.encode(failed)]))
+    status, _, _ = await bench.run()
+    assert (502, 15) == (status, bench.facts.settled[0].usage.total)
+    bench = Bench(Script([b"{}"], status=500))
+    await bench.run()
+    assert bench.facts.settled[0].usage is None
