@@ -10,6 +10,7 @@ from llmgw_protocols import Rendered, WireRequest, dialect_named
 from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage
 from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.learned import Learned
 from llmgw_relay.objects import MemoryObjects
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.stash import MemoryStash
@@ -50,6 +51,7 @@ def carriage(said, **call):
         slots=Slots(),
         facts=facts,
         objects=MemoryObjects(lambda: 0.0),
+        learned=Learned(lambda: 0.0),
         stash=MemoryStash(lambda: 0.0),
         conversations=MemoryConversations(lambda: 0.0),
         clock=lambda: 0.0,

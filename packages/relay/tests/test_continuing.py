@@ -8,6 +8,7 @@ from llmgw_protocols import WireRequest, dialect_named
 from llmgw_relay.call import Admission
 from llmgw_relay.continuing import Continuing
 from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.learned import Learned
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.stash import MemoryStash
@@ -40,6 +41,7 @@ class Bench:
             slots=Slots(),
             facts=MemoryFacts(),
             objects=MemoryObjects(lambda: 0.0),
+            learned=Learned(lambda: 0.0),
             stash=MemoryStash(lambda: 0.0),
             conversations=MemoryConversations(lambda: 0.0),
             clock=lambda: 0.0,

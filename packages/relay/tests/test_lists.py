@@ -6,6 +6,7 @@ from llmgw_domain import Account, Catalog, Provider, Secret
 from llmgw_domain.errors import AccountRejected, InvalidField, UpstreamMalformed
 from llmgw_protocols.resources import resource_at
 from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.learned import Learned
 from llmgw_relay.lists import Lists
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.parts import Parts, RelayConfig
@@ -27,6 +28,7 @@ def lists(*pages, query=None, status=200):
         slots=Slots(),
         facts=MemoryFacts(),
         objects=MemoryObjects(lambda: 0.0),
+        learned=Learned(lambda: 0.0),
         stash=MemoryStash(lambda: 0.0),
         conversations=MemoryConversations(lambda: 0.0),
         clock=lambda: 0.0,

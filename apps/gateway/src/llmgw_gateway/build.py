@@ -32,7 +32,7 @@ from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
 from llmgw_gateway.serving import serve as listen
 from llmgw_httpapi import HttpConfig, data_app
-from llmgw_pool import ConnectionPool, PoolConfig
+from llmgw_pool import ConnectionPool, Fetcher, PoolConfig
 from llmgw_relay import Relay, RelayConfig
 from llmgw_simulator import Simulator, SimulatorConfig
 from llmgw_telemetry import LogConfig, LogStream, Metrics, Observer, configure_logging
@@ -117,6 +117,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             clock=time.monotonic,
             wall=time.time,
             rand=random.random,
+            fetch=Fetcher(settings.config.fetch),
             config=RelayConfig(stream_errors=server.stream_errors),
         )
 

@@ -26,6 +26,7 @@ from llmgw_gateway.data_dir import default_data_dir
 from llmgw_gateway.environment import overlay
 from llmgw_gateway.locate import Lines
 from llmgw_gateway.problems import ConfigError, Origins, Problem
+from llmgw_pool import FetchConfig
 
 DEFAULT_FILE = "gateway.toml"
 
@@ -62,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole of `gateway.toml`."""
 
     server: ServerConfig = ServerConfig()
+    fetch: FetchConfig = FetchConfig()
     accounts: tuple[AccountRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
@@ -133,7 +135,8 @@ def read(
     others, unread = compatible.complete(raw, file.parent / compatible.FOLDER if file else None)
     problems += unread
     config, wrong = convert(Config, raw)
-    problems += [origins.problem(path, message) for path, message in (*wrong, *_server_problems(config.server))]
+    wrong += _server_problems(config.server) + _fetch_problems(config.fetch)
+    problems += [origins.problem(path, message) for path, message in wrong]
     settings = Settings(
         config=msgspec.structs.replace(config, servers=config.servers + others),
         data_dir=_data_dir(config.server, file, origins, environ),
@@ -198,6 +201,10 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.workers": _workers_problem(server.workers),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]
+
+
+def _fetch_problems(fetch: FetchConfig) -> list[tuple[str, str]]:
+    return [(f"fetch.{field}", problem) for field, problem in fetch.problems().items()]
 
 
 def _size_problem(size: int) -> str | None:

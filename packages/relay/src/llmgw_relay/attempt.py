@@ -66,6 +66,10 @@ class Attempt:
         assert self._transform is not None
         return self._transform
 
+    def ask(self, request: UpstreamRequest) -> None:
+        """Adds a request to those to be sent."""
+        self._requests.append(request)
+
     @property
     def more(self) -> bool:
         """Whether requests are left to send."""

@@ -152,10 +152,11 @@ class Books:
         return resource is not None and resource.aim == "model"
 
     def _usage(self, attempt: Attempt | None, meter: Meter, outcome: Outcome) -> Usage | None:
-        # A refusal is not billed by any provider; whoever was asked and not heard out may well bill what it did.
-        if attempt is None or outcome == "refused":
+        if attempt is None:
             return None
-        if self._call.verb is not Verb.GENERATE:
+        # A refusal is not billed by any provider, unless it said so; nor is an answer that is no model's text. Whoever
+        # was asked for a chat and not heard out may well bill what it did.
+        if outcome == "refused" or self._call.verb is not Verb.GENERATE:
             return meter.usage
         return meter.settled_usage(complete=outcome == "ok", request_bytes=len(self._call.wire.body))
 

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator
 
 from llmgw_domain import Route, StreamErrors
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
-from llmgw_protocols import EncodeContext, Envelope
+from llmgw_protocols import EncodeContext, Envelope, Rendered
 from llmgw_protocols.enquiry import Estimate
 from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
@@ -53,11 +53,11 @@ class Exchange(Carriage):
             if isinstance(asked, Estimate):
                 pick.lease.release()
                 return await self._tell(asked)
-            attempt = self._begin(asked, pick, envelope)
             try:
-                return await self._run(attempt, envelope)
+                return await self._try(asking, asked, pick, route)
             except GatewayError as error:
-                await self._end_attempt(attempt, error)
+                assert self._attempt is not None
+                await self._end_attempt(self._attempt, error)
                 if asked.otherwise is not None and cannot_answer(error):
                     return await self._tell(asked.otherwise)
                 if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
@@ -71,9 +71,26 @@ class Exchange(Carriage):
         call = self._call
         if call.enquiry:
             return Enquiring(call.enquiry, envelope)
-        chat = Chat(call.dialect, envelope, self._continuing.lost(envelope))
+        chat = Chat(call.dialect, envelope, self._continuing.lost(envelope), self._parts.learned)
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
+        await chat.gather(self._parts.fetch, route, self._remaining())
         return chat
+
+    async def _try(self, asking: Asking, asked: Asked, pick: Chosen, route: Route) -> Reply:
+        """Asks one account, and once more under the same lease where its refusal says how it would take the request."""
+        candidate, envelope = pick.candidate, asking.envelope
+        attempt = self._begin(asked, pick, envelope)
+        try:
+            return await self._run(attempt, envelope)
+        except GatewayError as error:
+            facts = facts_of(candidate, route.model.max_output_tokens)
+            again = asking.again(asked, error, facts, candidate.target.api)
+            if again is None:
+                raise
+        await attempt.close()
+        reply = await self._run(self._begin(again, pick, envelope), envelope)
+        self._parts.learned.learn(candidate.account.id, candidate.model, again.repairs[-1])
+        return reply
 
     def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
@@ -151,9 +168,11 @@ class Exchange(Carriage):
     async def _whole_reply(self, attempt: Attempt) -> Reply:
         bodies = [await self._body(attempt)]
         self._books.first_byte()
+        self._go_on(attempt, attempt.transform.further(bodies[0]))
         while attempt.more:
             await self._open(attempt)
             bodies.append(await self._body(attempt))
+            self._go_on(attempt, attempt.transform.further(bodies[-1]))
         step = attempt.transform.whole(bodies)
         if step.error is not None:
             raise step.error
@@ -239,11 +258,20 @@ class Exchange(Carriage):
 
     async def _read(self, attempt: Attempt) -> Step:
         """One network read, turned into the client's bytes. Raises what the transport raises."""
+        if attempt.more:
+            await self._open(attempt)
         data = await attempt.next_chunk()
         if data is None:
-            attempt.over = True
-            return attempt.transform.eof()
-        attempt.received += len(data)
-        step = attempt.transform.feed(data)
-        attempt.over = step.over
+            step = attempt.transform.eof()
+            attempt.over = step.further is None
+        else:
+            attempt.received += len(data)
+            step = attempt.transform.feed(data)
+            attempt.over = step.over
+        self._go_on(attempt, step.further)
         return step
+
+    def _go_on(self, attempt: Attempt, further: Rendered | None) -> None:
+        """Has an answer that the provider paused continued: the same attempt, the same account."""
+        if further is not None:
+            attempt.ask(self._upstream_request(attempt.candidate.account, further, self._books.stream))

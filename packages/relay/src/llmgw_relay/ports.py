@@ -5,7 +5,7 @@ Each has a real form (`pool`, `telemetry`) and an in-memory one (`llmgw_relay.te
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -75,6 +75,21 @@ class Upstream(Protocol):
 
         Leaving before the body's end closes the connection, so the provider is told to stop. Raises
         `UpstreamUnreachable` (nothing was sent), `UpstreamReset`, `UpstreamTimeout`.
+        """
+        ...
+
+
+class Fetch(Protocol):
+    """Fetches the media that requests name, as far as the operator allows it."""
+
+    def allows(self, url: str) -> bool:
+        """Whether the address may be fetched at all. Reads the configuration only."""
+        ...
+
+    async def fetch(self, urls: Sequence[str]) -> list[bytes]:
+        """What these addresses hold, in their order: the media of one call, bounded together.
+
+        Raises `BadRequest` for what is not allowed, too much, or can't be had.
         """
         ...
 

@@ -39,6 +39,7 @@ from llmgw_protocols import data_url
 from llmgw_protocols.chat import formats, models
 from llmgw_protocols.chat.order import Message, arranged
 from llmgw_protocols.losses import Losses
+from llmgw_protocols.media import NOT_FETCHED
 from llmgw_protocols.placeholders import NO_RESULT, orphan
 
 _LONGEST_ID = 40
@@ -216,7 +217,7 @@ class History:
             case Remote(url=url) if not self._native:
                 return {"type": "file", "file": {"filename": file.filename or "document", "file_data": url}}
             case Remote():
-                raise self._losses.unsupported("messages", "This model's provider fetches no files; send the data.")
+                raise self._losses.unsupported("messages", NOT_FETCHED)
         raise self._losses.unsupported("messages", "A stored file is known to its own provider alone; send the data.")
 
     def _mark(self, cache: CacheMark | None) -> dict[str, Any]:
