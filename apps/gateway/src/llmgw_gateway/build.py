@@ -126,7 +126,11 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             listen(
                 data_app(
                     relay,
-                    HttpConfig(max_body_bytes=server.max_body_bytes, max_buffered_bytes=server.max_buffered_bytes),
+                    HttpConfig(
+                        max_body_bytes=server.max_body_bytes,
+                        max_upload_bytes=server.max_upload_bytes,
+                        max_buffered_bytes=server.max_buffered_bytes,
+                    ),
                     new_request_id=new_request_id,
                     clock=time.monotonic,
                     ready=lambda: _ready(control, draining),

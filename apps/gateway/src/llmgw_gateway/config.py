@@ -49,6 +49,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     engine: Literal["hypercorn", "uvicorn"] = "hypercorn"
     max_body_bytes: int = 32 * 1024 * 1024
     """Of one request; a key's policy may say otherwise."""
+    max_upload_bytes: int = 512 * 1024 * 1024
+    """Of one body that is passed on as it comes in, e.g. a file."""
     max_buffered_bytes: int = 512 * 1024 * 1024
     """Of all requests in flight together."""
     data_dir: str | None = None
@@ -197,6 +199,7 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.admin_bind": bind_problem(server.admin_bind),
         "server.drain_seconds": None if 0 <= server.drain_seconds < float("inf") else "must be 0 or more seconds",
         "server.max_body_bytes": _size_problem(server.max_body_bytes),
+        "server.max_upload_bytes": _size_problem(server.max_upload_bytes),
         "server.max_buffered_bytes": _size_problem(server.max_buffered_bytes),
         "server.workers": _workers_problem(server.workers),
     }
