@@ -269,19 +269,6 @@ def test_a_custom_call_has_an_input() -> None:
     assert ["custom_tool_call_input.delta", "custom_tool_call_input.delta", "custom_tool_call_input.done"] == names
 
 
-CUSTOM = {"type": "custom", "name": "patch"}
-
-
-@pytest.mark.parametrize(("arguments", "expected"), [('{"input":"a\\nb"}', "a\nb"), ('{"inp', '{"inp'), ("{}", "{}")])
-def test_a_custom_tool_that_was_emulated_is_unwrapped(arguments: str, expected: str) -> None:
-    """Other providers know it as a function; what can't be unwrapped is shown as it is."""
-    events = (ToolOpened(0, "c", "patch"), *(ToolDelta(0, c) for c in arguments), STOP)
-    (call,) = output(*events, tools=[CUSTOM])
-    assert ("custom_tool_call", expected) == (call["type"], call["input"])
-    pieces = [e["delta"] for e in written(*events, tools=[CUSTOM]) if e["type"].endswith("input.delta")]
-    assert [expected] == pieces
-
-
 def test_a_namespaces_tool_is_called_by_both_names() -> None:
     """The flat name is the other dialects' alone."""
     log = {"type": "function", "name": "log"}

@@ -79,9 +79,9 @@ def test_a_whole_item_stays_raw() -> None:
 
 def test_calls_have_events_of_their_kind() -> None:
     """Functions have arguments, custom tools an input."""
-    function = Call(0, "fc_1", "c", (None, "f"), custom=False, wrapped=False)
-    custom = Call(1, "ctc_1", "d", ("n", "g"), custom=True, wrapped=True)
-    custom.pieces.append('{"input":"x"}')
+    function = Call(0, "fc_1", "c", (None, "f"), custom=False)
+    custom = Call(1, "ctc_1", "d", ("n", "g"), custom=True)
+    custom.pieces.append("x")
     assert ["response.function_call_arguments.done", "response.custom_tool_call_input.delta"] == [
         function.event("done"),
         custom.event("delta"),

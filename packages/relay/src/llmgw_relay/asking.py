@@ -96,7 +96,7 @@ class Chat:
                 hide = not self.envelope.include_usage
                 decoder = dialect.decoder(form=self.envelope.form, hide_usage=hide, model=facts.model)
                 return Passthrough(decoder, encoder, meter)
-            return Translation(dialect.decoder(model=facts.model), encoder, meter, placed.aliases)
+            return Translation(dialect.decoder(model=facts.model), encoder, meter, placed.aliases, placed.customs)
 
         return Asked(dialect=dialect, requests=(placed,), transform=transform)
 

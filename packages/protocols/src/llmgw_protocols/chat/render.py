@@ -14,7 +14,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat
 from llmgw_domain.errors import InvalidField
-from llmgw_protocols import only_responses
+from llmgw_protocols import customs, names, only_responses
 from llmgw_protocols.chat import extras, models, tools
 from llmgw_protocols.chat.envelope import PATH
 from llmgw_protocols.chat.history import History, Message
@@ -40,6 +40,8 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request's body. Raises `UnsupportedField`, and `InvalidField` where nothing is left to send."""
     lost = Losses(request.dialect or request.family)
     request = only_responses.without(request, lost)
+    request, emulated = customs.for_provider(request, facts.provider, lost)
+    request, aliases = names.aliased(request, names.openais(facts.provider))
     body: dict[str, Any] = {
         "model": facts.model,
         "messages": _messages(request, facts, lost),
@@ -50,7 +52,7 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     _tools(request, facts, body, lost)
     _reasoning(request, facts, body, lost)
     account(request, facts, body)
-    return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
+    return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names(), aliases=aliases, customs=emulated)
 
 
 def _messages(request: ChatRequest, facts: TargetFacts, lost: Losses) -> list[Message]:

@@ -42,7 +42,7 @@ from llmgw_domain.stream import (
 from llmgw_protocols import sse
 from llmgw_protocols.dialect import EncodeContext
 from llmgw_protocols.responses.errors import failure
-from llmgw_protocols.responses.namespaces import offered
+from llmgw_protocols.responses.namespaces import places
 from llmgw_protocols.responses.output import (
     FAMILY,
     Call,
@@ -82,7 +82,7 @@ class ResponsesEncoder:
     def __init__(self, context: EncodeContext) -> None:
         self._mint = mint(context.request_id)
         self._object = ResponseObject(context)
-        self._offered = offered(context.request.fields if context.request else {})
+        self._places = places(context.request.fields if context.request else {})
         self._sequence = 0
         self._started = False
         self._items: list[Item] = []
@@ -302,11 +302,9 @@ class ResponsesEncoder:
         if head.signature:
             # A call has no member for it, while reasoning comes back with the next request.
             self._sign("call", head.signature, "google", out, of=call_id)
-        wrapped = head.name in self._offered.custom and not head.custom
-        custom = head.custom or wrapped
-        place = self._offered.places.get(head.name, (None, head.name))
-        index_id = self._next("ctc" if custom else "fc")
-        self._calls[head.call] = call = Call(*index_id, call_id, place, custom=custom, wrapped=wrapped)
+        place = self._places.get(head.name, (None, head.name))
+        index_id = self._next("ctc" if head.custom else "fc")
+        self._calls[head.call] = call = Call(*index_id, call_id, place, custom=head.custom)
         self._begin(call, out)
 
     def _call_id(self, head: ToolOpened) -> str:
@@ -321,8 +319,7 @@ class ResponsesEncoder:
         elif fragment:
             if self._fits(fragment):
                 call.pieces.append(fragment)
-            if not call.wrapped:
-                self._write(out, call.event("delta"), **call.place, delta=fragment)
+            self._write(out, call.event("delta"), **call.place, delta=fragment)
 
     def _picture(self, data: str, out: _Out) -> None:
         self._close(out)
@@ -361,8 +358,6 @@ class ResponsesEncoder:
                 self._write(out, "response.reasoning_summary_text.done", **item.place, text=item.text)
                 self._write(out, "response.reasoning_summary_part.done", **item.place, part=part)
             case Call() if out is not None:
-                if item.wrapped and item.text:
-                    self._write(out, item.event("delta"), **item.place, delta=item.text)
                 member = "input" if item.custom else "arguments"
                 self._write(out, item.event("done"), **item.place, **{member: item.text})
         item.status = status

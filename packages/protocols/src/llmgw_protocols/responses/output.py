@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Raw
 
 from llmgw_domain.stream import Cited
@@ -137,18 +136,15 @@ class Reasoning(Item):
 
 
 class Call(Item):
-    """A call of a client's tool. `wrapped`: a custom tool that its provider knows as a function `{"input": TEXT}`."""
+    """A call of a client's tool."""
 
-    __slots__ = ("call_id", "custom", "name", "namespace", "pieces", "wrapped")
+    __slots__ = ("call_id", "custom", "name", "namespace", "pieces")
 
-    def __init__(
-        self, index: int, id: str, call_id: str, place: tuple[str | None, str], *, custom: bool, wrapped: bool
-    ) -> None:
+    def __init__(self, index: int, id: str, call_id: str, place: tuple[str | None, str], *, custom: bool) -> None:
         super().__init__(index, id)
         self.call_id = call_id
         self.namespace, self.name = place
         self.custom = custom
-        self.wrapped = wrapped
         self.pieces: list[str] = []
 
     def event(self, what: Literal["delta", "done"]) -> str:
@@ -158,8 +154,7 @@ class Call(Item):
     @property
     def text(self) -> str:
         """The arguments, or a custom tool's input."""
-        text = "".join(self.pieces)
-        return _unwrapped(text) if self.wrapped else text
+        return "".join(self.pieces)
 
     def write(self) -> dict[str, Any]:
         kind, member = ("custom_tool_call", "input") if self.custom else ("function_call", "arguments")
@@ -195,18 +190,3 @@ class Whole(Item):
 
     def write(self) -> Raw:
         return self.json
-
-
-class _Wrapped(msgspec.Struct):
-    input: str
-
-
-_wrapped = msgspec.json.Decoder(_Wrapped)
-
-
-def _unwrapped(text: str) -> str:
-    try:
-        return _wrapped.decode(text).input
-    except (msgspec.DecodeError, RecursionError):
-        # Cut short, or in a form of the model's own: the client sees what there is.
-        return text
