@@ -138,7 +138,7 @@ class EncodeContext(msgspec.Struct, frozen=True, kw_only=True):
     stream_errors: StreamErrors = StreamErrors.FINISH
     form: StreamForm = "sse"
     request: Envelope | None = None
-    """The request as the client sent it. Only Responses needs it: its answers repeat what was asked for."""
+    """The request as the client sent it: Responses repeats its settings, Chat tells calls in the form of its tools."""
 
 
 class Encoder(Protocol):

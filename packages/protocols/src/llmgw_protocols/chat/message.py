@@ -11,16 +11,22 @@ from collections.abc import Sequence
 from typing import Any
 
 from llmgw_domain.chat import Image, Inline, RedactedThinking, Thinking, ToolCall
-from llmgw_domain.stream import Choice, Cited, TokenScore
+from llmgw_domain.stream import Choice, Cited, FinishReason, TokenScore
 from llmgw_protocols import data_url
 from llmgw_protocols.chat import formats
 
 
-def choice(answered: Choice, model: str) -> dict[str, Any]:
-    """An entry of `choices` in a whole body."""
-    finish = answered.finish.reason.value if answered.finish else None
+def choice(answered: Choice, model: str, *, functions: bool = False) -> dict[str, Any]:
+    """An entry of `choices` in a whole body. `functions`: the client knows functions only."""
+    reason = finish(answered.finish.reason, functions=functions) if answered.finish else None
     scores = logprobs(answered.scores) if answered.scores else None
-    return {"index": answered.index, "message": _message(answered, model), "finish_reason": finish, "logprobs": scores}
+    message = _message(answered, model, functions=functions)
+    return {"index": answered.index, "message": message, "finish_reason": reason, "logprobs": scores}
+
+
+def finish(reason: FinishReason, *, functions: bool) -> str:
+    """The finish reason in the client's words."""
+    return "function_call" if functions and reason is FinishReason.TOOL_CALLS else reason.value
 
 
 def call(id_: str, name: str, text: str, signature: str | None, custom: bool) -> dict[str, Any]:
@@ -76,7 +82,7 @@ def _forms(block: dict[str, Any], detail: dict[str, Any], family: str, model: st
     return forms
 
 
-def _message(answered: Choice, model: str) -> dict[str, Any]:
+def _message(answered: Choice, model: str, *, functions: bool) -> dict[str, Any]:
     text, refusal, calls = answered.text, answered.refusal, answered.calls
     message: dict[str, Any] = {
         "role": "assistant",
@@ -84,6 +90,10 @@ def _message(answered: Choice, model: str) -> dict[str, Any]:
         "refusal": refusal or None,
         "annotations": [annotation(c) for c in answered.citations],
     }
+    if calls and functions:
+        # There is room for one; if more were made, they stand where clients of today look.
+        message["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments}
+        calls = calls[1:]
     if calls:
         message["tool_calls"] = [_call(c) for c in calls]
     if images := [b.source for b in answered.blocks if isinstance(b, Image)]:
