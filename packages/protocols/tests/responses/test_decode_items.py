@@ -16,6 +16,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
 )
@@ -295,3 +297,41 @@ def test_a_citation_before_its_text() -> None:
     event = msgspec.json.decode(b'{"output_index":0,"annotation":{"url":"u"}}', type=Event)
     assert output.cited(event) == [Cited("u")]
     assert output.text_done(Event(output_index=0, text="hey")) == [TextDelta("hey")]
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def likely(*tokens: str) -> list[dict[str, Any]]:
+    return [
+        {"token": t, "logprob": -0.5, "bytes": [1], "top_logprobs": [{"token": "x", "logprob": -2.0}]} for t in tokens
+    ]
+
+
+def event(**members: Any) -> Event:
+    return msgspec.json.decode(msgspec.json.encode({"output_index": 0, **members}), type=Event)
+
+
+def scored(*tokens: str) -> TokensScored:
+    return TokensScored(tuple(TokenScore(t, -0.5, (("x", -2.0),)) for t in tokens))
+
+
+def scored_item(*tokens: str) -> Raw:
+    part = {"type": "output_text", "text": "".join(tokens), "logprobs": likely(*tokens)}
+    return raw(type="message", id="msg_1", content=[part])
+
+
+def test_scores_come_once() -> None:
+    """With the deltas; what stands behind repeats them."""
+    output = Output()
+    assert [TextDelta("he"), scored("he")] == output.text(event(delta="he", logprobs=likely("he")))
+    assert [TextDelta("y")] == output.text(event(delta="y", logprobs=[]))
+    assert [scored("y")] == output.text_done(event(text="hey", logprobs=likely("he", "y")))
+    assert [] == output.done(Event(output_index=0, item=scored_item("he", "y")))
+
+
+def test_scores_in_a_full_value_alone() -> None:
+    """A server may tell them at the part's end, or in the item."""
+    done = Output().text_done(event(text="hey", logprobs=likely("he", "y")))
+    assert [TextDelta("hey"), scored("he", "y")] == done
+    assert [TextDelta("hey"), scored("he", "y")] == Output().rest([scored_item("he", "y")])

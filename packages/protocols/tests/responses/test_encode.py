@@ -29,6 +29,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -524,6 +526,7 @@ def some_events() -> st.SearchStrategy[list[StreamEvent]]:
             st.builds(ToolOpened, st.just(-1), words, words, st.none() | words, custom=st.booleans()),
             st.builds(ToolDelta, st.integers(0, 3), words),
             st.builds(MediaMade, st.just("image/png"), st.just("aW1n")),
+            st.builds(scored, words, words),
             st.builds(Cited, words, words, st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)),
         ),
         max_size=12,
@@ -559,3 +562,40 @@ def test_a_break_can_come_anywhere(drawn: list[StreamEvent]) -> None:
     made = encoder()
     response = failed(made.emit(list(numbered(drawn))) + made.fail(GONE))
     assert "resp_1234" == response["id"]
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def scored(*tokens: str) -> TokensScored:
+    return TokensScored(tuple(TokenScore(t, -0.5, ((t, -0.5), ("x", -2.0))) for t in tokens))
+
+
+def likely(*tokens: str) -> list[Any]:
+    def entry(token: str, logprob: float) -> dict[str, Any]:
+        return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+
+    return [{**entry(t, -0.5), "top_logprobs": [entry(t, -0.5), entry("x", -2.0)]} for t in tokens]
+
+
+def test_scores_stand_with_their_text() -> None:
+    """In an event of their own, at the part's end, and in the item."""
+    events = (TextDelta("he"), scored("he"), TextDelta("y!"), scored("y", "!"), STOP)
+    stream = written(*events)
+    assert [[], likely("he"), [], likely("y", "!")] == [e["logprobs"] for e in stream if e["type"].endswith("t.delta")]
+    (done,) = (e for e in stream if e["type"] == "response.output_text.done")
+    assert ("hey!", likely("he", "y", "!")) == (done["text"], done["logprobs"])
+    assert likely("he", "y", "!") == output(*events)[0]["content"][0]["logprobs"]
+
+
+def test_each_part_has_its_own_scores() -> None:
+    """A body's are one list, and are parted as in the stream."""
+    events = (TextDelta("ab"), scored("a", "b"), ThinkingDelta("hm"), TextDelta("c"), scored("c"), STOP)
+    first, _, last = output(*events)
+    assert [likely("a", "b"), likely("c")] == [item["content"][0]["logprobs"] for item in (first, last)]
+
+
+def test_scores_may_come_before_their_text() -> None:
+    """They wait for it; without any there is no place for them."""
+    assert likely("a") == output(scored("a"), TextDelta("a"), STOP)[0]["content"][0]["logprobs"]
+    assert [] == output(scored("a"), STOP)

@@ -3,9 +3,9 @@
 import pytest
 from msgspec import Raw
 
-from llmgw_domain.stream import Cited
+from llmgw_domain.stream import Cited, TokenScore
 from llmgw_protocols.responses import sealed
-from llmgw_protocols.responses.output import Call, Message, Picture, Reasoning, Whole
+from llmgw_protocols.responses.output import Call, Message, Picture, Reasoning, Texts, Whole
 
 
 def test_an_item_is_written_at_any_moment() -> None:
@@ -88,3 +88,15 @@ def test_calls_have_events_of_their_kind() -> None:
     ]
     assert ("n", "g", "x") == (custom.write()["namespace"], custom.write()["name"], custom.write()["input"])
     assert "<Call 1 in_progress>" == repr(custom)
+
+
+def test_what_is_told_of_the_text_finds_its_part() -> None:
+    """By its place in the whole; scores go from token to token, and wait for the first part."""
+    texts, message = Texts(), Message(0, "msg_1")
+    a, b = TokenScore("ab", -1.0), TokenScore("c", -1.0)
+    assert (None, []) == (texts.about(None), texts.score([a]))
+    first, second = message.begin("output_text", 0), message.begin("output_text", 2)
+    texts.parts += [first, second]
+    assert [first, first, second, second] == [texts.about(at) for at in (0, 1, 2, None)]
+    assert [(first, ["ab"]), (second, ["c"])] == [(p, [s["token"] for s in told]) for p, told in texts.score([b])]
+    assert ["ab"] == [score["token"] for score in first.scores]

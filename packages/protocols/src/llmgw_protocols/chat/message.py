@@ -7,7 +7,7 @@ reasoning on the next turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from llmgw_domain.chat import Image, Inline, RedactedThinking, Thinking, ToolCall
@@ -19,9 +19,9 @@ from llmgw_protocols.chat import formats
 def choice(answered: Choice, model: str, *, functions: bool = False) -> dict[str, Any]:
     """An entry of `choices` in a whole body. `functions`: the client knows functions only."""
     reason = finish(answered.finish.reason, functions=functions) if answered.finish else None
-    scores = logprobs(answered.scores) if answered.scores else None
+    likely = logprobs(answered.scores) if answered.scores else None
     message = _message(answered, model, functions=functions)
-    return {"index": answered.index, "message": message, "finish_reason": reason, "logprobs": scores}
+    return {"index": answered.index, "message": message, "finish_reason": reason, "logprobs": likely}
 
 
 def finish(reason: FinishReason, *, functions: bool) -> str:
@@ -46,13 +46,17 @@ def annotation(cited: Cited) -> dict[str, Any]:
     return {"type": "url_citation", "url_citation": {"url": cited.url, "title": cited.title, **span}}
 
 
-def logprobs(scores: Sequence[TokenScore]) -> dict[str, Any]:
+def logprobs(tokens: Iterable[TokenScore]) -> dict[str, Any]:
     """The scores of a choice's tokens."""
-    tokens = [
+    return {"content": scores(tokens), "refusal": None}
+
+
+def scores(tokens: Iterable[TokenScore]) -> list[dict[str, Any]]:
+    """Scores in the form that Chat and Responses share."""
+    return [
         {**_scored(s.token, s.logprob), "top_logprobs": [_scored(token, logprob) for token, logprob in s.top]}
-        for s in scores
+        for s in tokens
     ]
-    return {"content": tokens, "refusal": None}
 
 
 def _scored(token: str, logprob: float) -> dict[str, Any]:

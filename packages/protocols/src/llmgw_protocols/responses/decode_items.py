@@ -26,9 +26,11 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokensScored,
     ToolDelta,
     ToolOpened,
 )
+from llmgw_protocols.chat.chunks import Scored
 from llmgw_protocols.responses import decode_wire as wire
 from llmgw_protocols.responses import reasoning
 from llmgw_protocols.responses.reasoning import FAMILY, GLUE
@@ -41,14 +43,15 @@ Events = list[StreamEvent]
 
 
 class _Text:
-    """A part of a message: where in the answer's text it starts, how much of it came, how many citations."""
+    """A part of a message: where in the answer's text it starts, how much of it came, how many citations and scores."""
 
-    __slots__ = ("cited", "sent", "start")
+    __slots__ = ("cited", "scored", "sent", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.sent = 0
         self.cited = 0
+        self.scored = 0
 
 
 class _Open:
@@ -156,12 +159,19 @@ class Output:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def text(self, event: wire.Event) -> Events:
-        return self._say(self._of(event), event.content_index or 0, event.delta)
+        opened, at = self._of(event), event.content_index or 0
+        events = self._say(opened, at, event.delta)
+        if event.logprobs:
+            text = self._text(opened, at)
+            text.scored += len(event.logprobs)
+            events.append(_scored(event.logprobs))
+        return events
 
     def text_done(self, event: wire.Event) -> Events:
         opened, at = self._of(event), event.content_index or 0
-        told = opened.texts.get(at)
-        return [] if told and told.sent else self._say(opened, at, event.text)
+        text = self._text(opened, at)
+        events = [] if text.sent else self._say(opened, at, event.text)
+        return events + self._score(text, event.logprobs)
 
     def refusal(self, event: wire.Event) -> Events:
         return self._refuse(self._of(event), event.content_index or 0, event.delta)
@@ -195,6 +205,12 @@ class Output:
         events.append(TextDelta(said))
         return events
 
+    def _score(self, text: _Text, scores: Sequence[Scored] | None) -> Events:
+        """What a part's whole list of scores says beyond those that came with its deltas."""
+        new = (scores or ())[text.scored :]
+        text.scored += len(new)
+        return [_scored(new)] if new else []
+
     def _refuse(self, opened: _Open, at: int, said: str | None) -> Events:
         if not said:
             return []
@@ -226,6 +242,7 @@ class Output:
             if not spoken:
                 events += self._say(opened, at, part.text)
             text = streamed[at] if at < len(streamed) else self._text(opened, at)
+            events += self._score(text, part.logprobs)
             for annotation in (part.annotations or ())[text.cited :]:
                 events += self._cite(text, annotation)
         for at, part in enumerate(item.parts):
@@ -304,3 +321,7 @@ class Output:
             return []
         opened.sent = True
         return [ToolDelta(opened.call, arguments)]
+
+
+def _scored(scores: Sequence[Scored]) -> TokensScored:
+    return TokensScored(tuple(score.score for score in scores))

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
-from llmgw_protocols.chat.chunks import NotUnderstood, fit, loosely
+from llmgw_protocols.chat.chunks import NotUnderstood, Scored, fit, loosely
 from llmgw_protocols.responses.usage import WireUsage
 
 __all__ = [
@@ -48,6 +48,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     text: str | None = None
     refusal: str | None = None
     annotations: list[Annotation] | None = None
+    logprobs: list[Scored] | None = None
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -123,6 +124,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     arguments: str | None = None
     input: str | None = None
     annotation: Annotation | None = None
+    logprobs: list[Scored] | None = None
     item: Raw = _ABSENT
     response: Response | None = None
     error: Raw = _ABSENT

@@ -35,6 +35,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -53,6 +55,7 @@ from llmgw_protocols.responses.output import (
     Picture,
     Reasoning,
     Status,
+    Texts,
     Whole,
 )
 from llmgw_protocols.responses.replay import events_of
@@ -88,10 +91,7 @@ class ResponsesEncoder:
         self._items: list[Item] = []
         self._open: Message | Reasoning | None = None
         self._calls: dict[int, Call] = {}
-        self._parts: list[Part] = []
-        """Text parts, which citations refer to."""
-        self._said = 0
-        """Characters of text so far."""
+        self._texts = Texts()
         self._size = 0
         self._most = _LARGEST
         self._usage: Usage | None = None
@@ -149,6 +149,7 @@ class ResponsesEncoder:
         for block in choice.blocks:
             for event in events_of(block, len(self._calls)):
                 self._take(event, None)
+        self._score(choice.scores, None)
         for cited in choice.citations:
             self._take(cited, None)
         self._finish, self._usage = choice.finish, answer.usage
@@ -209,6 +210,8 @@ class ResponsesEncoder:
                 self._picture(data, out)
             case Cited():
                 self._cite(event, out)
+            case TokensScored(tokens=tokens):
+                self._score(tokens, out)
             case OpaqueMade(family=family, json=json) if family == FAMILY:
                 self._whole(json, out)
 
@@ -219,7 +222,7 @@ class ResponsesEncoder:
             return
         part = self._part(kind, out)
         if kind == "output_text":
-            self._said += len(text)
+            self._texts.length += len(text)
         if self._fits(text):
             part.pieces.append(text)
         if out is None:
@@ -242,10 +245,11 @@ class ResponsesEncoder:
         if message.parts and message.parts[-1].kind == kind:
             return message.parts[-1]
         self._close_part(message, out)
-        part = message.begin(kind, self._said)
+        part = message.begin(kind, self._texts.length)
         if kind == "output_text":
-            self._parts.append(part)
+            self._texts.parts.append(part)
         self._write(out, "response.content_part.added", **part.place, part=part.write(empty=True))
+        self._score((), out)
         return part
 
     def _close_part(self, message: Message, out: _Out) -> None:
@@ -255,19 +259,20 @@ class ResponsesEncoder:
         if part.kind == "refusal":
             self._write(out, "response.refusal.done", **part.place, refusal=part.text)
         else:
-            self._write(out, "response.output_text.done", **part.place, text=part.text, logprobs=[])
+            self._write(out, "response.output_text.done", **part.place, text=part.text, logprobs=part.scores)
         self._write(out, "response.content_part.done", **part.place, part=part.write())
+
+    def _score(self, tokens: Sequence[TokenScore], out: _Out) -> None:
+        for token in tokens:
+            self._fits(token.token + "".join(other for other, _ in token.top))
+        for part, scores in self._texts.score(tokens):
+            self._write(out, "response.output_text.delta", **part.place, delta="", logprobs=scores)
 
     def _cite(self, cited: Cited, out: _Out) -> None:
         """Bounds are those of the whole text; a citation that comes late is told with the part it is about."""
-        about = [p for p in self._parts if cited.start is None or p.start <= cited.start]
-        if not about:
-            return
-        part = about[-1]
-        number = len(part.annotations)
-        annotation = part.cite(cited)
-        kind = "response.output_text.annotation.added"
-        self._write(out, kind, **part.place, annotation_index=number, annotation=annotation)
+        if part := self._texts.about(cited.start):
+            kind, number = "response.output_text.annotation.added", len(part.annotations)
+            self._write(out, kind, **part.place, annotation_index=number, annotation=part.cite(cited))
 
     # --- reasoning ----------------------------------------------------------------------------------------------------
 
