@@ -9,6 +9,7 @@ from msgspec import Raw
 from llmgw_domain.stream import (
     Cited,
     MediaMade,
+    MessageOpened,
     OpaqueMade,
     RefusalDelta,
     StreamEvent,
@@ -76,8 +77,33 @@ def test_messages_are_parted_by_a_blank_line() -> None:
     """Commentary and answer are two messages, and one text elsewhere."""
     output = Output()
     output.text(Event(output_index=0, delta="first"))
-    assert output.text(Event(output_index=2, delta="second")) == [TextDelta("\n\n"), TextDelta("second")]
+    assert output.text(Event(output_index=2, delta="second")) == [
+        TextDelta("\n\n"),
+        MessageOpened(),
+        TextDelta("second"),
+    ]
     assert output.text(Event(output_index=2, delta=".")) == [TextDelta(".")]
+
+
+def test_a_phase_is_told_before_its_text() -> None:
+    """In a stream and in a body alike, once for each message."""
+    first, second = (raw(type="message", phase=p, content=[{"text": p}]) for p in ("commentary", "final_answer"))
+    expected = [
+        MessageOpened("commentary"),
+        TextDelta("commentary"),
+        TextDelta("\n\n"),
+        MessageOpened("final_answer"),
+        TextDelta("final_answer"),
+    ]
+    assert expected == Output().rest([first, second])
+    output = Output()
+    streamed: list[StreamEvent] = []
+    for index, item in enumerate((first, second)):
+        phase = msgspec.json.decode(item)["phase"]
+        streamed += output.added(Event(output_index=index, item=raw(type="message", phase=phase, content=[])))
+        streamed += output.text(Event(output_index=index, delta=phase))
+        streamed += output.done(Event(output_index=index, item=item))
+    assert expected == streamed
 
 
 def test_indexes_of_parts_need_not_agree() -> None:
@@ -103,7 +129,7 @@ def test_citations_count_from_the_start_of_the_whole_text() -> None:
     note = {"type": "url_citation", "url": "u", "title": "t", "start_index": 1, "end_index": 3}
     output = Output()
     output.text(Event(output_index=0, delta="first"))
-    expected = [TextDelta("\n\n"), TextDelta("second"), Cited("u", "t", 8, 10)]
+    expected = [TextDelta("\n\n"), MessageOpened(), TextDelta("second"), Cited("u", "t", 8, 10)]
     assert output.done(Event(output_index=1, item=said("second", note))) == expected
 
 

@@ -48,6 +48,10 @@ SEARCHED = msgspec.Raw(
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
 
 
+def scored(*tokens: str) -> TokensScored:
+    return TokensScored(tuple(TokenScore(t, -0.5, ((t, -0.5), ("x", -2.0))) for t in tokens))
+
+
 def encoder(**request: Any) -> ResponsesEncoder:
     body = msgspec.json.encode({"model": "asked", "input": "Hi", **request})
     asked = envelope(WireRequest(body=body))
@@ -565,10 +569,6 @@ def test_a_break_can_come_anywhere(drawn: list[StreamEvent]) -> None:
 
 
 # --- scores -----------------------------------------------------------------------------------------------------------
-
-
-def scored(*tokens: str) -> TokensScored:
-    return TokensScored(tuple(TokenScore(t, -0.5, ((t, -0.5), ("x", -2.0))) for t in tokens))
 
 
 def likely(*tokens: str) -> list[Any]:

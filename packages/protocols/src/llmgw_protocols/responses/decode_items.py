@@ -19,6 +19,7 @@ from msgspec import Raw
 from llmgw_domain.stream import (
     Cited,
     MediaMade,
+    MessageOpened,
     OpaqueMade,
     RefusalDelta,
     StreamEvent,
@@ -57,7 +58,7 @@ class _Text:
 class _Open:
     """An item that is not done."""
 
-    __slots__ = ("call", "keys", "paragraph", "refused", "sent", "texts", "thoughts")
+    __slots__ = ("call", "keys", "paragraph", "phase", "refused", "sent", "texts", "thoughts")
 
     def __init__(self, *keys: int | str | None) -> None:
         self.keys = keys
@@ -65,6 +66,7 @@ class _Open:
         self.call: int | None = None
         self.sent = False
         """Whether anything of a call's arguments came."""
+        self.phase: str | None = None
         self.texts: dict[int, _Text] = {}
         self.refused: set[int] = set()
         self.thoughts: set[tuple[str, int]] = set()
@@ -95,6 +97,7 @@ class Output:
     def added(self, event: wire.Event) -> Events:
         head = wire.read_head(event.item)
         opened = self._begin(event.output_index, head.id)
+        opened.phase = head.phase
         return self._name(opened, wire.read_item(event.item)) if head.type in _CALLS else []
 
     def done(self, event: wire.Event) -> Events:
@@ -194,9 +197,8 @@ class Output:
         events: Events = []
         if not said:
             return events
-        if self._length and not opened.spoken:
-            events.append(TextDelta(GLUE))
-            self._length += len(GLUE)
+        if not opened.spoken:
+            events += self._open_message(opened.phase)
         text = self._text(opened, at)
         if not text.sent:
             text.start = self._length
@@ -204,6 +206,12 @@ class Output:
         self._length += len(said)
         events.append(TextDelta(said))
         return events
+
+    def _open_message(self, phase: str | None) -> Events:
+        if not self._length:
+            return [MessageOpened(phase)] if phase else []
+        self._length += len(GLUE)
+        return [TextDelta(GLUE), MessageOpened(phase)]
 
     def _score(self, text: _Text, scores: Sequence[Scored] | None) -> Events:
         """What a part's whole list of scores says beyond those that came with its deltas."""
@@ -234,6 +242,7 @@ class Output:
 
     def _close_message(self, opened: _Open, item: wire.Item) -> Events:
         events: Events = []
+        opened.phase = opened.phase or item.phase
         spoken, refused = opened.spoken, bool(opened.refused)
         # Indexes of parts are not to be trusted to agree between events and items, their order is.
         streamed = list(opened.texts.values())

@@ -56,6 +56,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
     type: str | None = None
     id: str | None = None
+    phase: str | None = None
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -65,6 +66,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
+    phase: str | None = None
     arguments: str | dict[str, Raw] | None = None
     input: str | None = None
     content: list[Part] | str | None = None
