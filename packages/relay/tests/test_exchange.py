@@ -329,6 +329,66 @@ async def test_losses_are_named():
     assert bench.upstream.asked[0].path == "/v1/messages"
 
 
+CLAUDE = catalog(account("a", Provider.ANTHROPIC))
+ASK = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    ("tools", "expected"),
+    [
+        (
+            {"tools": [{"type": "function", "function": {"name": "get.weather"}}]},
+            {"type": "function", "function": {"name": "get.weather", "arguments": '{"input":"ls\\n"}'}},
+        ),
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "get.weather"}}]},
+            {"type": "custom", "custom": {"name": "get.weather", "input": "ls\n"}},
+        ),
+        ({"functions": [{"name": "get.weather"}]}, {"name": "get.weather", "arguments": '{"input":"ls\\n"}'}),
+    ],
+)
+async def test_a_tool_is_called_as_it_was_offered(tools, expected):
+    """By the client's name, in the client's form, whatever the provider takes."""
+    bench = Bench(Script([b""]), on=CLAUDE)
+    await bench.run({"model": "gpt", "messages": ASK, **tools})
+    (offered,) = msgspec.json.decode(bench.upstream.asked[0].body)["tools"]
+    called = {"type": "tool_use", "id": "toolu_1", "name": offered["name"], "input": {"input": "ls\n"}}
+    answer = {"type": "message", "role": "assistant", "content": [called], "stop_reason": "tool_use"}
+    bench = Bench(Script([msgspec.json.encode(answer)]), on=CLAUDE)
+    _, headers, body = await bench.run({"model": "gpt", "messages": ASK, **tools})
+    (choice,) = msgspec.json.decode(body)["choices"]
+    message = choice["message"]
+    if "functions" in tools:
+        assert ("function_call", expected) == (choice["finish_reason"], message["function_call"])
+        assert "tool_calls" not in message
+    else:
+        assert [{"id": "toolu_1", **expected}] == message["tool_calls"]
+    lost = b"tools.custom" if b"custom" in msgspec.json.encode(tools) else None
+    assert lost == headers.get(b"x-gw-lossy")
+
+
+async def test_phases_of_messages_outlive_a_chat_client():
+    """It gets one text and brings that back; the provider gets its messages."""
+    said = [
+        {"type": "message", "role": "assistant", "phase": phase, "content": [{"type": "output_text", "text": phase}]}
+        for phase in ("commentary", "final_answer")
+    ]
+    answer = msgspec.json.encode({"id": "r", "status": "completed", "output": said})
+    on = Catalog.of(
+        version="v",
+        accounts=[account("a")],
+        models=[Model(name="gpt", targets=(Target(pool="p", model="gpt-up", api="responses"),))],
+        keys=[ClientKey(id="k", tenant="t", digest=ClientKey.digest_of("key"))],
+    )
+    bench = Bench(Script([answer]), on=on)
+    _, _, body = await bench.run({"model": "gpt", "messages": ASK})
+    message = msgspec.json.decode(body)["choices"][0]["message"]
+    assert "commentary\n\nfinal_answer" == message["content"]
+    back = {"role": "assistant", "content": message["content"]}
+    await bench.run({"model": "gpt", "messages": [*ASK, back, *ASK]})
+    assert said == msgspec.json.decode(bench.upstream.asked[1].body)["input"][1:3]
+
+
 async def test_a_cancelled_call_settles_once_and_frees_everything():
     """A client that goes away at any moment leaves no lease and no open upstream; its call is settled as cancelled."""
 
