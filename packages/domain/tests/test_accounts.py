@@ -29,3 +29,4 @@ def test_an_account_knows_every_text_that_must_not_be_shown():
 def test_openai_s_own_api_is_served_by_three_kinds():
     """Files, batches, images and audio exist at OpenAI, Azure and compatible servers alone."""
     assert [p.value for p in Provider if p.speaks_openai] == ["openai", "azure", "openai-compatible"]
+    assert ["openai", "azure"] == [p.value for p in Provider if p.is_openai]

@@ -21,6 +21,11 @@ class Provider(StrEnum):
     OPENAI_COMPATIBLE = "openai-compatible"
 
     @property
+    def is_openai(self) -> bool:
+        """Whether it serves OpenAI's own models, which tell their habits by their names: OpenAI and Azure."""
+        return self in (Provider.OPENAI, Provider.AZURE)
+
+    @property
     def speaks_openai(self) -> bool:
         """Whether its accounts have OpenAI's own API, as far as they have it: files, batches, images, audio."""
         return self in (Provider.OPENAI, Provider.AZURE, Provider.OPENAI_COMPATIBLE)

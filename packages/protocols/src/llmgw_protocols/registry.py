@@ -28,7 +28,6 @@ _BY_PROVIDER: dict[Provider, ProviderDialect] = {
 }
 """Of providers that speak one dialect, as far as the model does not say otherwise."""
 
-_OPENAI_S_OWN = (Provider.OPENAI, Provider.AZURE)
 # The few models of OpenAI's that still have completions; compatible servers mostly have them for all that they serve.
 _LEGACY = re.compile(r"instruct|babbage|davinci")
 
@@ -68,7 +67,7 @@ def _openai_s(facts: TargetFacts, api: Api, client: str, request: Callable[[], C
         return client
     if client == COMPLETIONS.name and (facts.server.has_completions if compatible else _LEGACY.search(facts.model)):
         return client
-    if facts.provider in _OPENAI_S_OWN and (
+    if facts.provider.is_openai and (
         _needs_responses(facts.model, request)
         or (client != CHAT.name and request is not None and _has_remote_file(request()))
     ):

@@ -233,3 +233,10 @@ def test_a_form_that_a_server_lacks_is_asked_for_in_words() -> None:
     said = "Answer with one JSON object and nothing else. It must be valid against this JSON Schema: "
     assert {"role": "system", "content": f'be kind\n\n{said}{{"a":1}}'} == first
     assert {"role": "user", "content": "hi"} == second
+
+
+def test_azure_is_written_for_as_openai() -> None:
+    """It serves the same models, which want the same names for their limits and efforts."""
+    wishes: dict[str, Any] = {"max_tokens": 5, "reasoning": Reasoning(effort="minimal"), "tools": TOOLS}
+    for model in ("gpt-4.1", "gpt-5", "o4-mini"):
+        assert body(OPENAI, model, **wishes) == body(Provider.AZURE, model, **wishes)

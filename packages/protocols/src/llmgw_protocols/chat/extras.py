@@ -50,7 +50,7 @@ def carry_over(request: ChatRequest, provider: Provider, losses: Losses, server:
 
 
 def _own(name: str, raw: Raw, provider: Provider, server: Server, carried: dict[str, Any], losses: Losses) -> None:
-    if provider is Provider.OPENAI or name in server.takes:
+    if provider.is_openai or name in server.takes:
         carried[name] = raw
     elif name in _OPENAI_ONLY_SILENT:
         return
@@ -70,7 +70,7 @@ def _foreign(name: str, raw: Raw, family: str, provider: Provider, carried: dict
         if any(kind in bytes(raw).lower() for kind in _MEDIA):
             raise UnsupportedField.named(name, "The model's provider answers in text only.")
         return
-    if key == "speed" and bytes(raw) == b'"fast"' and provider is Provider.OPENAI:
+    if key == "speed" and bytes(raw) == b'"fast"' and provider.is_openai:
         carried["service_tier"] = "fast"
         return
     losses.add(name)

@@ -58,7 +58,7 @@ class History:
     """Writes the messages for one target."""
 
     def __init__(self, provider: Provider, model: str, losses: Losses, server: Server = GENERIC) -> None:
-        self._native = provider is Provider.OPENAI
+        self._native = provider.is_openai
         self._model = model
         self._server = server
         self._breakpoints = models.takes_breakpoints(provider, model)

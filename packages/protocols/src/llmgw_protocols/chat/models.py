@@ -38,7 +38,7 @@ def effort_of(reasoning: Reasoning | None) -> Effort | None:
 
 def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effort | None, bool]:
     """The nearest effort that a model takes, and whether the difference is a loss."""
-    if effort is None or provider is not Provider.OPENAI:
+    if effort is None or not provider.is_openai:
         return effort, False
     if _OLDER.search(model):
         return None, effort != "none"
@@ -56,7 +56,7 @@ def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effo
 
 def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
     """Whether the model reasons at this effort, and so refuses sampling parameters."""
-    if provider is not Provider.OPENAI:
+    if not provider.is_openai:
         return False
     if _O_SERIES.search(model):
         return True
@@ -71,18 +71,18 @@ def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
 def refuses_tools_with_effort(provider: Provider, model: str) -> bool:
     """Whether `/chat/completions` takes no function tools together with an active effort (from gpt-5.4 on)."""
     version = gpt_version(model)
-    return provider is Provider.OPENAI and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
+    return provider.is_openai and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
 
 
 def takes_breakpoints(provider: Provider, model: str) -> bool:
     """Whether `prompt_cache_breakpoint` may stand on parts (from gpt-5.6 on)."""
     version = gpt_version(model)
-    return provider is Provider.OPENAI and version is not None and version >= (5, 6)
+    return provider.is_openai and version is not None and version >= (5, 6)
 
 
 def wants_reasoning_back(provider: Provider, model: str) -> bool:
     """Whether turns with calls must carry their `reasoning_content`, also when it is empty (DeepSeek, Kimi)."""
-    return provider is not Provider.OPENAI and _ECHOES.search(model) is not None
+    return not provider.is_openai and _ECHOES.search(model) is not None
 
 
 def gpt_version(model: str) -> tuple[int, int] | None:

@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat, Text, Turn
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols import customs, names, only_responses
@@ -54,7 +53,7 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     _tools(request, facts, body, lost)
     _reasoning(request, facts, body, lost)
     account(request, facts, body)
-    if facts.provider is not Provider.OPENAI:
+    if not facts.provider.is_openai:
         body = servers.suited(body, facts.server, lost)
     return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names(), aliases=aliases, customs=emulated)
 
@@ -71,7 +70,7 @@ def _messages(request: ChatRequest, facts: TargetFacts, lost: Losses) -> list[Me
 
 
 def _output(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
-    native = facts.provider is Provider.OPENAI
+    native = facts.provider.is_openai
     if request.stream:
         body["stream"] = True
         if native or facts.server.stream_options:
@@ -89,7 +88,7 @@ def _output(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost
 
 
 def _takes(wanted: OutputFormat, facts: TargetFacts) -> bool:
-    return facts.provider is Provider.OPENAI or wanted.kind == "text" or wanted.kind in facts.server.formats
+    return facts.provider.is_openai or wanted.kind == "text" or wanted.kind in facts.server.formats
 
 
 def _told(wanted: OutputFormat, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
@@ -138,7 +137,7 @@ def _tools(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost:
     offered, choice = request.tools, request.tool_choice
     if not offered:
         return
-    if choice and choice.mode == "allowed" and facts.provider is not Provider.OPENAI:
+    if choice and choice.mode == "allowed" and not facts.provider.is_openai:
         offered = tools.allowed(choice, offered)
         if not offered:
             name = lost.name("tool_choice")
@@ -146,13 +145,13 @@ def _tools(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost:
         body["tool_choice"] = "required" if choice.required else "auto"
     elif choice:
         body["tool_choice"] = tools.render_choice(choice, offered)
-    body["tools"] = tools.render(offered, strict=facts.provider is Provider.OPENAI or facts.server.strict_tools)
+    body["tools"] = tools.render(offered, strict=facts.provider.is_openai or facts.server.strict_tools)
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
 def _reasoning(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
-    if facts.provider is not Provider.OPENAI:
+    if not facts.provider.is_openai:
         body |= reasoning.wish(request.reasoning, facts.server, lost)
         return
     effort, differs = models.fitting(models.effort_of(request.reasoning), facts.provider, facts.model)
@@ -179,7 +178,7 @@ def account(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> N
 
     Nothing here changes the answer, so nothing is reported.
     """
-    native, takes = facts.provider is Provider.OPENAI, facts.server.takes
+    native, takes = facts.provider.is_openai, facts.server.takes
     if request.user:
         body["safety_identifier" if native else "user"] = _user(request.user)
     if request.cache_key and (native or "prompt_cache_key" in takes):
