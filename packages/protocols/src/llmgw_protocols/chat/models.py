@@ -1,6 +1,7 @@
 """What OpenAI's models can do with reasoning, told by their names; nothing else tells it (`/v1/models` does not).
 
-Compatible servers serve any model under any name, so nothing is assumed there.
+Azure serves the same models, under their names or under its deployments'. Compatible servers serve any model under any
+name, so nothing is assumed there.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ _OLDER = re.compile(r"(?:^|/)(?:gpt-[34]|chatgpt)")
 _NO_NONE = re.compile(r"gpt-6-astra|gpt-6\.1-sol")
 _ECHOES = re.compile(r"deepseek|kimi", re.IGNORECASE)
 _CHATTY: Final = "-chat"
+_OPENAI_S_OWN: Final = (Provider.OPENAI, Provider.AZURE)
 
 _BUDGETS: tuple[tuple[int, Effort], ...] = ((1024, "low"), (8192, "medium"), (24576, "high"))
 
@@ -38,7 +40,7 @@ def effort_of(reasoning: Reasoning | None) -> Effort | None:
 
 def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effort | None, bool]:
     """The nearest effort that a model takes, and whether the difference is a loss."""
-    if effort is None or provider is not Provider.OPENAI:
+    if effort is None or provider not in _OPENAI_S_OWN:
         return effort, False
     if _OLDER.search(model):
         return None, effort != "none"
@@ -56,7 +58,7 @@ def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effo
 
 def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
     """Whether the model reasons at this effort, and so refuses sampling parameters."""
-    if provider is not Provider.OPENAI:
+    if provider not in _OPENAI_S_OWN:
         return False
     if _O_SERIES.search(model):
         return True
@@ -71,7 +73,7 @@ def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
 def refuses_tools_with_effort(provider: Provider, model: str) -> bool:
     """Whether `/chat/completions` takes no function tools together with an active effort (from gpt-5.4 on)."""
     version = gpt_version(model)
-    return provider is Provider.OPENAI and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
+    return provider in _OPENAI_S_OWN and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
 
 
 def takes_breakpoints(provider: Provider, model: str) -> bool:
