@@ -120,6 +120,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ('[server]\ndata_bind = "8080"', "gateway.toml:2: server.data_bind: must be HOST:PORT"),
         ('[server]\nadmin_bind = "x:y"', "gateway.toml:2: server.admin_bind: must be HOST:PORT"),
         ("server = 1", "gateway.toml:1: server: must be a table, not an integer"),
+        ("[model_lists]\nhours = 0", "gateway.toml:2: model_lists.hours: must be more than 0 hours"),
         ('#\n[database]\nurl = "env:X"', "gateway.toml:2: database: is not available in this version"),
         ("#\n[cluster]", "gateway.toml:2: cluster: is not available in this version"),
         ('[[accounts]]\nid = "a"\nprovider = "openai"', "gateway.toml:1: accounts[0].pool: missing"),

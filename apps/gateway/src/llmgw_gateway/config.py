@@ -25,6 +25,7 @@ from llmgw_gateway.convert import convert
 from llmgw_gateway.data_dir import default_data_dir
 from llmgw_gateway.environment import overlay
 from llmgw_gateway.locate import Lines
+from llmgw_gateway.model_lists import ModelListsConfig
 from llmgw_gateway.problems import ConfigError, Origins, Problem, Unreadable
 
 DEFAULT_FILE = "gateway.toml"
@@ -62,6 +63,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole of `gateway.toml`."""
 
     server: ServerConfig = ServerConfig()
+    model_lists: ModelListsConfig = ModelListsConfig()
     accounts: tuple[AccountRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
@@ -123,7 +125,9 @@ def read(
     problems += overlay(raw, keys, Config, origins)
     _apply_flags(raw, flags or {}, origins)
     config, wrong = convert(Config, raw)
-    problems += [origins.problem(path, message) for path, message in (*wrong, *_server_problems(config.server))]
+    wrong += _server_problems(config.server)
+    wrong += [(f"model_lists.{field}", message) for field, message in config.model_lists.problems()]
+    problems += [origins.problem(path, message) for path, message in wrong]
     settings = Settings(
         config=config,
         data_dir=_data_dir(config.server, file, origins, environ),

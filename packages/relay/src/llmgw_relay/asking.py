@@ -27,6 +27,7 @@ from llmgw_protocols import (
 from llmgw_protocols.enquiry import Enquiry, Estimate
 from llmgw_protocols.signatures import Kept, restored, wanted
 from llmgw_relay.meter import Meter
+from llmgw_relay.ports import AdvertisedBy
 from llmgw_relay.stash import Stash
 from llmgw_relay.transform import Conversion, Passthrough, Transform, Translation
 
@@ -136,13 +137,17 @@ class Smaller:
         return f"<Smaller {self._enquiry.name} {self.envelope.model!r}>"
 
 
-def facts_of(candidate: Candidate, max_output_tokens: int | None = None) -> TargetFacts:
+def facts_of(
+    candidate: Candidate, max_output_tokens: int | None = None, advertised: AdvertisedBy | None = None
+) -> TargetFacts:
     """What a renderer has to know of a candidate."""
     account = candidate.account
     return TargetFacts(
         provider=account.provider,
         model=candidate.model,
         max_output_tokens=max_output_tokens,
+        advertised=advertised(account.id, candidate.model) if advertised else None,
+        cloud=account.cloud,
         account=account.id,
         platform=account.platform,
         server=account.server,

@@ -76,7 +76,8 @@ class Exchange(Carriage):
 
     def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
-            return asking.of(facts_of(pick.candidate, route.model.max_output_tokens), pick.candidate.target.api)
+            facts = facts_of(pick.candidate, route.model.max_output_tokens, self._parts.advertised)
+            return asking.of(facts, pick.candidate.target.api)
         except GatewayError as error:
             pick.lease.release()
             # What a fallback can't express must not hide why the first choice failed.

@@ -10,7 +10,7 @@ from llmgw_balancer import Slots
 from llmgw_domain import Catalog, StreamErrors
 from llmgw_relay.conversations import Conversations
 from llmgw_relay.objects import Objects
-from llmgw_relay.ports import Facts, Upstream
+from llmgw_relay.ports import AdvertisedBy, Facts, Upstream
 from llmgw_relay.stash import Stash
 
 
@@ -36,6 +36,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     objects: Objects
     stash: Stash
     conversations: Conversations
+    advertised: AdvertisedBy | None = None
+    """Without it, models are what their names tell."""
     clock: Callable[[], float]
     wall: Callable[[], float]
     rand: Callable[[], float]

@@ -18,7 +18,7 @@ from llmgw_relay.forwarding import Forwarding
 from llmgw_relay.listing import Listing
 from llmgw_relay.objects import MemoryObjects, Objects
 from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.ports import Facts, Upstream
+from llmgw_relay.ports import AdvertisedBy, Facts, Upstream
 from llmgw_relay.stash import MemoryStash, Stash
 
 
@@ -38,6 +38,7 @@ class Relay:
         objects: Objects | None = None,
         stash: Stash | None = None,
         conversations: Conversations | None = None,
+        advertised: AdvertisedBy | None = None,
         config: RelayConfig | None = None,
     ) -> None:
         self._parts = Parts(
@@ -48,6 +49,7 @@ class Relay:
             objects=objects or MemoryObjects(clock),
             stash=stash or MemoryStash(clock),
             conversations=conversations or MemoryConversations(clock),
+            advertised=advertised,
             clock=clock,
             wall=wall,
             rand=rand,
