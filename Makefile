@@ -1,11 +1,12 @@
 # Everything a person or a CI runs. Needs Python 3.11 or newer with pip, make and git; fetches uv if it is missing.
+# With npm, and Node 20 or newer, the tests have the clients for Node too.
 
 SHELL := /bin/bash
 UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen
 SOURCES := $(wildcard packages/*/src apps/*/src)
 
-.PHONY: run install check fmt test bench bench-rivals conformance clean help
+.PHONY: run install clients check fmt test bench bench-rivals conformance clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -18,6 +19,20 @@ install: .venv/.synced
 .venv/.synced: uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml) | uv
 	@$(UV) sync --frozen --quiet
 	@touch $@
+
+PYTHON_CLIENTS := .tools/clients
+NODE_CLIENTS := tests/clients/node/node_modules
+
+clients: $(PYTHON_CLIENTS)/.synced $(NODE_CLIENTS)/.synced ## install the clients that the tests drive, apart from the product
+
+$(PYTHON_CLIENTS)/.synced: tests/clients/python/uv.lock tests/clients/python/pyproject.toml | uv
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/$(PYTHON_CLIENTS) $(UV) sync --frozen --quiet --project tests/clients/python
+	@touch $@
+
+# Without npm nothing is installed, and the tests of these clients say that they are skipped.
+$(NODE_CLIENTS)/.synced: tests/clients/node/package-lock.json tests/clients/node/package.json
+	@if command -v npm >/dev/null; then (cd tests/clients/node && npm ci --loglevel=error >/dev/null) && touch $@; \
+	  else echo "npm is missing: the clients for Node are not tested"; fi
 
 .PHONY: uv
 uv:
@@ -34,7 +49,7 @@ fmt: install ## format, and fix what the linter can
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-test: install ## every suite but the slow ones and the benchmarks
+test: install clients ## every suite but the slow ones and the benchmarks
 	$(RUN) pytest -m "not slow and not bench"
 
 bench: install ## measure; prints figures, gates nothing
@@ -60,4 +75,4 @@ conformance: install ## play recorded provider traffic through a gateway, where 
 	  --python "$(UV) run --no-project $(addprefix --with ,$(HARNESS_NEEDS)) python"
 
 clean: ## remove what the other targets made
-	rm -rf .venv .tools .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf .venv .tools $(NODE_CLIENTS) .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

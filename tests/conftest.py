@@ -21,6 +21,8 @@ import pytest
 from llmgw_gateway.build import Gateway, open_gateway
 from llmgw_gateway.config import load
 from llmgw_simulator import Simulator, SimulatorConfig
+from llmgw_simulator.keyring import Keyring
+from llmgw_simulator.testing import service_account
 from llmgw_telemetry import LogConfig, configure_logging
 
 KEY = "gw-test-key-0123456789abcdefghijklmnop"
@@ -75,6 +77,72 @@ id = "test"
 hash = "{hash}"
 {more}
 """
+
+CLOUDS = """
+[[accounts]]
+id = "azure-a"
+provider = "azure"
+credential = "env:AZURE_KEY"
+base_url = "{simulator}"
+pool = "azure"
+
+[[accounts]]
+id = "azure-old"
+provider = "azure"
+credential = "env:AZURE_KEY"
+base_url = "{simulator}"
+api_version = "2025-04-01-preview"
+pool = "azure-old"
+
+[[accounts]]
+id = "vertex-a"
+provider = "vertex"
+credential = "env:ROBOT"
+base_url = "{simulator}"
+location = "eu"
+pool = "vertex"
+
+[[accounts]]
+id = "bedrock-a"
+provider = "bedrock"
+credential = "env:AWS_KEYS"
+base_url = "{simulator}"
+region = "eu-west-1"
+pool = "bedrock"
+
+[[models]]
+name = "responses/*"
+targets = [{ pool = "openai", model = "*", api = "responses" }]
+
+[[models]]
+name = "chat/*"
+targets = [{ pool = "openai", model = "*", api = "chat" }]
+
+[[models]]
+name = "anthropic/*"
+targets = [{ pool = "anthropic", model = "*" }]
+
+[[models]]
+name = "google/*"
+targets = [{ pool = "google", model = "*" }]
+
+[[models]]
+name = "azure/*"
+targets = [{ pool = "azure", model = "*" }]
+
+[[models]]
+name = "old/*"
+targets = [{ pool = "azure-old", model = "*" }]
+
+[[models]]
+name = "vertex/*"
+targets = [{ pool = "vertex", model = "*" }]
+
+[[models]]
+name = "bedrock/*"
+targets = [{ pool = "bedrock", model = "*" }]
+"""
+"""More configuration: the simulator as every cloud that it can be, and OpenAI asked through one of its APIs alone."""
 
 
 class Stack:
@@ -146,9 +214,11 @@ async def _open(
         aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http,
     ):
         file = folder / "gateway.toml"
+        more = more.replace("{simulator}", running.base_url)
         text = CONFIG.format(engine=engine, simulator=running.base_url, hash=HASH, server=server, more=more)
         file.write_text(text)
         given = {"UP_KEY": "sk-up-stream", "GATEWAY_DATA_DIR": str(folder / "data"), **(environ or {})}
+        given = {name: value.replace("{simulator}", running.base_url) for name, value in given.items()}
         async with open_gateway(load(file, given), out) as gateway:
             yield Stack(gateway, running, http, log)
 
@@ -156,7 +226,7 @@ async def _open(
 @pytest.fixture
 def open_stack(tmp_path: Path) -> Opener:
     """Opens a stack: `async with open_stack(engine=..., server=..., more=...)` with further lines of configuration,
-    and `environ` with further variables."""
+    and `environ` with further variables. `{simulator}` in both of them is the simulator's address."""
 
     def opener(**options: Any) -> AbstractAsyncContextManager[Stack]:
         return _open(tmp_path, **options)
@@ -167,8 +237,41 @@ def open_stack(tmp_path: Path) -> Opener:
 @pytest.fixture(params=["hypercorn", "uvicorn"])
 async def stack(request: pytest.FixtureRequest, open_stack: Opener) -> AsyncIterator[Stack]:
     """A stack on each of the two engines."""
+    async with _leaving_nothing(open_stack(engine=request.param)) as opened:
+        yield opened
+
+
+@pytest.fixture
+def open_clouds(open_stack: Opener, robot: Any) -> Opener:
+    """Opens a stack with every kind of account, which must leave nothing: `async with open_clouds(engine=...)`."""
+
+    def opener(**options: Any) -> AbstractAsyncContextManager[Stack]:
+        keys = {"AZURE_KEY": "azure-key", "AWS_KEYS": "AKID1:secret-of-AKID1"}
+        environ = {**keys, "ROBOT": msgspec.json.encode(robot.file).decode()}
+        simulator = SimulatorConfig(keyring=Keyring(google=robot.public))
+        return _leaving_nothing(open_stack(more=CLOUDS, environ=environ, simulator=simulator, **options))
+
+    return opener
+
+
+@pytest.fixture
+async def clouds(open_clouds: Opener) -> AsyncIterator[Stack]:
+    """A stack with every kind of account."""
+    async with open_clouds() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def robot() -> Any:
+    """A service account of Google's, whose tokens the simulator gives."""
+    return service_account("{simulator}/token")
+
+
+@asynccontextmanager
+async def _leaving_nothing(opening: AbstractAsyncContextManager[Stack]) -> AsyncIterator[Stack]:
+    """The stack; afterwards all that it took must be given back."""
     tasks, descriptors = len(asyncio.all_tasks()), open_descriptors()
-    async with open_stack(engine=request.param) as opened:
+    async with opening as opened:
         yield opened
         await opened.settle()
         opened.assert_nothing_left()

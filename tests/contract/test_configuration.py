@@ -142,7 +142,7 @@ def test_a_cloud_s_account_by_names(tmp_path):
         accounts["b"].platform.region,
         accounts["v"].platform.project,
         accounts["z"].platform.api_version,
-        accounts["o"].server,
+        accounts["o"].server.name,
     ]
 
 

@@ -7,13 +7,27 @@ was sent yet; never a normal finish, never a silent end.
 from __future__ import annotations
 
 import random
+import re
 from typing import Any
+from urllib.parse import quote
 
 import msgspec
 import pytest
+from yarl import URL
 
-DIALECTS = ("chat", "messages", "gemini")
-MODELS = {"chat": "sim/gpt", "messages": "sim/claude", "gemini": "sim/gemini"}
+DIALECTS = ("chat", "responses", "completions", "messages", "gemini")
+MODELS = {
+    "chat": "chat/sim-gpt",
+    "responses": "responses/gpt-4.1",
+    "completions": "openai/gpt-3.5-turbo-instruct",
+    "messages": "sim/claude",
+    "gemini": "sim/gemini",
+    "bedrock": "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
+}
+"""By what its provider speaks."""
+PAIRS = [(inbound, upstream) for inbound in DIALECTS for upstream in MODELS if upstream != "completions"]
+PAIRS.append(("completions", "completions"))
+SAME = [(dialect, dialect) for dialect in DIALECTS]
 TOOL_SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 
 
@@ -26,6 +40,20 @@ def ask(dialect: str, model: str, tools: bool) -> tuple[str, dict[str, Any]]:
         if tools:
             body["tools"] = [{"type": "function", "function": {"name": "look", "parameters": TOOL_SCHEMA}}]
         return "/v1/chat/completions", body
+    if dialect == "completions":
+        usage = {"include_usage": True}
+        return "/v1/completions", {
+            "model": model,
+            "stream": True,
+            "prompt": text,
+            "max_tokens": 500,
+            "stream_options": usage,
+        }
+    if dialect == "responses":
+        body = {"model": model, "stream": True, "input": text}
+        if tools:
+            body["tools"] = [{"type": "function", "name": "look", "parameters": TOOL_SCHEMA}]
+        return "/v1/responses", body
     if dialect == "messages":
         body = {"model": model, "stream": True, "max_tokens": 1000, "messages": [{"role": "user", "content": text}]}
         if tools:
@@ -60,6 +88,16 @@ def assert_chat_error(raw: bytes) -> None:
     assert len({e["id"] for e in chunks}) == 1
 
 
+def assert_responses_error(raw: bytes) -> None:
+    events = frames(raw)
+    assert list(range(len(events))) == [e["sequence_number"] for e in events]
+    last = events[-1]
+    assert ("response.failed", "failed") == (last["type"], last["response"]["status"])
+    assert sorted(last["response"]["error"]) == ["code", "message"]
+    assert {events[0]["response"]["id"]} == {e["response"]["id"] for e in events if "response" in e}
+    assert "response.completed" not in [e["type"] for e in events]
+
+
 def assert_messages_error(raw: bytes) -> None:
     events = frames(raw)
     assert events[-1]["type"] == "error"
@@ -74,7 +112,13 @@ def assert_gemini_error(raw: bytes) -> None:
     assert not any(c.get("finishReason") for e in events for c in e.get("candidates", []))
 
 
-ENDINGS = {"chat": assert_chat_error, "messages": assert_messages_error, "gemini": assert_gemini_error}
+ENDINGS = {
+    "chat": assert_chat_error,
+    "completions": assert_chat_error,
+    "responses": assert_responses_error,
+    "messages": assert_messages_error,
+    "gemini": assert_gemini_error,
+}
 
 
 async def get(stack: Any, path: str, body: Any, **headers: str) -> tuple[int, bytes]:
@@ -89,7 +133,25 @@ async def cut(stack: Any, path: str, body: Any, fault: dict[str, Any], **headers
     return await get(stack, path, body, **headers)
 
 
-MARKS = {"chat": b'"finish_reason":"', "messages": b'"type":"message_delta"', "gemini": b'"finishReason"'}
+MARKS = {
+    "chat": b'"finish_reason":"',
+    "responses": b"response.completed",
+    "completions": b'"finish_reason":"',
+    "messages": b'"type":"message_delta"',
+    "gemini": b'"finishReason"',
+    "bedrock": b"messageStop",
+}
+"""What the event that ends a stream has, and none before it."""
+
+
+def ends_of_events(raw: bytes, upstream: str) -> list[int]:
+    """Where each event of a provider's stream ends."""
+    if upstream == "bedrock":
+        ends = [0]
+        while ends[-1] < len(raw):
+            ends.append(ends[-1] + int.from_bytes(raw[ends[-1] : ends[-1] + 4]))
+        return ends[1:]
+    return [found.end() for found in re.finditer(rb"\r?\n\r?\n", raw)]
 
 
 async def events_and_bytes(stack: Any, inbound: str, upstream: str, tools: bool) -> tuple[int, int]:
@@ -102,19 +164,41 @@ async def events_and_bytes(stack: Any, inbound: str, upstream: str, tools: bool)
     assert (await get(stack, path, body))[0] == 200
     asked = (await stack.upstream_saw())[-1]
     headers = {"authorization": "Bearer sk", "x-goog-api-key": "sk", "anthropic-version": "2023-06-01"}
-    url = stack.simulator.base_url + asked["path"]
+    url = URL(stack.simulator.base_url + quote(asked["path"]), encoded=True)
     async with stack.http.post(url, json=asked["body"], params=asked.get("query"), headers=headers) as response:
         raw = await response.read()
-    blank = b"\r\n\r\n" if b"\r\n\r\n" in raw else b"\n\n"
-    before = raw[: raw.index(MARKS[upstream])]
-    return before.count(blank), before.rfind(blank) + len(blank)
+    before = [end for end in ends_of_events(raw, upstream) if end <= raw.index(MARKS[upstream])]
+    return len(before), before[-1]
 
 
-@pytest.mark.parametrize("tools", [False, True], ids=["text", "tools"])
-@pytest.mark.parametrize("upstream", DIALECTS)
-@pytest.mark.parametrize("inbound", DIALECTS)
-async def test_no_cut_is_shown_as_success(stack, inbound, upstream, tools):
+@pytest.fixture
+async def pair(request, open_clouds):
+    """A stack, the client's dialect, and the provider's."""
+    engine, inbound, upstream = request.param
+    async with open_clouds(engine=engine) as stack:
+        yield stack, inbound, upstream
+
+
+ALL = [("hypercorn", *pair) for pair in PAIRS] + [("uvicorn", *pair) for pair in SAME]
+"""The engines write the same bytes by other ways, so the pass-throughs are enough for the second one."""
+each_pair = pytest.mark.parametrize("pair", ALL, ids="-".join, indirect=True)
+
+
+@each_pair
+async def test_no_cut_is_shown_as_success(pair):
     """A stream cut at every event boundary and at random bytes, by a clean end and by a reset, ends as an error."""
+    await cut_everywhere(*pair, tools=False)
+
+
+@each_pair
+async def test_no_cut_inside_a_tool_call_is_shown_as_success(pair):
+    """Half a call's arguments are no call."""
+    if "completions" not in pair:
+        await cut_everywhere(*pair, tools=True)
+
+
+async def cut_everywhere(stack: Any, inbound: str, upstream: str, tools: bool) -> None:
+    """Cuts one stream in all those ways."""
     events, size = await events_and_bytes(stack, inbound, upstream, tools)
     path, body = ask(inbound, MODELS[upstream], tools)
     chance = random.Random(f"{inbound}{upstream}{tools}")
@@ -133,39 +217,40 @@ async def test_no_cut_is_shown_as_success(stack, inbound, upstream, tools):
     stack.assert_nothing_left()
 
 
-@pytest.mark.parametrize("inbound", DIALECTS)
-@pytest.mark.parametrize("upstream", DIALECTS)
-@pytest.mark.parametrize("fault", ["malformed_events", "error_events", "fin_bytes"])
-async def test_other_breaks_are_told_too(stack, inbound, upstream, fault):
+@each_pair
+async def test_other_breaks_are_told_too(pair):
     """Broken JSON, the provider's own error event, and a chunked body without its end are errors to the client."""
+    clouds, inbound, upstream = pair
     path, body = ask(inbound, MODELS[upstream], False)
-    events, size = await events_and_bytes(stack, inbound, upstream, False)
-    # At a pace, so that the gateway has sent what came before the break.
-    status, raw = await cut(stack, path, body, {fault: events if fault != "fin_bytes" else size, "tps": 2000})
-    assert status == 200
-    ENDINGS[inbound](raw)
+    events, size = await events_and_bytes(clouds, inbound, upstream, False)
+    for fault in ("malformed_events", "error_events", "fin_bytes"):
+        # At a pace, so that the gateway has sent what came before the break.
+        at = {fault: events if fault != "fin_bytes" else size, "tps": 2000}
+        status, raw = await cut(clouds, path, body, at)
+        assert status == 200, fault
+        ENDINGS[inbound](raw)
 
 
-async def test_the_three_forms_of_a_broken_chat_stream(stack):
+async def test_the_three_forms_of_a_broken_chat_stream(clouds):
     """`x-gw-stream-errors`: finish marks the choice, raise adds the error object, strict has only that object."""
-    path, body = ask("chat", "sim/gpt", False)
-    events, _ = await events_and_bytes(stack, "chat", "chat", False)
+    path, body = ask("chat", MODELS["chat"], False)
+    events, _ = await events_and_bytes(clouds, "chat", "chat", False)
     seen = {}
     for form in ("finish", "raise", "strict"):
-        _, raw = await cut(stack, path, body, {"eof_events": events}, **{"x-gw-stream-errors": form})
+        _, raw = await cut(clouds, path, body, {"eof_events": events}, **{"x-gw-stream-errors": form})
         seen[form] = (b'"finish_reason":"error"' in raw, b'"error":{' in raw, raw.endswith(b"data: [DONE]\n\n"))
     assert seen == {"finish": (True, False, True), "raise": (True, True, True), "strict": (False, True, True)}
 
 
-@pytest.mark.parametrize("inbound", DIALECTS)
-@pytest.mark.parametrize("upstream", DIALECTS)
-async def test_a_cut_body_is_an_error_status(stack, inbound, upstream):
+@each_pair
+async def test_a_cut_body_is_an_error_status(pair):
     """An answer that is no stream and is cut is a 502, since nothing was sent yet."""
+    clouds, inbound, upstream = pair
     path, body = ask(inbound, MODELS[upstream], False)
     body.pop("stream", None)
     body.pop("stream_options", None)
     path = path.replace(":streamGenerateContent?alt=sse", ":generateContent")
     for fault in ({"reset_bytes": 30}, {"eof_bytes": 30}, {"fin_bytes": 30}, {"reset_bytes": 0}):
-        status, raw = await cut(stack, path, body, fault)
+        status, raw = await cut(clouds, path, body, fault)
         assert status == 502, raw
         assert msgspec.json.decode(raw)["error"]["message"]

@@ -1,4 +1,4 @@
-"""The official SDKs against the gateway: three dialects in, three providers out, over real sockets.
+"""The official SDKs against the gateway: four dialects in, every kind of provider out, over real sockets.
 
 Each task is written once per SDK in its own idiom, and checked against what the simulator is known to do: it repeats
 the last user text, calls the tools it is given, quotes their results, follows a schema, and counts the images it sees.
@@ -9,6 +9,8 @@ from __future__ import annotations
 import base64
 import struct
 import zlib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anthropic
@@ -18,7 +20,15 @@ import pytest
 from google import genai
 from google.genai import types
 
-UPSTREAMS = ("sim/gpt", "sim/claude", "sim/gemini")
+UPSTREAMS = ("sim/gpt", "responses/gpt-5.5", "sim/claude", "sim/gemini")
+CLOUDS = (
+    "azure/gpt-4.1",
+    "old/gpt-4.1",
+    "vertex/gemini-2.5-flash",
+    "vertex/claude-sonnet-4-5",
+    "bedrock/anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "bedrock/amazon.nova-lite-v1:0",
+)
 QUESTION = "What is the weather in Zürich? 🌦"
 WEATHER = {
     "type": "object",
@@ -143,6 +153,80 @@ class OpenAI:
         url = "data:image/png;base64," + base64.b64encode(PNG).decode()
         parts = [{"type": "text", "text": "Look"}, {"type": "image_url", "image_url": {"url": url}}]
         return self.seen(await self.ask(model, messages=[{"role": "user", "content": parts}]))
+
+
+class Responses:
+    """`openai`: Responses."""
+
+    name = "responses"
+
+    def __init__(self, base: str, key: str) -> None:
+        self.sdk = openai.AsyncOpenAI(base_url=f"{base}/v1", api_key=key, max_retries=0)
+
+    async def aclose(self) -> None:
+        await self.sdk.close()
+
+    def tools(self, *names: str) -> list[dict[str, Any]]:
+        schemas = {"weather": WEATHER, "time": TIME}
+        return [
+            {"type": "function", "name": n, "description": f"The {n}", "parameters": schemas[n], "strict": False}
+            for n in names
+        ]
+
+    @staticmethod
+    def seen(answer: Any) -> Seen:
+        calls = [(i.name, msgspec.json.decode(i.arguments)) for i in answer.output if i.type == "function_call"]
+        usage = answer.usage
+        return Seen(answer.output_text, answer.status, calls, usage.input_tokens, usage.output_tokens)
+
+    async def ask(self, model: str, **extra: Any) -> Any:
+        given = {"input": QUESTION, "instructions": "Be brief.", **extra}
+        return await self.sdk.responses.create(model=model, **given)
+
+    async def text(self, model: str) -> Seen:
+        return self.seen(await self.ask(model))
+
+    async def stream(self, model: str) -> Seen:
+        text = ""
+        ask = {"model": model, "input": QUESTION, "instructions": "Be brief."}
+        async with self.sdk.responses.stream(**ask) as events:
+            async for event in events:
+                if event.type == "response.output_text.delta":
+                    text += event.delta
+            answer = await events.get_final_response()
+        assert text == answer.output_text
+        return self.seen(answer)
+
+    async def events(self, model: str, **extra: Any) -> list[Any]:
+        return [event async for event in await self.ask(model, stream=True, **extra)]
+
+    async def two_turns(self, model: str, text: str, *names: str) -> tuple[Seen, Seen]:
+        items: list[Any] = [{"role": "user", "content": text}]
+        first = await self.ask(model, input=items, tools=self.tools(*names))
+        items += first.output
+        items += [
+            {"type": "function_call_output", "call_id": item.call_id, "output": f"sunny in {item.name}"}
+            for item in first.output
+            if item.type == "function_call"
+        ]
+        second = await self.ask(model, input=items, tools=self.tools(*names))
+        return self.seen(first), self.seen(second)
+
+    async def streamed_calls(self, model: str, text: str, *names: str) -> list[tuple[str, Any]]:
+        events = await self.events(model, input=text, tools=self.tools(*names))
+        done = [e for e in events if e.type == "response.function_call_arguments.done"]
+        calls = self.seen(events[-1].response).calls
+        assert [msgspec.json.decode(e.arguments) for e in done] == [arguments for _, arguments in calls]
+        return calls
+
+    async def structured(self, model: str) -> Any:
+        form = {"type": "json_schema", "name": "person", "schema": PERSON, "strict": True}
+        return msgspec.json.decode((await self.ask(model, text={"format": form})).output_text)
+
+    async def image(self, model: str) -> Seen:
+        url = "data:image/png;base64," + base64.b64encode(PNG).decode()
+        parts = [{"type": "input_text", "text": "Look"}, {"type": "input_image", "image_url": url, "detail": "auto"}]
+        return self.seen(await self.ask(model, input=[{"role": "user", "content": parts}]))
 
 
 class Anthropic:
@@ -307,20 +391,8 @@ class Google:
         return self.seen(await self.ask(model, [types.Content(role="user", parts=parts)]))
 
 
-STOP = {"chat": "stop", "messages": "end_turn", "gemini": "STOP"}
-CALLS = {"chat": "tool_calls", "messages": "tool_use", "gemini": "STOP"}
-
-
-@pytest.fixture(params=[OpenAI, Anthropic, Google], ids=lambda c: c.name)
-async def client(request, stack):
-    sdk = request.param(stack.base, stack.key)
-    yield sdk
-    await sdk.aclose()
-
-
-@pytest.fixture(params=UPSTREAMS)
-def model(request):
-    return request.param
+STOP = {"chat": "stop", "responses": "completed", "messages": "end_turn", "gemini": "STOP"}
+CALLS = {"chat": "tool_calls", "responses": "completed", "messages": "tool_use", "gemini": "STOP"}
 
 
 def check_call(call: tuple[str, Any], name: str, schema: dict[str, Any]) -> None:
@@ -331,7 +403,10 @@ def check_call(call: tuple[str, Any], name: str, schema: dict[str, Any]) -> None
         assert isinstance(value, types_of[schema["properties"][field]["type"]])
 
 
-async def test_text(client, model):
+# --- tasks ------------------------------------------------------------------------------------------------------------
+
+
+async def text(client: Any, model: str) -> None:
     """A question comes back whole, Unicode and all, with a normal finish and a usage."""
     seen = await client.text(model)
     assert QUESTION in seen.text
@@ -340,7 +415,7 @@ async def test_text(client, model):
     assert seen.output_tokens > 0
 
 
-async def test_stream(client, model):
+async def stream(client: Any, model: str) -> None:
     """The same question streamed gives the same text, with a normal finish and a usage at the end."""
     whole, streamed = await client.text(model), await client.stream(model)
     assert QUESTION in streamed.text
@@ -349,7 +424,7 @@ async def test_stream(client, model):
     assert streamed.text == whole.text
 
 
-async def test_a_tool_call_over_two_turns(client, model):
+async def tool_call(client: Any, model: str) -> None:
     """The model calls the tool, gets its result, and answers with it."""
     first, second = await client.two_turns(model, QUESTION, "weather")
     assert (first.finish, len(first.calls)) == (CALLS[client.name], 1)
@@ -358,7 +433,7 @@ async def test_a_tool_call_over_two_turns(client, model):
     assert "sunny in weather" in second.text
 
 
-async def test_parallel_tool_calls_over_two_turns(client, model):
+async def parallel_tool_calls(client: Any, model: str) -> None:
     """Two calls of one turn come in order, and both results reach the model."""
     first, second = await client.two_turns(model, "In parallel: weather and time", "weather", "time")
     assert [name for name, _ in first.calls] == ["weather", "time"]
@@ -368,22 +443,109 @@ async def test_parallel_tool_calls_over_two_turns(client, model):
     assert "sunny in time" in second.text
 
 
-async def test_streamed_parallel_tool_calls(client, model):
+async def streamed_tool_calls(client: Any, model: str) -> None:
     """The calls of a stream are the calls of the whole answer."""
-    text = "In parallel: weather and time"
-    streamed = await client.streamed_calls(model, text, "weather", "time")
-    first, _ = await client.two_turns(model, text, "weather", "time")
+    asked = "In parallel: weather and time"
+    streamed = await client.streamed_calls(model, asked, "weather", "time")
+    first, _ = await client.two_turns(model, asked, "weather", "time")
     assert streamed == first.calls
 
 
-async def test_structured_output(client, model):
+async def structured_output(client: Any, model: str) -> None:
     """An answer to a JSON schema is JSON that fits it."""
+    if "nova" in model:
+        # It has no such thing, which the answer's x-gw-lossy says.
+        return
     person = await client.structured(model)
     assert sorted(person) == ["age", "name", "tags"]
     assert (type(person["name"]), type(person["age"]), type(person["tags"])) == (str, int, list)
 
 
-async def test_an_image(client, model):
+async def image(client: Any, model: str) -> None:
     """The image reaches the model with its type and every byte."""
     seen = await client.image(model)
     assert f"1 image of image/png, {len(PNG)} bytes" in seen.text
+
+
+TASKS = (text, stream, tool_call, parallel_tool_calls, streamed_tool_calls, structured_output, image)
+
+
+@pytest.fixture(params=[OpenAI, Responses, Anthropic, Google], ids=lambda c: c.name)
+def kind(request):
+    return request.param
+
+
+@asynccontextmanager
+async def sdk(kind: Any, stack: Any) -> AsyncIterator[Any]:
+    client = kind(stack.base, stack.key)
+    yield client
+    await client.aclose()
+
+
+@pytest.mark.parametrize("task", TASKS)
+@pytest.mark.parametrize("model", UPSTREAMS)
+async def test_a_task(clouds, kind, model, task):
+    """Each client does each task with each of the providers' own APIs."""
+    async with sdk(kind, clouds) as client:
+        await task(client, model)
+
+
+@pytest.mark.parametrize("model", CLOUDS)
+async def test_all_tasks_in_the_clouds(clouds, kind, model):
+    """So it does where those APIs, or others, are spoken at other places."""
+    async with sdk(kind, clouds) as client:
+        for task in TASKS:
+            await task(client, model)
+
+
+@pytest.mark.parametrize("model", UPSTREAMS)
+async def test_all_tasks_on_the_other_engine(open_clouds, kind, model):
+    """The HTTP server makes no difference."""
+    async with open_clouds(engine="uvicorn") as stack, sdk(kind, stack) as client:
+        for task in TASKS:
+            await task(client, model)
+
+
+# --- Responses --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", UPSTREAMS + CLOUDS)
+async def test_the_events_of_a_response(clouds, model):
+    """Numbered without a gap, from `created` to `completed`, each item and part begun and ended."""
+    async with sdk(Responses, clouds) as client:
+        events = await client.events(model)
+    assert list(range(len(events))) == [event.sequence_number for event in events]
+    kinds = [event.type.removeprefix("response.") for event in events]
+    assert (["created", "in_progress"], "completed") == (kinds[:2], kinds[-1])
+    for begun, ended in (("output_item.added", "output_item.done"), ("content_part.added", "content_part.done")):
+        assert kinds.count(begun) == kinds.count(ended) > 0
+    deltas = "".join(e.delta for e in events if e.type == "response.output_text.delta")
+    assert deltas == events[-1].response.output_text
+    assert {events[0].response.id} == {e.response.id for e in events if hasattr(e, "response")}
+
+
+REASONING = [m for m in UPSTREAMS + CLOUDS if any(name in m for name in ("claude", "gemini", "gpt-5.5"))]
+
+
+@pytest.mark.parametrize("model", REASONING)
+async def test_reasoning_over_two_turns(clouds, model):
+    """Its summary is shown, and it may be sent back with the call that it led to, encrypted, without being kept."""
+    async with sdk(Responses, clouds) as client:
+        ask = {
+            "tools": client.tools("weather"),
+            "reasoning": {"effort": "high", "summary": "auto"},
+            "store": False,
+            "include": ["reasoning.encrypted_content"],
+        }
+        items: list[Any] = [{"role": "user", "content": QUESTION}]
+        events = await client.events(model, input=items, **ask)
+        first = events[-1].response
+        # What signs a call of Gemini's comes as an item of its own.
+        *thought, call = first.output
+        assert ({"reasoning"}, "function_call") == ({item.type for item in thought}, call.type)
+        assert thought[0].summary[0].text
+        assert all(item.encrypted_content for item in thought[-1:])
+        assert any(event.type == "response.reasoning_summary_text.delta" for event in events)
+        output = {"type": "function_call_output", "call_id": call.call_id, "output": "sunny in weather"}
+        second = await client.ask(model, input=[*items, *first.output, output], **ask)
+        assert "sunny in weather" in second.output_text

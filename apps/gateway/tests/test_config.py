@@ -78,7 +78,8 @@ def test_a_file_becomes_settings(tmp_path: Path) -> None:
 def test_no_file_is_the_defaults() -> None:
     """Without a file and variables everything has its default."""
     settings = load(None, {"HOME": "/home/a"})
-    assert (Config(), None, Path("/home/a/.local/share/llmgw")) == (settings.config, settings.file, settings.data_dir)
+    config = msgspec.structs.replace(settings.config, servers=())
+    assert (Config(), None, Path("/home/a/.local/share/llmgw")) == (config, settings.file, settings.data_dir)
 
 
 def test_where_the_file_comes_from(tmp_path: Path) -> None:
@@ -119,6 +120,9 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("[server]\nmax_buffered_bytes = 0", "gateway.toml:2: server.max_buffered_bytes: must be a positive"),
         ('[server]\ndata_bind = "8080"', "gateway.toml:2: server.data_bind: must be HOST:PORT"),
         ('[server]\nadmin_bind = "x:y"', "gateway.toml:2: server.admin_bind: must be HOST:PORT"),
+        ("[fetch]\nenabled = true", "gateway.toml:1: fetch.allowed_hosts: must name the hosts to fetch from"),
+        ("[fetch]\nmax_urls = 0", "gateway.toml:2: fetch.max_urls: must be a positive integer, not 0"),
+        ('[fetch]\nallowed_hosts = ["10.0.0.1"]', "gateway.toml:2: fetch.allowed_hosts[0]: must be a host name"),
         ("server = 1", "gateway.toml:1: server: must be a table, not an integer"),
         ("[model_lists]\nhours = 0", "gateway.toml:2: model_lists.hours: must be more than 0 hours"),
         ('#\n[database]\nurl = "env:X"', "gateway.toml:2: database: is not available in this version"),

@@ -22,6 +22,7 @@ from llmgw_control import (
 )
 from llmgw_domain import Deadlines, Policy, Provider, Secret, StreamErrors
 from llmgw_domain.accounts import Ambient, AwsKeys, Platform
+from llmgw_domain.servers import GENERIC, Server
 
 SECRETS = {"env:A": "sk-a", "env:B": "sk-b", "env:KEY": "gw-key", "env:EMPTY": "", "env:BROKEN": "two words"}
 
@@ -47,8 +48,15 @@ def records(
     models: Iterable[ModelRecord] = (),
     keys: Iterable[KeyRecord] = (),
     policies: Iterable[PolicyRecord] = (),
+    servers: Iterable[Server] = (),
 ) -> Records:
-    return Records(accounts=tuple(accounts), models=tuple(models), keys=tuple(keys), policies=tuple(policies))
+    return Records(
+        accounts=tuple(accounts),
+        models=tuple(models),
+        keys=tuple(keys),
+        policies=tuple(policies),
+        servers=tuple(servers),
+    )
 
 
 def refused(wrong: Records) -> dict[str, str]:
@@ -141,7 +149,8 @@ def test_accounts_in_clouds_become_their_domain_forms() -> None:
                 account(
                     "vllm", provider="openai-compatible", pool="own", base_url="http://vllm:8000/v1", server="vllm"
                 ),
-            ]
+            ],
+            servers=[Server(name="vllm")],
         ),
         reveal,
     )
@@ -151,10 +160,10 @@ def test_accounts_in_clouds_become_their_domain_forms() -> None:
     vertex = Platform(project="p", location="eu")
     bedrock = Platform(region="eu-west-1")
     assert [
-        ("azure", "https://r.openai.azure.com", Secret("sk-a"), azure, ""),
-        ("vertex", "https://aiplatform.eu.rep.googleapis.com", Ambient(), vertex, ""),
-        ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", keys, bedrock, ""),
-        ("vllm", "http://vllm:8000/v1", Secret("sk-a"), Platform(), "vllm"),
+        ("azure", "https://r.openai.azure.com", Secret("sk-a"), azure, GENERIC),
+        ("vertex", "https://aiplatform.eu.rep.googleapis.com", Ambient(), vertex, GENERIC),
+        ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", keys, bedrock, GENERIC),
+        ("vllm", "http://vllm:8000/v1", Secret("sk-a"), Platform(), Server(name="vllm")),
     ] == got
 
 
@@ -194,6 +203,19 @@ def test_a_provider_has_its_own_address(provider: str, expected: str) -> None:
     """Without base_url an account goes where the provider's own SDK goes."""
     catalog = compile_catalog(records([account(provider=provider)]), reveal)
     assert expected == catalog.accounts["a"].base_url
+
+
+def test_an_account_takes_the_address_of_its_server() -> None:
+    """Unless it gives one itself; a server that is wrong is told by its own path."""
+    named = (
+        account("a", provider="openai-compatible", server="s"),
+        account("b", provider="openai-compatible", server="s"),
+    )
+    own = msgspec.structs.replace(named[1], base_url="http://proxy/v1")
+    catalog = compile_catalog(records([named[0], own], servers=[Server(name="s", base_url="https://s/v1/")]), reveal)
+    assert ["https://s/v1", "http://proxy/v1"] == [a.base_url for a in catalog.accounts.values()]
+    wrong = records([named[0]], servers=[Server(name="s", base_url="s"), Server(name="s")])
+    assert {"servers[0].base_url", "servers[1].name", "accounts[0].base_url"} == set(refused(wrong))
 
 
 def test_a_compatible_server_may_need_no_credential() -> None:

@@ -9,6 +9,7 @@ from llmgw_control._platforms import address, platform, server
 from llmgw_control._report import Report
 from llmgw_domain import Provider, Secret
 from llmgw_domain.accounts import Ambient, AwsKeys, Platform, ServiceAccount
+from llmgw_domain.servers import GENERIC, Server
 
 KEY = Secret("k")
 AWS = AwsKeys(access_key_id="A", secret_access_key=Secret("s"))
@@ -173,10 +174,22 @@ def test_where_the_provider_s_own_sdk_goes(provider: str, place: Platform, expec
     assert expected == address(Provider(provider), place)
 
 
-def test_a_server_has_a_name() -> None:
-    """In the form that its habits are kept under."""
+def test_a_server_is_looked_up_by_its_name() -> None:
+    """One that nobody described is told, with the nearest name; none is the generic one."""
+    vllm = Server(name="vllm")
     report = Report()
-    assert ("", "vllm", "z.ai") == (server(report, None), server(report, "vllm"), server(report, "z.ai"))
+    assert (GENERIC, vllm) == (server(report, None, {}), server(report, "vllm", {"vllm": vllm}))
     assert report.reasons == []
-    server(report.at("server"), "My Server")
-    assert ["server"] == [reason.path for reason in report.reasons]
+    assert GENERIC == server(report.at("server"), "vlm", {"vllm": vllm})
+    assert [("server", "there is no server 'vlm'; did you mean 'vllm'?")] == [
+        (r.path, r.message) for r in report.reasons
+    ]
+
+
+def test_the_address_of_a_server() -> None:
+    """A public server has one; a server of one's own has none."""
+    public = Server(name="s", base_url="https://s/v1")
+    assert ("https://s/v1", None) == (
+        address(Provider.OPENAI_COMPATIBLE, Platform(), public),
+        address(Provider.OPENAI_COMPATIBLE, Platform()),
+    )

@@ -23,7 +23,10 @@ def test_what_is_the_requests_fault_is_not_retried():
 
     A conflict passes, and a model that one account has not may be another's.
     """
-    assert {e.__name__ for e in TREE if e.blame == "request" and e.retryable} == {"Conflict", "ModelRefused"}
+    assert {e.__name__ for e in TREE if e.blame == "request" and e.retryable} == {
+        "Conflict",
+        "ModelRefused",
+    }
 
 
 def test_the_repr_tells_what_happened():

@@ -25,3 +25,20 @@ def test_contradicting_counts_never_become_negative(input, cached, written):
     usage = Usage.of_input(input=input, output=0, cached=cached, written=written)
     assert usage.uncached_input >= 0
     assert usage.cache_read == cached
+
+
+def test_the_usage_of_two_requests_is_a_sum():
+    """Kind by kind; reasoning that one of them does not tell is left out, and an estimate stays one."""
+    first = Usage(uncached_input=1, cache_read=2, cache_write_5m=3, cache_write_1h=4, output=5, reasoning=1)
+    second = Usage(uncached_input=10, output=50, provenance="estimated")
+    expected = Usage(
+        uncached_input=11,
+        cache_read=2,
+        cache_write_5m=3,
+        cache_write_1h=4,
+        output=55,
+        reasoning=1,
+        provenance="estimated",
+    )
+    assert (expected, expected) == (first + second, second + first)
+    assert (Usage() + Usage()).reasoning is None

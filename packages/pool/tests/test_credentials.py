@@ -1,7 +1,9 @@
+import msgspec
 import pytest
 
 from llmgw_domain import Account, Provider, Secret
 from llmgw_domain.errors import AccountRejected
+from llmgw_domain.servers import Server
 from llmgw_pool.credentials import credential_header
 
 
@@ -36,3 +38,12 @@ def test_control_characters_reject_the_account(credential):
     with pytest.raises(AccountRejected) as caught:
         credential_header(account(Provider.OPENAI, credential))
     assert caught.value.detail == "account a: credential has control characters"
+
+
+def test_a_server_may_have_a_header_of_its_own():
+    """The bare key stands in it; other kinds of providers keep to theirs."""
+    server = Server(name="s", credential_header="x-key")
+    compatible = msgspec.structs.replace(account(Provider.OPENAI_COMPATIBLE, "k"), server=server)
+    assert ("x-key", "k") == credential_header(compatible)
+    assert ("authorization", "Bearer k") == credential_header(account(Provider.OPENAI_COMPATIBLE, "k"))
+    assert ("x-api-key", "k") == credential_header(msgspec.structs.replace(compatible, provider=Provider.ANTHROPIC))

@@ -406,6 +406,14 @@ async def test_a_request_that_was_being_answered_is_not_sent_again(ending):
         assert (UpstreamReset, 1, {}) == (kind, server.connections, pool.counters().resent_total)
 
 
+async def test_what_may_be_sent_once_takes_no_kept_connection():
+    """It could die without a word, and nobody knew whether the request was taken."""
+    async with RawServer(once_then(closes)) as server, ConnectionPool() as pool:
+        assert [b"hello"] * 2 == [await whole(pool, ask(server, once=once)) for once in (False, True)]
+        now = pool.counters()
+        assert (2, {}, 0) == (server.connections, now.resent_total, now.leased)
+
+
 async def test_the_second_sending_takes_a_new_connection_and_spares_kept_ones():
     """With several kept connections, the second sending uses none of them and leaves them kept."""
     gate, doomed = asyncio.Event(), set()

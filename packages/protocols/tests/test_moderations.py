@@ -2,7 +2,7 @@ import msgspec
 import pytest
 
 from llmgw_domain import Provider
-from llmgw_domain.errors import InvalidField, UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField, UpstreamMalformed
 from llmgw_protocols import TargetFacts, WireRequest
 from llmgw_protocols.moderations import MODERATIONS
 
@@ -16,7 +16,9 @@ def test_a_question_passes_through_but_for_its_model():
     question = MODERATIONS.ask(envelope(input=["a"], odd=1), TargetFacts(provider=Provider.OPENAI, model="up"))
     assert "/moderations" == question.requests[0].path
     assert {"input": ["a"], "odd": 1, "model": "up"} == msgspec.json.decode(question.requests[0].body)
-    assert b"anything" == question.read([b"anything"]).body
+    assert b'{"any":1.0}' == question.read([b'{"any":1.0}']).body
+    with pytest.raises(UpstreamMalformed):
+        question.read([b'{"any":1.'])
 
 
 def test_openai_s_default_model_is_ours():

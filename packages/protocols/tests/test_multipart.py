@@ -32,6 +32,51 @@ def test_only_what_stands_before_it_is_held():
     assert "sim/whisper" == form.model
 
 
+@pytest.mark.parametrize("rest", [MODEL, FILE + MODEL, OTHER + FILE + MODEL + END])
+@given(data=st.data())
+def test_a_second_model_is_noticed_wherever_the_form_is_cut(rest, data):
+    """A reader of forms may take the last one."""
+    with pytest.raises(InvalidField, match="twice"):
+        watch_in_pieces(MODEL + rest, lambda left: data.draw(st.integers(1, left)))
+
+
+def watch_in_pieces(left, size):
+    form = Form(b"b")
+    while left:
+        piece = left[: size(len(left))]
+        left = left[len(piece) :]
+        if form.model is not None:
+            form.watch(piece)
+            continue
+        form.feed(piece)
+        if form.model is not None:
+            form.watch()
+
+
+@given(sizes=st.lists(st.integers(1, 60)))
+def test_what_follows_the_model_passes(sizes):
+    """Files that hold what looks like a model, and what comes behind the end."""
+    form, left = Form(b"b"), MODEL + FILE + OTHER + END + MODEL
+    form.feed(MODEL + b"--b")
+    form.watch()
+    left = left[len(MODEL) + 3 :]
+    for size in sizes:
+        form.watch(left[:size])
+        left = left[size:]
+    form.watch(left)
+    assert form.ended
+
+
+def test_little_is_held_of_what_follows():
+    """However much that is."""
+    form = Form(b"b")
+    form.feed(MODEL + FILE)
+    form.watch()
+    for _ in range(100):
+        form.watch(b"x" * 10_000)
+    assert len(form._tail) < 100
+
+
 def test_a_form_without_a_model_ends():
     """What follows its end is not looked at."""
     form = Form(b"b")

@@ -1,7 +1,8 @@
 import pytest
 
 from llmgw_domain import Provider
-from llmgw_domain.chat import ChatRequest, File, Reasoning, Remote, Tool, Turn
+from llmgw_domain.chat import ChatRequest, File, Reasoning, Remote, Tool, ToolResult, Turn
+from llmgw_domain.servers import Server
 from llmgw_protocols import TargetFacts, dialect_for, dialect_named, dialects
 
 
@@ -131,6 +132,23 @@ def test_tools_beside_reasoning_need_responses(model, tools, effort, name):
 def test_a_document_at_an_address_needs_responses(client, provider, name):
     """OpenAI fetches it there; chat has no word for it."""
     document = File(Remote("https://example.com/a.pdf"))
-    request = ChatRequest(model="m", turns=(Turn("user", (document,)),))
     facts = TargetFacts(provider=Provider(provider), model="gpt-4.1")
-    assert name == dialect_for(facts, "auto", client, lambda: request).name
+    for block in (document, ToolResult("c", (document,))):
+        request = ChatRequest(model="m", turns=(Turn("user", (block,)),))
+        assert name == dialect_for(facts, "auto", client, lambda asked=request: asked).name
+
+
+@pytest.mark.parametrize(
+    ("server", "client", "expected"),
+    [
+        (Server(), "responses", "responses"),
+        (Server(name="s"), "responses", "chat"),
+        (Server(name="s", has_responses=True), "responses", "responses"),
+        (Server(), "completions", "completions"),
+        (Server(name="s", has_completions=False), "completions", "chat"),
+    ],
+)
+def test_a_server_is_asked_in_what_it_has(server: Server, client: str, expected: str) -> None:
+    """A client's own dialect where the server has it or nothing is known of the server; chat otherwise."""
+    facts = TargetFacts(provider=Provider.OPENAI_COMPATIBLE, model="m", server=server)
+    assert expected == dialect_for(facts, client=client).name

@@ -47,8 +47,55 @@ def test_the_objects_that_a_body_names():
         "input": [{"content": [{"file_id": "file-2"}, {"file_id": "file-1"}]}],
         "previous_response_id": "resp_1",
         "text": 'say "file_id": "file-3"',
+        "tools": [{"container": {"type": "auto", "file_ids": ["file-4", "file-5"]}}],
     }
-    assert ("file-1", "file-2", "resp_1") == references(msgspec.json.encode(body))
+    assert {"file-1", "file-2", "resp_1", "file-4", "file-5"} == set(references(msgspec.json.encode(body)))
+
+
+@pytest.mark.parametrize("name", ["file_id", "input_file_id", "previous_response_id"])
+def test_escapes_hide_no_object(name):
+    """What JSON reads as a name or an id is one, whichever of its characters are escaped, in either case of hex."""
+    written = ["".join(f"\\u{ord(c):0{4}{form}}" for c in text) for text in (name, "file-A1._z") for form in "xX"]
+    for field, value in zip(written[:2], written[2:], strict=True):
+        assert ("file-A1._z",) == references(f'{{"{field}" : "{value}"}}'.encode())
+
+
+def test_both_values_of_a_name_that_stands_twice():
+    """A provider may take the last one."""
+    assert ("file-1", "file-2") == references(b'{"file_id": "file-1", "file_id": "file-2"}')
+
+
+def test_escapes_in_texts_make_no_object():
+    """Quotes of a text stay escaped, and so does a backslash before a letter's escape."""
+    assert () == references(rb'{"text": "\"file\u005fid\": \"file-1\""}')
+    assert () == references(rb'{"\\u0066ile_id": "file-1"}')
+
+
+OWN = {"file_id": "mine", "file_ids": ["m1", "m2"], "previous_response_id": "mine", "deep": [{"input_file_id": "m3"}]}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"messages": [{"content": [{"type": "tool_use", "input": OWN}]}]},
+        {"contents": [{"parts": [{"functionCall": {"args": OWN}}, {"functionResponse": {"response": OWN}}]}]},
+        {"metadata": OWN},
+        {"tools": [{"function": {"parameters": {"properties": {"file_id": {"type": "string"}}, "default": OWN}}}]},
+    ],
+)
+def test_what_tools_call_so_is_no_object(body):
+    """Arguments, results, schemas and labels are the client's own."""
+    assert () == references(msgspec.json.encode(body))
+
+
+def test_an_object_is_one_though_a_tool_names_it_too():
+    """Every occurrence is judged by where it stands, whichever of a doubled name's values a provider takes."""
+    tool = {"input": {"file_id": "file-1"}}
+    body = {"content": [tool, {"source": {"type": "file", "file_id": "file-1"}}]}
+    assert ("file-1",) == references(msgspec.json.encode(body))
+    assert {"file-1", "file-2"} == set(
+        references(b'{"metadata":{"file_id":"file-1"},"x":{"file_id":"file-1","file_id":"file-2"}}')
+    )
 
 
 @pytest.mark.parametrize(

@@ -80,3 +80,11 @@ def test_agrees_with_a_parser(body: bytes) -> None:
 def test_nested_duplicates_pass() -> None:
     """Only the top level is looked at: what is nested is the provider's to judge."""
     assert {"a": msgspec.Raw(b'{"b":1,"b":2}')} == toplevel.split(b'{"a":{"b":1,"b":2}}')
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"), [(b'{"a":[1]}', True), (b'{"a":[1', False), (b"{}x", False), (b"", False)]
+)
+def test_a_whole_json_value(body, expected):
+    """From the first byte to the last."""
+    assert expected == toplevel.is_json(body)

@@ -1,3 +1,5 @@
+import asyncio
+
 import msgspec
 import pytest
 
@@ -5,12 +7,14 @@ from llmgw_domain import Account, Candidate, Model, Provider, Route, Secret, Tar
 from llmgw_domain.accounts import Platform
 from llmgw_domain.advertised import Advertised
 from llmgw_domain.chat import Origin, Thinking
-from llmgw_domain.errors import BadRequest
+from llmgw_domain.errors import BadRequest, UnsupportedField, UpstreamTimeout
+from llmgw_domain.servers import Server, Variant
 from llmgw_protocols import EncodeContext, TargetFacts, WireRequest, dialect_named
 from llmgw_protocols.signatures import Kept
 from llmgw_relay.asking import Chat, facts_of
 from llmgw_relay.meter import Meter
 from llmgw_relay.stash import MemoryStash
+from llmgw_relay.testing import MemoryFetch
 from llmgw_relay.transform import Passthrough, Translation
 
 BODY = b'{"model":"m","messages":[{"role":"user","content":"hi"}],"odd":1}'
@@ -50,7 +54,8 @@ def test_a_request_that_makes_no_sense_is_refused_when_it_has_to_be_read():
 
 
 def test_a_renderer_learns_what_it_needs_of_the_account():
-    """The platform and the kind of server, not the credential."""
+    """The platform, and the server as it is for the model; not the credential."""
+    server = Server(name="s", variants=(Variant(models=("up",), refuses=("n",)),))
     account = Account(
         id="a",
         provider=Provider.VERTEX,
@@ -58,7 +63,7 @@ def test_a_renderer_learns_what_it_needs_of_the_account():
         credential=Secret("k"),
         pool="p",
         platform=Platform(project="x"),
-        server="s",
+        server=server,
     )
     facts = facts_of(Candidate(account, "up", Target(pool="p", model="up")), 100)
     expected = TargetFacts(
@@ -67,7 +72,7 @@ def test_a_renderer_learns_what_it_needs_of_the_account():
         max_output_tokens=100,
         account="a",
         platform=account.platform,
-        server="s",
+        server=server.for_model("up"),
     )
     assert expected == facts
 
@@ -110,3 +115,74 @@ async def test_reasoning_that_the_client_left_out_is_put_back_for_its_maker():
         await chat.recall(stash, tenant, route)
         facts = TargetFacts(provider=Provider.ANTHROPIC, model=asked_model, account="a")
         assert there == (b'"signature":"sig"' in chat.of(facts, "auto").requests[0].body)
+
+
+PICTURE = "https://images.test/a.png"
+PICTURED = msgspec.json.encode(
+    {
+        "model": "m",
+        "messages": [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": PICTURE}}]}],
+    }
+)
+CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
+BEDROCK = TargetFacts(provider=Provider.BEDROCK, model=CLAUDE)
+
+
+def route_to(*providers: Provider) -> Route:
+    pools = {
+        p: [Account(id=p, provider=p, base_url="", credential=Secret("k"), pool=p)] for p in map(Provider, providers)
+    }
+    return Route.of(Model(name="m", targets=tuple(Target(pool=p, model=CLAUDE) for p in providers)), "", pools)
+
+
+async def gathered(fetch, route: Route, body: bytes = PICTURED, seconds: float | None = None) -> Chat:
+    chat = asking(body)
+    await chat.recall(MemoryStash(lambda: 0.0), "t", route)
+    await chat.gather(fetch, route, seconds)
+    return chat
+
+
+async def test_media_are_fetched_once_for_the_targets_that_want_them():
+    """Those that fetch by themselves get the address, whoever else is asked."""
+    fetch = MemoryFetch({PICTURE: b"\x89PNG\r\n\x1a\n"})
+    chat = await gathered(fetch, route_to(Provider.BEDROCK, Provider.ANTHROPIC, Provider.OPENAI))
+    for facts, inline in (
+        (BEDROCK, True),
+        (BEDROCK, True),
+        (TargetFacts(provider=Provider.ANTHROPIC, model=CLAUDE), False),
+    ):
+        body = chat.of(facts, "auto").requests[0].body
+        assert (inline, not inline) == (b"iVBORw0KGgo=" in body, PICTURE.encode() in body)
+    assert [PICTURE] == fetch.asked
+
+
+@pytest.mark.parametrize(
+    ("providers", "body"),
+    [((Provider.ANTHROPIC, Provider.OPENAI), PICTURED), ((Provider.OPENAI,), PICTURED), ((Provider.BEDROCK,), BODY)],
+)
+async def test_nothing_is_fetched_that_nobody_wants(providers, body):
+    """Where every target fetches by itself or gets the client's own bytes, or there is no address."""
+    fetch = MemoryFetch({PICTURE: b"\x89PNG\r\n\x1a\n"})
+    await gathered(fetch, route_to(*providers), body)
+    assert [] == fetch.asked
+
+
+@pytest.mark.parametrize("fetch", [None, MemoryFetch()])
+async def test_an_address_that_may_not_be_fetched_is_refused_where_it_can_not_be_passed_on(fetch):
+    """And only there: another target of the call may well fetch it."""
+    chat = await gathered(fetch, route_to(Provider.BEDROCK, Provider.ANTHROPIC))
+    with pytest.raises(UnsupportedField, match=r"fetch\.allowed_hosts with fetch\.enabled"):
+        chat.of(BEDROCK, "auto")
+    assert PICTURE.encode() in chat.of(TargetFacts(provider=Provider.ANTHROPIC, model=CLAUDE), "auto").requests[0].body
+
+
+async def test_fetching_keeps_to_the_calls_own_time():
+    """What the client set for the call is over before the fetch has its answer."""
+
+    class Slow(MemoryFetch):
+        async def fetch(self, urls):
+            await asyncio.sleep(10)
+            return []
+
+    with pytest.raises(UpstreamTimeout):
+        await gathered(Slow({PICTURE: b""}), route_to(Provider.BEDROCK), seconds=0.01)

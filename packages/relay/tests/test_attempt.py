@@ -1,5 +1,8 @@
+import pytest
+
 from llmgw_balancer import Slots
 from llmgw_domain import Account, Candidate, Provider, Secret, Target
+from llmgw_domain.limits import Allowance, RateLimits
 from llmgw_protocols import EncodeContext, Rendered, dialect_named
 from llmgw_relay import UpstreamRequest
 from llmgw_relay.attempt import Attempt
@@ -19,6 +22,7 @@ def attempt() -> Attempt:
         dialect=CHAT,
         rendered=Rendered(path="/p", body=b""),
         requests=[UpstreamRequest(account=ACCOUNT, path=path, body=b"") for path in ("/p", "/q")],
+        wall=lambda: 1e9,
         transform=Passthrough(CHAT.decoder(), encoder, Meter()),
     )
 
@@ -78,3 +82,37 @@ async def test_a_second_request_follows_the_first():
         assert (tried.more, upstream.open_now) == (more, 1)
     assert ["/p", "/q"] == [request.path for request in upstream.asked]
     await tried.close()
+
+
+async def test_what_a_response_says_of_limits_is_kept():
+    """That of an answer when its headers are there, that of a refusal with its body; the last one counts."""
+    tried = attempt()
+    assert tried.limits is None
+    told = {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}
+    await tried.open(ScriptedUpstream(Script([b"a"], headers=told)))
+    assert RateLimits(tokens=Allowance(remaining=0, reset=360.0)) == tried.limits
+    tried.fault(400, {}, b"")
+    assert tried.limits is None
+    await tried.close()
+
+
+@pytest.mark.parametrize(
+    ("status", "headers", "body", "expected"),
+    [
+        (429, {"retry-after": "Sun, 09 Sep 2001 01:47:00 GMT"}, b"", 20.0),
+        (429, {}, b'{"error":{"message":"Please try again in 7s."}}', 7.0),
+        (429, {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, b"", 360.0),
+        (503, {"x-ratelimit-remaining-tokens": "0", "x-ratelimit-reset-tokens": "6m0s"}, b"", None),
+        (503, {"retry-after": "3"}, b"", 3.0),
+        (429, {}, b"", None),
+    ],
+)
+def test_when_a_refused_account_may_be_asked_again(status, headers, body, expected):
+    """As the provider says it, in whatever way; what is spent counts where that was the reason."""
+    assert expected == attempt().fault(status, headers, body).retry_after
+
+
+def test_the_provider_s_word_on_retries():
+    """It is noted on the error, for those who decide."""
+    told = [attempt().fault(500, {"x-should-retry": word}, b"").should_retry for word in ("true", "false", "")]
+    assert [True, False, None] == told

@@ -1,18 +1,22 @@
+import msgspec
 import pytest
 
 from llmgw_balancer import Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
 from llmgw_domain.accounts import Platform
 from llmgw_domain.errors import NoAccount, UnknownModel
-from llmgw_protocols import WireRequest, dialect_named
+from llmgw_domain.servers import Server
+from llmgw_protocols import Rendered, WireRequest, dialect_named
 from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage
 from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.learned import Learned
 from llmgw_relay.objects import MemoryObjects
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.stash import MemoryStash
 from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
 
+SERVER = Server(name="s")
 ACCOUNT = Account(
     id="a",
     provider=Provider.VERTEX,
@@ -20,7 +24,7 @@ ACCOUNT = Account(
     credential=Secret("k"),
     pool="p",
     platform=Platform(project="x"),
-    server="s",
+    server=SERVER,
     max_concurrency=1,
 )
 
@@ -47,6 +51,7 @@ def carriage(said, **call):
         slots=Slots(),
         facts=facts,
         objects=MemoryObjects(lambda: 0.0),
+        learned=Learned(lambda: 0.0),
         stash=MemoryStash(lambda: 0.0),
         conversations=MemoryConversations(lambda: 0.0),
         clock=lambda: 0.0,
@@ -107,3 +112,11 @@ async def test_a_full_account_can_t_be_chosen_again():
     with pytest.raises(NoAccount, match="1 full"):
         one._choose(route)
     lease.release()
+
+
+def test_a_server_s_headers_go_with_every_request():
+    """Before those of the dialect, which win where both name one."""
+    one, _ = carriage(lambda self: None)
+    account = msgspec.structs.replace(ACCOUNT, server=Server(name="s", headers={"x-title": "gateway"}))
+    request = one._upstream_request(account, Rendered(path="/p", body=b"", headers=(("x-a", "b"),)), False)
+    assert (("x-title", "gateway"), ("x-a", "b")) == request.headers

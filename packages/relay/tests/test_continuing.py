@@ -8,6 +8,7 @@ from llmgw_protocols import WireRequest, dialect_named
 from llmgw_relay.call import Admission
 from llmgw_relay.continuing import Continuing
 from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.learned import Learned
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.stash import MemoryStash
@@ -40,6 +41,7 @@ class Bench:
             slots=Slots(),
             facts=MemoryFacts(),
             objects=MemoryObjects(lambda: 0.0),
+            learned=Learned(lambda: 0.0),
             stash=MemoryStash(lambda: 0.0),
             conversations=MemoryConversations(lambda: 0.0),
             clock=lambda: 0.0,
@@ -85,6 +87,17 @@ async def test_a_response_at_a_provider_binds_to_its_account():
     envelope, route = await bench.resume(previous_response_id="resp_up")
     assert ["b"] == [c.account.id for c in route]
     assert "previous_response_id" in envelope.fields
+
+
+async def test_an_item_at_a_provider_binds_too():
+    """Where it is kept, and for its tenant alone."""
+    bench = Bench()
+    bench.of().own(bench.envelope(), "resp_up", "b", RESPONSE)
+    asked = {"input": [{"type": "item_reference", "id": "msg_abc_0"}]}
+    _, route = await bench.resume(**asked)
+    assert ["b"] == [c.account.id for c in route]
+    with pytest.raises(NotFound):
+        await bench.resume("u", **asked)
 
 
 @pytest.mark.parametrize("known", ["resp_abc", "resp_up"])

@@ -1,11 +1,11 @@
 import msgspec
 
-from llmgw_relay.conversations import Kept, MemoryConversations
+from llmgw_relay.conversations import MemoryConversations, StoredResponse
 
 
-def kept(id: str, tenant: str = "t") -> Kept:
+def kept(id: str, tenant: str = "t") -> StoredResponse:
     item = msgspec.Raw(b'{"a":1}')
-    return Kept(id=id, tenant=tenant, body=b"{}", input=(item,), output=(item,))
+    return StoredResponse(id=id, tenant=tenant, body=b"{}", input=(item,), output=(item,))
 
 
 async def test_a_response_is_its_tenant_s():

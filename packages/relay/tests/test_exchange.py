@@ -7,12 +7,13 @@ import pytest
 from llmgw_balancer import Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, StreamErrors, Target
 from llmgw_domain.errors import UpstreamReset, UpstreamStalled, UpstreamUnreachable
+from llmgw_domain.limits import Allowance
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.counting import MESSAGES_COUNT
 from llmgw_protocols.embeddings import OPENAI_EMBEDDINGS
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
-from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
+from llmgw_relay.testing import MemoryFacts, MemoryFetch, Script, ScriptedUpstream
 
 
 def account(id: str, provider: Provider = Provider.OPENAI, pool: str = "p", **more) -> Account:
@@ -508,3 +509,268 @@ async def test_without_the_policy_nothing_is_kept_and_nothing_claimed():
         {"model": "gpt", "input": "x", "previous_response_id": made["id"]}, dialect="responses"
     )
     assert 400 == status
+
+
+async def test_media_that_can_not_be_had_are_refused_before_an_account_is_asked():
+    """In the client's own words for an error, with the setting in it; nothing was sent."""
+    url = "https://images.test/a.png"
+    body = {"model": "gpt", "max_tokens": 9, "messages": [
+        {"role": "user", "content": [{"type": "image", "source": {"type": "url", "url": url}}]}
+    ]}  # fmt: skip
+    for held, said in (({}, b"fetch.enabled"), ({url: b"<html>"}, b"holds text/html, not a usable image")):
+        bench = Bench(Script([BODY]), on=catalog(account("a", Provider.BEDROCK)))
+        bench.relay._parts = msgspec.structs.replace(bench.relay._parts, fetch=MemoryFetch(held))
+        status, _, answer = await bench.run(body, dialect="messages")
+        told = msgspec.json.decode(answer)["error"]
+        assert (400, "invalid_request_error") == (status, told["type"])
+        assert said in answer
+        assert [] == bench.upstream.asked
+        bench.assert_nothing_left()
+
+
+# --- repaired requests ------------------------------------------------------------------------------------------------
+
+
+def refused(message, status=400, **more):
+    error = {"message": message, "type": "invalid_request_error", "param": None, "code": None, **more}
+    return Script([msgspec.json.encode({"error": error})], status=status)
+
+
+LIMIT = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
+HEAT = "Unsupported parameter: 'temperature' is not supported with this model."
+ASK = {"model": "gpt", "max_tokens": 9, "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}
+
+
+def last(bench):
+    return msgspec.json.decode(bench.upstream.asked[-1].body)
+
+
+async def test_a_limit_by_the_wrong_name_is_sent_again_by_the_right_one():
+    """Also in a pass-through, at the same account; the next request has it from the start."""
+    bench = Bench(refused(LIMIT, param="max_tokens"), Script([BODY]))
+    status, headers, body = await bench.run(ASK)
+    assert (200, BODY, b"2", b"a") == (status, body, headers[b"x-gw-attempts"], headers[b"x-gw-account"])
+    assert (9, None) == (last(bench)["max_completion_tokens"], last(bench).get("max_tokens"))
+    bench.assert_nothing_left()
+    assert [1, 2] == [f.attempt for f in bench.facts.opened]
+    _, headers, _ = await bench.run(ASK)
+    assert (b"1", 9) == (headers[b"x-gw-attempts"], last(bench)["max_completion_tokens"])
+
+
+async def test_a_field_that_the_model_refuses_is_left_out_of_a_translation_and_named():
+    """Streamed as well: the refusal came before the first byte."""
+    compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
+    for more, script in (({}, Script([BODY])), ({"stream": True}, Script(STREAM))):
+        bench = Bench(refused(HEAT, param="temperature"), script, on=compatible)
+        status, headers, _ = await bench.run({**ASK, **more}, dialect="messages")
+        assert (200, b"temperature", b"2") == (status, headers[b"x-gw-lossy"], headers[b"x-gw-attempts"])
+        assert "temperature" not in last(bench)
+        _, headers, _ = await bench.run({**ASK, **more}, dialect="messages")
+        assert (b"temperature", b"1") == (headers[b"x-gw-lossy"], headers[b"x-gw-attempts"])
+
+
+async def test_a_client_of_the_providers_own_dialect_reads_its_refusal():
+    """What would change what it asks for is its own affair, also where the gateway knows better by now."""
+    compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
+    bench = Bench(refused(HEAT), Script([BODY]), refused(HEAT), on=compatible)
+    await bench.run(ASK, dialect="messages")
+    status, _, body = await bench.run(ASK)
+    assert (400, HEAT, 0.5) == (status, msgspec.json.decode(body)["error"]["message"], last(bench)["temperature"])
+
+
+async def test_a_request_is_repaired_once():
+    """A second refusal is told; so is one of a repaired request, and nothing is learned from it."""
+    compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
+    bench = Bench(refused(HEAT), refused("Unsupported parameter: 'top_p' is not supported"), on=compatible)
+    status, headers, body = await bench.run({**ASK, "top_p": 0.5}, dialect="messages")
+    assert (400, b"2", 2) == (status, headers[b"x-gw-attempts"], len(bench.upstream.asked))
+    assert b"top_p" in body
+    bench.assert_nothing_left()
+    await bench.run(ASK, dialect="messages")
+    assert "temperature" in msgspec.json.decode(bench.upstream.asked[2].body)
+
+
+async def test_a_repair_that_changes_nothing_is_not_tried():
+    """The field was not in the request: the same would be refused again."""
+    bench = Bench(refused("Unsupported parameter: 'top_k'"), on=catalog(account("a", Provider.OPENAI_COMPATIBLE)))
+    status, _, _ = await bench.run(ASK, dialect="messages")
+    assert (400, 1) == (status, len(bench.upstream.asked))
+
+
+async def test_the_gateways_own_wish_for_usage_is_taken_back():
+    """From a server that does not know it; the answer is then not metered, and says so."""
+    bench = Bench(refused("body.stream_options: Extra inputs are not permitted", 422), Script(STREAM[:4] + STREAM[5:]))
+    status, _, _ = await bench.run(streamed())
+    assert (200, False) == (status, "stream_options" in last(bench))
+    assert "estimated" == bench.facts.settled[0].usage.provenance
+
+
+async def test_what_chat_refuses_is_asked_in_responses():
+    """Where the model's name did not tell: the provider did."""
+    words = "Function tools with reasoning_effort are not supported for m in /v1/chat/completions."
+    answer = {
+        "id": "resp_1",
+        "object": "response",
+        "created_at": 5,
+        "status": "completed",
+        "model": "gpt-up",
+        "output": [{"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "Hello"}]}],
+        "usage": {"input_tokens": 1, "output_tokens": 1, "total_tokens": 2},
+    }
+    bench = Bench(refused(words), Script([msgspec.json.encode(answer)]))
+    tool = {"name": "f", "input_schema": {"type": "object"}}
+    status, _, body = await bench.run({**ASK, "tools": [tool]}, dialect="messages")
+    assert (200, ["/chat/completions", "/responses"]) == (status, [r.path for r in bench.upstream.asked])
+    assert "Hello" == msgspec.json.decode(body)["content"][0]["text"]
+
+
+# --- answers in several goes ------------------------------------------------------------------------------------------
+
+SEARCHING = {
+    "model": "gpt",
+    "messages": [{"role": "user", "content": "Hi"}],
+    "web_search_options": {},
+}
+
+
+def paused_turn(text, stop="end_turn"):
+    """An answer of Anthropic's, as a body and as a stream."""
+    usage = {"input_tokens": 10, "output_tokens": 4}
+    head = {"id": f"msg_{text}", "type": "message", "role": "assistant", "model": "m"}
+    whole = {**head, "content": [{"type": "text", "text": text}], "stop_reason": stop, "usage": usage}
+    events = [
+        {
+            "type": "message_start",
+            "message": {**head, "content": [], "usage": {"input_tokens": 10, "output_tokens": 1}},
+        },
+        {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+        {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": stop}, "usage": {"output_tokens": 4}},
+        {"type": "message_stop"},
+    ]
+    return Script([msgspec.json.encode(whole)]), Script(sse(*events))
+
+
+def told(stream, body):
+    """The text, the reason of the end and the total of tokens that a chat client was told."""
+    if not stream:
+        answer = msgspec.json.decode(body)
+        choice = answer["choices"][0]
+        return choice["message"]["content"], choice["finish_reason"], answer["usage"]["total_tokens"]
+    chunks = [msgspec.json.decode(part[6:]) for part in body.split(b"\n\n") if part.startswith(b"data: {")]
+    choices = [c["choices"][0] for c in chunks if c["choices"]]
+    text = "".join(c["delta"].get("content") or "" for c in choices)
+    (finish,) = [c["finish_reason"] for c in choices if c["finish_reason"]]
+    return text, finish, chunks[-1]["usage"]["total_tokens"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_paused_turn_is_continued_for_a_client_that_can_not(stream):
+    """By the same account within one attempt; the client gets one answer, and the usage is the sum."""
+    goes = [
+        paused_turn("one ", "pause_turn")[stream],
+        paused_turn("two ", "pause_turn")[stream],
+        paused_turn("three")[stream],
+    ]
+    bench = Bench(*goes, on=catalog(account("a", Provider.ANTHROPIC), account("b", Provider.ANTHROPIC)))
+    status, headers, body = await bench.run({**SEARCHING, "stream": stream, "stream_options": {"include_usage": True}})
+    assert (200, b"1") == (status, headers[b"x-gw-attempts"])
+    assert ("one two three", "stop", 42) == told(stream, body)
+    asked = bench.upstream.asked
+    assert ["a"] * 3 == [r.account.id for r in asked]
+    sent = [[b["text"] for b in msgspec.json.decode(r.body)["messages"][-1]["content"]] for r in asked]
+    assert [["Hi"], ["one "], ["one ", "two "]] == sent
+    assert (1, 42) == (len(bench.facts.opened), bench.facts.settled[0].usage.total)
+    bench.assert_nothing_left()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_turn_that_pauses_again_and_again_ends_at_last(stream):
+    """After five further goes, with what it said, as an end."""
+    bench = Bench(paused_turn("x", "pause_turn")[stream], on=catalog(account("a", Provider.ANTHROPIC)))
+    _, _, body = await bench.run({**SEARCHING, "stream": stream, "stream_options": {"include_usage": True}})
+    assert ("x" * 6, "stop", 84) == told(stream, body)
+    assert 6 == len(bench.upstream.asked)
+    bench.assert_nothing_left()
+
+
+async def test_a_client_of_the_providers_own_dialect_continues_by_itself():
+    """It gets the pause as it is."""
+    tool = {"type": "web_search_20250305", "name": "web_search"}
+    body = {"model": "gpt", "max_tokens": 9, "messages": [{"role": "user", "content": "Hi"}], "tools": [tool]}
+    bench = Bench(paused_turn("x", "pause_turn")[0], on=catalog(account("a", Provider.ANTHROPIC)))
+    _, _, answer = await bench.run(body, dialect="messages")
+    assert ("pause_turn", 1) == (msgspec.json.decode(answer)["stop_reason"], len(bench.upstream.asked))
+
+
+async def test_a_continuation_that_fails_breaks_the_answer():
+    """What was said so far is no whole answer: in a stream it is marked, a body is refused."""
+    overloaded = Script([b'{"type":"error","error":{"type":"overloaded_error","message":"no"}}'], status=529)
+    for stream, expected in ((True, 200), (False, 503)):
+        goes = [paused_turn("one", "pause_turn")[stream], overloaded]
+        bench = Bench(*goes, on=catalog(account("a", Provider.ANTHROPIC)))
+        status, _, body = await bench.run({**SEARCHING, "stream": stream})
+        assert expected == status
+        assert b'"finish_reason":"stop"' not in body
+        assert ("failed" if stream else "refused") == bench.facts.settled[0].outcome
+        bench.assert_nothing_left()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_an_answer_over_geminis_cap_goes_on_with_its_token(stream):
+    """The same request, and the token."""
+
+    def go(text, token=None):
+        candidate = {"content": {"role": "model", "parts": [{"text": text}]}, "finishReason": "STOP"}
+        candidate |= {"finishReason": "CONTINUATION", "continuationToken": token} if token else {}
+        counts = {"promptTokenCount": 10, "candidatesTokenCount": 4, "totalTokenCount": 14}
+        answer = {"responseId": f"r{text}", "candidates": [candidate], "usageMetadata": counts}
+        return Script(sse(answer) if stream else [msgspec.json.encode(answer)])
+
+    bench = Bench(go("one ", "t"), go("two"), on=catalog(account("a", Provider.GOOGLE)))
+    asked = {"model": "gpt", "messages": [{"role": "user", "content": "Hi"}], "stream": stream}
+    _, _, body = await bench.run({**asked, "stream_options": {"include_usage": True}})
+    assert ("one two", "stop", 28) == told(stream, body)
+    first, second = (msgspec.json.decode(r.body) for r in bench.upstream.asked)
+    assert {**first, "continuationToken": "t"} == second
+
+
+LIMITS = {
+    "retry-after": "7",
+    "retry-after-ms": "7000",
+    "x-ratelimit-limit-tokens": "6000",
+    "x-ratelimit-remaining-tokens": "0",
+    "x-ratelimit-reset-tokens": "6m0s",
+    "anthropic-ratelimit-input-tokens-remaining": "3",
+    "anthropic-ratelimit-unified-5h-utilization": "0.9",
+    "x-should-retry": "true",
+}
+
+
+@pytest.mark.parametrize("kind", ["whole", "stream", "refusal"])
+async def test_an_account_s_limits_are_noted_and_not_passed_on(kind):
+    """They are the account's affair: clients are told the gateway's own, or none."""
+    script = {
+        "whole": Script([BODY], headers=LIMITS),
+        "stream": Script(STREAM, headers=LIMITS),
+        "refusal": Script([b"{}"], status=429, headers=LIMITS),
+    }[kind]
+    bench = Bench(script, script)
+    _, headers, _ = await bench.run(streamed() if kind == "stream" else None)
+    told = {name.decode() for name in headers}
+    assert set() == {name for name in told if "ratelimit" in name or name in ("retry-after-ms", "x-should-retry")}
+    assert (kind == "refusal") is ("retry-after" in told)
+    limits = bench.facts.settled[0].limits
+    assert (Allowance(limit=6000, remaining=0, reset=360.0), 7.0) == (limits.tokens, limits.retry_after)
+
+
+async def test_what_a_provider_says_that_a_failed_answer_used_is_recorded():
+    """It bills what it did, whatever became of the answer; a plain refusal says nothing and costs nothing."""
+    failed = {"error": {"message": "oh", "type": "server_error"}, "usage": USAGE}
+    bench = Bench(Script([msgspec.json.encode(failed)]))
+    status, _, _ = await bench.run()
+    assert (502, 15) == (status, bench.facts.settled[0].usage.total)
+    bench = Bench(Script([b"{}"], status=500))
+    await bench.run()
+    assert bench.facts.settled[0].usage is None

@@ -10,8 +10,8 @@ from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.resources import resource_at
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
-from llmgw_relay.conversations import Kept, MemoryConversations
-from llmgw_relay.objects import MemoryObjects
+from llmgw_relay.conversations import MemoryConversations, StoredResponse
+from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.testing import MemoryFacts, MemoryUpload, Script, ScriptedUpstream
 
 JSON = {"content-type": "application/json"}
@@ -169,11 +169,11 @@ async def test_a_list_shows_what_the_tenant_owns():
 
 
 async def test_a_form_s_model_is_found_and_replaced():
-    """Only what stands before it is held, and the announced length stays true."""
+    """Of a large form only what stands before it is held, and the announced length stays true."""
     head = b'--b\r\ncontent-disposition: form-data; name="model"\r\n\r\nsim/img\r\n--b\r\n'
-    upload = MemoryUpload(head, b"x" * 5000)
+    upload = MemoryUpload(head, b"content-type: x/y\r\n\r\n" + b"x" * 1_499_979)
     bench = Bench(script({"created": 1, "data": [], "usage": {"input_tokens": 3, "output_tokens": 9}}))
-    declared = {**FORM, "content-length": str(len(head) + 5000)}
+    declared = {**FORM, "content-length": str(len(head) + 1_500_000)}
     status, headers, _ = await bench.ask("POST", "/images/edits", upload=upload, headers=declared)
     assert (200, b"img-1", len(head)) == (status, headers[b"x-gw-model"], upload.held)
     sent = bench.upstream.uploaded[0]
@@ -240,6 +240,16 @@ async def test_a_policy_has_to_open_an_endpoint():
     assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
 
 
+async def test_an_object_that_no_account_knows_looks_like_another_s():
+    """It is no model that is missing; and each account may be asked, while the id is nobody's."""
+    nothing = script({"error": {"message": "No such file: x", "type": "t", "param": None, "code": None}}, 404)
+    bench = Bench(nothing, tenants=("t",))
+    status, _, body = await bench.ask("GET", "/files/x")
+    assert (404, "No such object: 'x'.") == (status, msgspec.json.decode(body)["error"]["message"])
+    assert 2 == len(bench.upstream.asked)
+    assert ("files", "not_found") == (bench.facts.settled[0].endpoint, bench.facts.settled[0].error_code)
+
+
 async def test_with_several_pools_one_has_to_be_named():
     """The refusal lists them."""
     bench = Bench(script(FILE), pools=("p", "q"))
@@ -270,11 +280,36 @@ async def test_a_json_body_is_bounded():
     assert 413 == (await bench.ask("POST", "/images/generations", upload=upload))[0]
 
 
+async def test_a_small_form_may_be_sent_twice():
+    """It is held, so the account that refused for its own sake is not the last one."""
+    head = b'--b\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n--b--\r\n'
+    bench = Bench(script({"error": {}}, status=429), script(FILE))
+    declared = {**FORM, "content-length": str(len(head))}
+    status, headers, _ = await bench.ask("POST", "/files", upload=MemoryUpload(head), headers=declared)
+    assert (200, b"2") == (status, headers[b"x-gw-attempts"])
+    assert [head, head] == [request.body for request in bench.upstream.asked]
+
+
+async def test_a_cut_answer_is_none():
+    """JSON that ends too early is a 502, however well its body was framed."""
+    bench = Bench(Script([b'{"id":"file-1","obj'], headers=JSON), tenants=("t",))
+    status, _, body = await bench.ask("GET", "/files/file-1")
+    assert (502, "upstream_malformed") == (status, msgspec.json.decode(body)["error"]["code"])
+
+
+async def test_what_makes_something_is_marked_for_the_transport():
+    """It sends other requests once more by itself, where a kept connection died of old age."""
+    bench = Bench(script({"data": []}), script(FILE), tenants=("t",))
+    await bench.ask("POST", "/images/generations", upload=MemoryUpload(b'{"model":"sim/img"}'))
+    await bench.ask("GET", "/files/file-1")
+    assert [True, False] == [request.once for request in bench.upstream.asked]
+
+
 async def test_a_response_that_the_gateway_keeps_is_served_by_it():
     """To its tenant, until it is deleted; no provider is asked."""
     bench = Bench(script({}))
     items = tuple(msgspec.Raw(b'{"type":"message","content":"%d"}' % i) for i in range(3))
-    kept = Kept(id="resp_1", tenant="t", body=b'{"id":"resp_1"}', input=items, output=())
+    kept = StoredResponse(id="resp_1", tenant="t", body=b'{"id":"resp_1"}', input=items, output=())
     bench.conversations.put(kept)
     assert b'{"id":"resp_1"}' == (await bench.ask("GET", "/responses/resp_1"))[2]
     page = msgspec.json.decode((await bench.ask("GET", "/responses/resp_1/input_items", query={"limit": "2"}))[2])
@@ -284,3 +319,21 @@ async def test_a_response_that_the_gateway_keeps_is_served_by_it():
     assert b'"deleted":true' in (await bench.ask("DELETE", "/responses/resp_1"))[2]
     assert 404 == (await bench.ask("GET", "/responses/resp_1"))[0]
     assert [] == bench.upstream.asked
+
+
+async def test_an_account_s_limits_are_noted_and_not_passed_on():
+    """Of files and their like as of chats."""
+    limits = {**JSON, "x-ratelimit-remaining-requests": "4", "retry-after": "3", "x-should-retry": "false"}
+    bench = Bench(script(FILE, headers=limits))
+    _, headers, _ = await upload_file(bench)
+    assert set() == {b"x-ratelimit-remaining-requests", b"retry-after", b"x-should-retry"} & set(headers)
+    assert 4 == bench.facts.settled[0].limits.requests.remaining
+
+
+async def test_what_its_account_does_not_know_is_missing():
+    """Not its model, and in the words of an object that never was."""
+    bench = Bench(script({"error": {"message": "Response with id 'resp_1' not found."}}, 404), tenants=("t",))
+    bench.objects.add(Owned(id="resp_1", kind="responses", tenant="t", account="a"))
+    status, _, body = await bench.ask("GET", "/responses/resp_1")
+    error = msgspec.json.decode(body)["error"]
+    assert (404, "No such object: 'resp_1'.", "not_found") == (status, error["message"], error["code"])

@@ -6,6 +6,7 @@ from llmgw_domain import Account, Catalog, Provider, Secret
 from llmgw_domain.errors import AccountRejected, InvalidField, UpstreamMalformed
 from llmgw_protocols.resources import resource_at
 from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.learned import Learned
 from llmgw_relay.lists import Lists
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.parts import Parts, RelayConfig
@@ -27,6 +28,7 @@ def lists(*pages, query=None, status=200):
         slots=Slots(),
         facts=MemoryFacts(),
         objects=MemoryObjects(lambda: 0.0),
+        learned=Learned(lambda: 0.0),
         stash=MemoryStash(lambda: 0.0),
         conversations=MemoryConversations(lambda: 0.0),
         clock=lambda: 0.0,
@@ -89,3 +91,31 @@ async def test_what_goes_wrong_is_told():
     asked, _ = lists({"error": {"message": "no"}}, status=401)
     with pytest.raises(AccountRejected):
         await shown(asked, owned("a", "x"))
+
+
+async def test_objects_of_one_second_keep_their_places():
+    """Whichever account was used last, and the other way round if the order is."""
+    seen = []
+    for query, order in (({}, "ab"), ({}, "ba"), ({"order": "asc"}, "ab")):
+        asked, _ = lists(page(("x", 1), ("y", 1)), page(("z", 1)), query=query)
+        mine = {"a": owned("a", "x", "y"), "b": owned("b", "z")}
+        ids, _ = await shown(asked, [o for account in order for o in mine[account]])
+        seen.append("".join(ids))
+    assert ["xyz", "xyz", "zyx"] == seen
+
+
+async def test_files_that_a_listed_batch_has_written_are_remembered():
+    """With its tenant and account."""
+    batch = {"id": "batch_1", "object": "batch", "created_at": 1, "status": "completed", "output_file_id": "file-9"}
+    asked, _ = lists({"data": [batch], "has_more": False})
+    await asked.page(resource_at("GET", "/batches"), [Owned(id="batch_1", kind="batches", tenant="t", account="a")])
+    expected = Owned(id="file-9", kind="files", tenant="t", account="a")
+    assert expected == await asked._parts.objects.find("file-9")
+
+
+async def test_an_account_out_of_use_is_not_asked():
+    """What it holds is not shown as long."""
+    asked, upstream = lists(page(("x", 1)))
+    asked._catalog.accounts["b"] = msgspec.structs.replace(asked._catalog.accounts["b"], enabled=False)
+    assert (["x"], False) == await shown(asked, owned("a", "x") + owned("b", "y"))
+    assert ["a"] == [request.account.id for request in upstream.asked]

@@ -32,6 +32,16 @@ async def test_memory_is_bounded():
     assert [True, False, True] == [await objects.find(i) is not None for i in "xyz"]
 
 
+async def test_each_kind_has_its_own_bound():
+    """Many responses do not drive out a file."""
+    objects = MemoryObjects(lambda: 0.0, limit=2)
+    objects.add(owned("f"))
+    for one in "xyz":
+        objects.add(owned(one, kind="responses"))
+    assert owned("f") == await objects.find("f")
+    assert ["z", "y"] == [o.id for o in await objects.of("t", "responses")]
+
+
 async def test_an_object_expires_after_its_last_use():
     """Using it keeps it."""
     now = 0.0

@@ -2,7 +2,8 @@ import msgspec
 import pytest
 
 from llmgw_domain.errors import UpstreamTruncated
-from llmgw_protocols import EncodeContext, dialect_named
+from llmgw_protocols import EncodeContext, Rendered, dialect_named
+from llmgw_relay.goes import Goes
 from llmgw_relay.meter import Meter
 from llmgw_relay.transform import Passthrough, Translation
 
@@ -31,7 +32,16 @@ def passthrough() -> Passthrough:
 
 
 def translation() -> Translation:
-    return Translation(dialect_named("chat").decoder(), dialect_named("messages").encoder(CONTEXT), Meter())
+    return Translation(goes(), dialect_named("messages").encoder(CONTEXT), Meter())
+
+
+def goes() -> Goes:
+    return Goes(None, dialect_named("chat").decoder, Rendered(path="/", body=b"{}"))
+
+
+def whole(transform, body: bytes):
+    assert transform.further(body) is None
+    return transform.whole([body])
 
 
 def test_a_pass_through_forwards_whole_frames_only():
@@ -82,8 +92,8 @@ def test_what_came_before_a_failure_is_sent():
 @pytest.mark.parametrize("make", [passthrough, translation])
 def test_a_body_that_is_no_answer_is_an_error(make):
     """A whole body is passed on or translated if it is an answer, else it is an error."""
-    assert make().whole([WHOLE]).error is None
-    assert make().whole([b"<html>"]).error is not None
+    assert whole(make(), WHOLE).error is None
+    assert whole(make(), b"<html>").error is not None
 
 
 def gemini() -> Passthrough:
@@ -137,20 +147,19 @@ def test_an_error_that_is_not_for_the_client_is_ours(before, error):
 def test_an_answer_that_failed_is_still_an_answer(body):
     """What the model or its filter gave in place of an answer is passed on with the provider's status."""
     data = msgspec.json.encode(body)
-    step = gemini().whole([data])
+    step = whole(gemini(), data)
     assert (data, None) == (step.out, step.error)
 
 
 def test_an_error_in_a_body_is_not_an_answer():
     """A body that came with a good status but holds an error is no success for a client that looks at the status."""
-    assert gemini().whole([b'{"error":{"code":400,"message":"m"}}']).error is not None
-    assert passthrough().whole([b'{"error":{"code":400,"message":"m"}}']).error is not None
+    assert whole(gemini(), b'{"error":{"code":400,"message":"m"}}').error is not None
+    assert whole(passthrough(), b'{"error":{"code":400,"message":"m"}}').error is not None
 
 
 def test_a_tool_comes_back_under_the_name_that_the_client_gave_it():
     """A name that the provider could not take was replaced on the way up, and is put back on the way down."""
     call = {"index": 0, "id": "c", "type": "function", "function": {"name": "a_b_1f", "arguments": "{}"}}
-    chat, messages = dialect_named("chat"), dialect_named("messages")
-    transform = Translation(chat.decoder(), messages.encoder(CONTEXT), Meter(), {"a_b_1f": "a.b"})
+    transform = Translation(goes(), dialect_named("messages").encoder(CONTEXT), Meter(), {"a_b_1f": "a.b"})
     out = transform.feed(chunk(delta={"tool_calls": [call]})).out
     assert (b'"a.b"' in out, b"a_b_1f" in out) == (True, False)

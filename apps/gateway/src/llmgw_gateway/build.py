@@ -33,7 +33,7 @@ from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
 from llmgw_gateway.serving import serve as listen
 from llmgw_httpapi import HttpConfig, data_app
-from llmgw_pool import ConnectionPool, PoolConfig
+from llmgw_pool import ConnectionPool, Fetcher, PoolConfig
 from llmgw_relay import Relay, RelayConfig
 from llmgw_simulator import Simulator, SimulatorConfig
 from llmgw_telemetry import LogConfig, LogStream, Metrics, Observer, configure_logging
@@ -125,6 +125,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             wall=time.time,
             rand=random.random,
             advertised=lists.of,
+            fetch=Fetcher(settings.config.fetch),
             config=RelayConfig(stream_errors=server.stream_errors),
         )
 
@@ -133,7 +134,11 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             listen(
                 data_app(
                     relay,
-                    HttpConfig(max_body_bytes=server.max_body_bytes, max_buffered_bytes=server.max_buffered_bytes),
+                    HttpConfig(
+                        max_body_bytes=server.max_body_bytes,
+                        max_upload_bytes=server.max_upload_bytes,
+                        max_buffered_bytes=server.max_buffered_bytes,
+                    ),
                     new_request_id=new_request_id,
                     clock=time.monotonic,
                     ready=lambda: _ready(control, draining),

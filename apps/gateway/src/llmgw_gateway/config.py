@@ -10,8 +10,6 @@ refuses if there are any.
 
 from __future__ import annotations
 
-import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -20,13 +18,16 @@ import msgspec
 
 from llmgw_control import AccountRecord, KeyRecord, ModelRecord, PolicyRecord, Records
 from llmgw_domain import Secret, StreamErrors
+from llmgw_domain.servers import Server
+from llmgw_gateway import compatible, documents
 from llmgw_gateway.bind import bind_problem
 from llmgw_gateway.convert import convert
 from llmgw_gateway.data_dir import default_data_dir
 from llmgw_gateway.environment import overlay
 from llmgw_gateway.locate import Lines
 from llmgw_gateway.model_lists import ModelListsConfig
-from llmgw_gateway.problems import ConfigError, Origins, Problem, Unreadable
+from llmgw_gateway.problems import ConfigError, Origins, Problem
+from llmgw_pool import FetchConfig
 
 DEFAULT_FILE = "gateway.toml"
 
@@ -49,6 +50,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     engine: Literal["hypercorn", "uvicorn"] = "hypercorn"
     max_body_bytes: int = 32 * 1024 * 1024
     """Of one request; a key's policy may say otherwise."""
+    max_upload_bytes: int = 512 * 1024 * 1024
+    """Of one body that is passed on as it comes in, e.g. a file."""
     max_buffered_bytes: int = 512 * 1024 * 1024
     """Of all requests in flight together."""
     data_dir: str | None = None
@@ -64,13 +67,22 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     server: ServerConfig = ServerConfig()
     model_lists: ModelListsConfig = ModelListsConfig()
+    fetch: FetchConfig = FetchConfig()
     accounts: tuple[AccountRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
     policies: tuple[PolicyRecord, ...] = ()
+    servers: tuple[Server, ...] = ()
+    """Those of the file; once it is read, also the ones that come with the gateway, behind them."""
 
     def records(self) -> Records:
-        return Records(accounts=self.accounts, models=self.models, keys=self.keys, policies=self.policies)
+        return Records(
+            accounts=self.accounts,
+            models=self.models,
+            keys=self.keys,
+            policies=self.policies,
+            servers=self.servers,
+        )
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,19 +129,21 @@ def read(
     file, or it is not TOML.
     """
     file = _file(path, environ)
-    text = _text(file) if file else ""
-    raw = _parse(text, file) if file else {}
+    text = documents.text_of(file) if file else ""
+    raw = documents.parsed(text, file) if file else {}
     origins = Origins(file=_shown(file), lines=Lines.of(text))
     problems = _later_tables(raw, origins)
     keys = {name: value for name, value in environ.items() if f"env:{name}" != master_key}
     problems += overlay(raw, keys, Config, origins)
     _apply_flags(raw, flags or {}, origins)
+    others, unread = compatible.complete(raw, file.parent / compatible.FOLDER if file else None)
+    problems += unread
     config, wrong = convert(Config, raw)
-    wrong += _server_problems(config.server)
+    wrong += _server_problems(config.server) + _fetch_problems(config.fetch)
     wrong += [(f"model_lists.{field}", message) for field, message in config.model_lists.problems()]
     problems += [origins.problem(path, message) for path, message in wrong]
     settings = Settings(
-        config=config,
+        config=msgspec.structs.replace(config, servers=config.servers + others),
         data_dir=_data_dir(config.server, file, origins, environ),
         base=file.parent if file else Path(),
         origins=origins,
@@ -153,29 +167,6 @@ def _file(path: Path | None, environ: Mapping[str, str]) -> Path | None:
 
 def _shown(file: Path | None) -> str:
     return str(file) if file else DEFAULT_FILE
-
-
-def _text(file: Path) -> str:
-    try:
-        return file.read_text("utf-8-sig")
-    except OSError as error:
-        raise Unreadable([Problem(source=str(file), message=f"can't be read: {error.strerror}")]) from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise Unreadable([Problem(source=str(file), line=line, message="is not valid UTF-8")]) from None
-
-
-def _parse(text: str, file: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise Unreadable([Problem(source=str(file), message="is nested too deeply")]) from None
-    except tomllib.TOMLDecodeError as error:
-        # The line is only in the message before Python 3.14; without one the document ended too early.
-        said = re.fullmatch(r"(.*) \(at (?:line (\d+), column \d+|end of document)\)", str(error), re.DOTALL)
-        message = said[1] if said else str(error)
-        line = int(said[2]) if said and said[2] else text.count("\n") + 1
-        raise Unreadable([Problem(source=str(file), line=line, message=f"is not valid TOML: {message}")]) from None
 
 
 def _later_tables(raw: dict[str, Any], origins: Origins) -> list[Problem]:
@@ -211,10 +202,15 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.admin_bind": bind_problem(server.admin_bind),
         "server.drain_seconds": None if 0 <= server.drain_seconds < float("inf") else "must be 0 or more seconds",
         "server.max_body_bytes": _size_problem(server.max_body_bytes),
+        "server.max_upload_bytes": _size_problem(server.max_upload_bytes),
         "server.max_buffered_bytes": _size_problem(server.max_buffered_bytes),
         "server.workers": _workers_problem(server.workers),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]
+
+
+def _fetch_problems(fetch: FetchConfig) -> list[tuple[str, str]]:
+    return [(f"fetch.{field}", problem) for field, problem in fetch.problems().items()]
 
 
 def _size_problem(size: int) -> str | None:

@@ -10,6 +10,7 @@ The rules, first that applies:
 3. The last user turn holds tool results: a text that quotes them.
 4. It holds attachments: a text that says their kind, type and decoded size.
 5. Otherwise the user's text comes back, with some sentences after it.
+Calls that the user dictates (see `dictation`) go before all but a forced choice.
 A request for thinking puts reasoning in front. Stop sequences cut the text, then the token limit cuts the whole.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 import msgspec
 
 from llmgw_simulator.ask import Answer, Answers, Ask, Finish, Media, Part, Tool, Turn
+from llmgw_simulator.dictation import dictated
 from llmgw_simulator.schema import make
 from llmgw_simulator.tokens import count, pieces
 
@@ -71,7 +73,8 @@ def _choice(ask: Ask, digest: str, least_tokens: int) -> Answer:
     rand = Random(int(digest[:16], 16) + int(digest[64:]))
     parts = [_reasoning(rand)] if ask.thinking else []
     stop = None
-    calls = _calls(ask, digest, rand)
+    told = dictated(ask, digest)
+    calls = _calls(ask, digest, rand) if told is None else told
     if not calls:
         text, stop = _stopped(_text(ask, rand, least_tokens), ask.stop)
         parts += [Part("text", text)] if text else []

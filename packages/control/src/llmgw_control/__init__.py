@@ -5,6 +5,7 @@ every problem at once, and resolves references to secrets through a function tha
 file, an environment or a clock. `Control` holds the catalog that is served now.
 """
 
+from llmgw_control._servers import server_problems
 from llmgw_control.compile import compile_catalog
 from llmgw_control.control import Control
 from llmgw_control.records import (
@@ -33,4 +34,5 @@ __all__ = [
     "TargetRecord",
     "Unrevealed",
     "compile_catalog",
+    "server_problems",
 ]

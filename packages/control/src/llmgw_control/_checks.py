@@ -104,7 +104,8 @@ def base_url(report: Report, kind: Provider, value: str | None, default: str | N
     """The base address without a slash at its end; `default` where none is given."""
     if value is None:
         if default is None:
-            report.add(f"missing: a provider of kind {kind.value!r} has no address of its own")
+            hint = "; say it, or a server that has one" if kind is Provider.OPENAI_COMPATIBLE else ""
+            report.add(f"missing: a provider of kind {kind.value!r} has no address of its own{hint}")
         return default
     problem = url_problem(value) or _version_problem(kind, value)
     if problem:
@@ -194,6 +195,7 @@ def duplicates(report: Report, records: Records) -> None:
     _unique(report, "accounts[{}].id", [a.id for a in records.accounts])
     _unique(report, "models[{}].name", [m.name for m in records.models])
     _unique(report, "policies[{}].id", [p.id for p in records.policies])
+    _unique(report, "servers[{}].name", [s.name for s in records.servers])
     key_ids = [k.id or k.name for k in records.keys]
     _unique(report, "keys[{}].id", key_ids)
 

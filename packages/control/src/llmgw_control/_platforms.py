@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from llmgw_control import _checks as checks
 from llmgw_control._report import Report
 from llmgw_control.records import AccountRecord
 from llmgw_domain import Provider, Secret
 from llmgw_domain.accounts import Credential, Platform, ServiceAccount
+from llmgw_domain.servers import GENERIC, Server
 
 _OWNERS = {
     "region": Provider.BEDROCK,
@@ -30,7 +32,6 @@ _ADDRESSES = {
 # These become a part of a host's name, or one segment of a path.
 _PLACE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _PROJECT = re.compile(r"([a-z0-9.-]+:)?[a-z0-9-]+")
-_SERVER = re.compile(r"[a-z0-9]+([._-][a-z0-9]+)*")
 _API_VERSION = re.compile(r"v1|preview|latest|\d{4}-\d{2}-\d{2}(-preview)?")
 _AWS_HOST = re.compile(r"//(?:[^/]*\.)?bedrock[a-z-]*\.([a-z0-9-]+)\.[^/]*(?:amazonaws|api\.aws)")
 
@@ -50,9 +51,11 @@ def platform(report: Report, record: AccountRecord, provider: Provider, credenti
     return Platform()
 
 
-def address(provider: Provider, place: Platform) -> str | None:
+def address(provider: Provider, place: Platform, server: Server = GENERIC) -> str | None:
     """The base address of accounts that name none; None where only the operator can know it."""
     match provider:
+        case Provider.OPENAI_COMPATIBLE:
+            return server.base_url.rstrip("/") if server.base_url else None
         case Provider.VERTEX:
             return f"https://{_vertex_host(place.location or 'global')}"
         case Provider.BEDROCK:
@@ -63,11 +66,12 @@ def address(provider: Provider, place: Platform) -> str | None:
     return _ADDRESSES.get(provider)
 
 
-def server(report: Report, value: str | None) -> str:
-    """The kind of an OpenAI-compatible server."""
-    if value is not None and not _SERVER.fullmatch(value):
-        report.add(f"must be a server's name in small letters, e.g. 'vllm', not {value!r}")
-    return value or ""
+def server(report: Report, value: str | None, servers: Mapping[str, Server]) -> Server:
+    """What is known of the OpenAI-compatible server that an account names."""
+    if value is None:
+        return GENERIC
+    checks.known(report, value, servers, "there is no server")
+    return servers.get(value, GENERIC)
 
 
 # --- each provider ----------------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from llmgw_control import _credentials as credentials
 from llmgw_control import _platforms as platforms
 from llmgw_control._credentials import Reveal
 from llmgw_control._report import Report
+from llmgw_control._servers import check_server
 from llmgw_control.records import (
     AccountRecord,
     DeadlinesRecord,
@@ -30,6 +31,7 @@ from llmgw_control.records import (
 from llmgw_control.refusal import Refused
 from llmgw_domain import Account, Catalog, ClientKey, Deadlines, Model, Policy, Provider, Secret, Target, Tenant
 from llmgw_domain.models import Api
+from llmgw_domain.servers import Server
 
 _VERSION_DIGITS = 12
 
@@ -38,7 +40,10 @@ def compile_catalog(records: Records, reveal: Reveal) -> Catalog:
     """The catalog of these records; `reveal` turns a reference into its secret. Raises `Refused` with every reason."""
     report = Report()
     checks.duplicates(report, records)
-    accounts = [_account(report.at(f"accounts[{i}]"), a, reveal) for i, a in enumerate(records.accounts)]
+    for i, server in enumerate(records.servers):
+        check_server(report.at(f"servers[{i}]"), server)
+    servers = {server.name: server for server in records.servers}
+    accounts = [_account(report.at(f"accounts[{i}]"), a, reveal, servers) for i, a in enumerate(records.accounts)]
     checks.one_kind_per_pool(report, records)
     models = [_model(report.at(f"models[{i}]"), m, records) for i, m in enumerate(records.models)]
     policies = [_policy(report.at(f"policies[{i}]"), p) for i, p in enumerate(records.policies)]
@@ -57,7 +62,7 @@ def compile_catalog(records: Records, reveal: Reveal) -> Catalog:
 # --- one record each --------------------------------------------------------------------------------------------------
 
 
-def _account(report: Report, record: AccountRecord, reveal: Reveal) -> Account | None:
+def _account(report: Report, record: AccountRecord, reveal: Reveal, servers: Mapping[str, Server]) -> Account | None:
     checks.name(report.at("id"), record.id)
     checks.name(report.at("pool"), record.pool)
     for field in ("max_concurrency", "requests_per_minute", "tokens_per_minute"):
@@ -69,8 +74,10 @@ def _account(report: Report, record: AccountRecord, reveal: Reveal) -> Account |
         return None
     credential = credentials.credential(report.at("credential"), record, provider, reveal)
     place = platforms.platform(report, record, provider, credential)
-    base_url = checks.base_url(report.at("base_url"), provider, record.base_url, platforms.address(provider, place))
-    server = platforms.server(report.at("server"), record.server)
+    named = record.server if provider is Provider.OPENAI_COMPATIBLE else None
+    server = platforms.server(report.at("server"), named, servers)
+    address = platforms.address(provider, place, server)
+    base_url = checks.base_url(report.at("base_url"), provider, record.base_url, address)
     if base_url is None or credential is None:
         return None
     return Account(

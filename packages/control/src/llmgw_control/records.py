@@ -9,6 +9,7 @@ from __future__ import annotations
 import msgspec
 
 from llmgw_domain import StreamErrors
+from llmgw_domain.servers import Server
 
 
 class DeadlinesRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -103,9 +104,10 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that is compiled into one catalog."""
+    """Everything that is compiled into one catalog. `servers` are those that accounts may name."""
 
     accounts: tuple[AccountRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
     policies: tuple[PolicyRecord, ...] = ()
+    servers: tuple[Server, ...] = ()

@@ -7,6 +7,8 @@ from typing import Literal
 
 import msgspec
 
+from llmgw_domain.servers import GENERIC, Server
+
 
 class Provider(StrEnum):
     """The kind of a provider: which dialects it speaks, at which paths, and how it is authenticated."""
@@ -115,8 +117,7 @@ Cloud = Literal["", "foundry", "mantle"]
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One account at a provider. `base_url` is what the provider's own SDK takes as its base address.
 
-    `server` names the kind of an OpenAI-compatible server (`vllm`, `groq`, ...) whose habits are known as data; empty
-    where it is not said.
+    `server` is what is known of an OpenAI-compatible server (`vllm`, `groq`, ...).
     """
 
     id: str
@@ -125,7 +126,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     credential: Credential
     pool: str
     platform: Platform = Platform()
-    server: str = ""
+    server: Server = GENERIC
     max_concurrency: int | None = None
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None

@@ -46,6 +46,8 @@ class GatewayError(Exception):
         self.upstream_message = upstream_message
         self.detail = detail
         self.bytes_received = 0
+        self.should_retry: bool | None = None
+        """The provider's own word on it (`x-should-retry`), where it gave one."""
 
     @classmethod
     def default_message(cls) -> str:

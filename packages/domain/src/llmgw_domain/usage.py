@@ -36,6 +36,19 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     def total(self) -> int:
         return self.input + self.output
 
+    def __add__(self, other: Usage) -> Usage:
+        """What two requests used together; an estimate in one makes the sum an estimate."""
+        reasoning = [usage.reasoning for usage in (self, other) if usage.reasoning is not None]
+        return Usage(
+            uncached_input=self.uncached_input + other.uncached_input,
+            cache_read=self.cache_read + other.cache_read,
+            cache_write_5m=self.cache_write_5m + other.cache_write_5m,
+            cache_write_1h=self.cache_write_1h + other.cache_write_1h,
+            output=self.output + other.output,
+            reasoning=sum(reasoning) if reasoning else None,
+            provenance=self.provenance if self.provenance == "estimated" else other.provenance,
+        )
+
     @classmethod
     def of_input(
         cls, *, input: int, output: int, cached: int = 0, written: int = 0, reasoning: int | None = None

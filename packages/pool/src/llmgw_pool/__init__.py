@@ -7,9 +7,13 @@ retry that it makes is the one that only a transport can judge, after a keep-ali
 
 A connection is leased by `async with pool.open(request)` and comes back or is closed exactly once on every path;
 `pool.counters()` proves it.
+
+Apart from it stands `Fetcher`, behind the relay's `Fetch` port: media that a request names by address, from hosts that
+the operator allowed.
 """
 
-from llmgw_pool.config import PoolConfig
+from llmgw_pool.config import FetchConfig, PoolConfig
+from llmgw_pool.fetch import Fetcher
 from llmgw_pool.pool import ConnectionPool, Counters
 
-__all__ = ["ConnectionPool", "Counters", "PoolConfig"]
+__all__ = ["ConnectionPool", "Counters", "FetchConfig", "Fetcher", "PoolConfig"]

@@ -50,4 +50,6 @@ def credential_header(account: Account) -> tuple[str, str] | None:
     if _CONTROL.search(secret):
         raise AccountRejected(detail=f"account {account.id}: credential has control characters")
     name, prefix = _HEADER[account.provider]
+    if account.server.credential_header != name and account.provider is Provider.OPENAI_COMPATIBLE:
+        return account.server.credential_header, secret
     return name, prefix + secret

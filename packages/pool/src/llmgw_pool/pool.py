@@ -134,7 +134,7 @@ class _Lease:
 
     A kept connection can be closed by the provider just as the request goes out. Where it died without a byte of
     answer, the request is sent once more on a new connection; a second death, one on a new connection, or one after any
-    byte is the caller's to judge.
+    byte is the caller's to judge. What may be sent once only goes out on a new connection, where no such doubt arises.
 
     An access token can be revoked before its time. Where it is refused, the request is sent once more with a new one.
     """
@@ -193,7 +193,7 @@ class _Lease:
 
     async def _heard(self, sending: _Sending) -> Reply:
         try:
-            return await sending.once(self._session, fresh_only=sending.streams)
+            return await sending.once(self._session, fresh_only=sending.streams or self._request.once)
         except (ServerDisconnectedError, ClientOSError, ClientConnectionResetError):
             if not sending.died_unheard:
                 raise

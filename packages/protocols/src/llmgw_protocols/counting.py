@@ -177,7 +177,7 @@ def _messages_envelope(wire: WireRequest) -> Envelope:
     """A Messages request that need not say how long its answer may be."""
     fields = toplevel.split(wire.body)
     if "max_tokens" not in fields:
-        body = toplevel.join({**{name: bytes(raw) for name, raw in fields.items()}, "max_tokens": b"1"})
+        body = toplevel.join({**{name: bytes(raw) for name, raw in fields.items()}, "max_tokens": b"32000"})
         wire = msgspec.structs.replace(wire, body=body)
     return MESSAGES.envelope(wire)
 

@@ -19,6 +19,7 @@ from llmgw_domain.accounts import Cloud, Platform
 from llmgw_domain.advertised import Advertised
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import GatewayError
+from llmgw_domain.servers import GENERIC, Server
 from llmgw_domain.stream import Answer, StreamEvent
 
 StreamForm = Literal["sse", "array"]
@@ -57,7 +58,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a renderer has to know of the place it renders for.
 
     `max_output_tokens` is the output limit to send where the dialect demands one and the client gave none. `account` is
-    its id; `platform` and `server` are the account's.
+    its id; `platform` is the account's, `server` the account's as it is for this model.
     """
 
     provider: Provider
@@ -69,7 +70,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """The cloud that Anthropic's API is asked at; empty where it is Anthropic's own, or another API."""
     account: str = ""
     platform: Platform = Platform()
-    server: str = ""
+    server: Server = GENERIC
 
 
 class Rendered(msgspec.Struct, frozen=True, kw_only=True):

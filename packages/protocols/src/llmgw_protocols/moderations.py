@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from llmgw_domain.errors import InvalidField, UnsupportedField
+from llmgw_domain.errors import InvalidField, UnsupportedField, UpstreamMalformed
 from llmgw_protocols import toplevel
 from llmgw_protocols.dialect import Envelope, Rendered, TargetFacts, WireRequest
 from llmgw_protocols.enquiry import Question, Told
@@ -42,6 +42,8 @@ class _Moderations:
         rendered = place(Rendered(path="/moderations", body=body), "chat", facts, stream=False)
 
         def read(bodies: Sequence[bytes]) -> Told:
+            if not toplevel.is_json(bodies[0]):
+                raise UpstreamMalformed(detail="the answer to a moderation is no JSON")
             return Told(body=bodies[0])
 
         return Question(dialect=dialect_for(facts), requests=(rendered,), read=read)

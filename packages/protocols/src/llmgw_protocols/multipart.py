@@ -1,7 +1,8 @@
 """Finding the model in a multipart form as it passes, without holding the files that follow it.
 
 SDKs write a form's plain fields before its files, so the model is mostly found in the first bytes. Only as much of the
-form is held as stands before the model's end; a form that names it last is held whole, within the bound on bodies.
+form is held as stands before the model's end; a form that names it last is held whole, within the bound on bodies. What
+follows is watched for a second model: whoever reads the form may take the last one, which nobody has allowed.
 Framing is RFC 7578 and RFC 2046, section 5.1.
 """
 
@@ -35,6 +36,7 @@ class Form:
         self._at = 0
         self._part: int | None = None
         self._span: tuple[int, int] | None = None
+        self._tail: bytes | None = None
         self.ended = False
 
     @property
@@ -52,6 +54,17 @@ class Form:
         """Raises `InvalidField` for what is no form."""
         self._held += data
         while self._span is None and not self.ended and self._step():
+            pass
+
+    def watch(self, data: bytes = b"") -> None:
+        """Looks into what follows the model: first what was fed of that, then `data`, of which little is held.
+
+        Raises `InvalidField` for another model.
+        """
+        assert self._span is not None
+        held = bytes(self._held[self._span[1] :]) if self._tail is None else self._tail
+        self._tail = held + data
+        while not self.ended and self._pass_part():
             pass
 
     def with_model(self, model: str) -> bytes:
@@ -81,6 +94,26 @@ class Form:
         self._at = head + 2
         if _MODEL.search(self._held[after : head + 2]):
             self._part = head + 4
+        return True
+
+    def _pass_part(self) -> bool:
+        """Goes past the next part's head; False where its end has not come yet."""
+        tail = self._tail or b""
+        mark = tail.find(self._mark)
+        if mark < 0:
+            self._tail = tail[-len(self._mark) :]
+            return False
+        after = mark + len(self._mark)
+        self.ended = tail[after : after + 2] == b"--"
+        head = tail.find(b"\r\n\r\n", after)
+        if head < 0 or self.ended:
+            self._tail = tail[mark:]
+            if head < 0 and len(tail) - after > _MAX_HEAD:
+                raise InvalidField("The form's boundary or a part's head is broken.", param="body")
+            return False
+        if _MODEL.search(tail[after : head + 2]):
+            raise InvalidField("The form names its model twice: send one field 'model'.", param="model")
+        self._tail = tail[head + 2 :]
         return True
 
     def _read_model(self, start: int) -> bool:

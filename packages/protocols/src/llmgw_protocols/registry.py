@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 from llmgw_domain import Provider
-from llmgw_domain.chat import ChatRequest, File, Remote, Tool
+from llmgw_domain.chat import ChatRequest, File, Remote, Tool, ToolResult
 from llmgw_domain.models import Api
 from llmgw_protocols.chat import CHAT
 from llmgw_protocols.chat.models import effort_of
@@ -63,9 +63,10 @@ def _openai_s(facts: TargetFacts, api: Api, client: str, request: Callable[[], C
     """Which of OpenAI's own dialects: the configured one, the client's own, the only one of the model, or chat."""
     if api != "auto":
         return api
-    if client == RESPONSES.name:
+    compatible = facts.provider is Provider.OPENAI_COMPATIBLE
+    if client == RESPONSES.name and not (compatible and facts.server.name and not facts.server.has_responses):
         return client
-    if client == COMPLETIONS.name and (facts.provider is Provider.OPENAI_COMPATIBLE or _LEGACY.search(facts.model)):
+    if client == COMPLETIONS.name and (facts.server.has_completions if compatible else _LEGACY.search(facts.model)):
         return client
     if facts.provider in _OPENAI_S_OWN and (
         _needs_responses(facts.model, request)
@@ -85,4 +86,6 @@ def _needs_responses(model: str, request: Callable[[], ChatRequest] | None) -> b
 
 def _has_remote_file(request: ChatRequest) -> bool:
     """Whether a document stands at an address: OpenAI fetches those for Responses alone."""
-    return any(isinstance(b, File) and isinstance(b.source, Remote) for turn in request.turns for b in turn.content)
+    blocks = [block for turn in request.turns for block in turn.content]
+    inside = [block for result in blocks if isinstance(result, ToolResult) for block in result.content]
+    return any(isinstance(block, File) and isinstance(block.source, Remote) for block in (*blocks, *inside))

@@ -7,7 +7,9 @@ to a model. Everything else of the API is not served.
 from __future__ import annotations
 
 import re
-from typing import Literal
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any, Literal
 
 import msgspec
 
@@ -73,15 +75,70 @@ def methods_at(path: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(method for method, match, *_ in _COMPILED if match.fullmatch(path)))
 
 
-_REFERENCE = re.compile(rb'"(?:file_id|input_file_id|previous_response_id)"\s*:\s*"([A-Za-z0-9_.-]{1,256})"')
+_ID_TEXT = rb'"([A-Za-z0-9_.-]{1,256})"'
+_REFERENCE = re.compile(rb'"(?:file_id|input_file_id|previous_response_id)"\s*:\s*' + _ID_TEXT)
+_REFERENCES = re.compile(rb'"file_ids"\s*:\s*\[([^\]]*)\]')
+_NEEDLESS = re.compile(rb"\\u00(2[de]|3[0-9]|[46][1-9a-f]|[57][0-9a]|5f)", re.IGNORECASE)
+"""An escape of a letter, a digit, or of what else ids and names are made of: nobody has to write them."""
+
+
+def unescaped(body: bytes) -> bytes:
+    """The same JSON, with the characters that names and ids are made of written as themselves."""
+    return _NEEDLESS.sub(lambda found: bytes((int(found[1], 16),)), body) if b"\\u00" in body else body
+
+
+_OWN_DATA = frozenset(
+    {
+        *("metadata", "args", "arguments", "response", "parameters", "schema", "json_schema", "input_schema"),
+        *("parametersJsonSchema", "parameters_json_schema", "responseSchema", "response_schema"),
+        *("responseJsonSchema", "response_json_schema"),
+    }
+)
+"""What holds the client's own data in one dialect or another: calls' arguments, their results, schemas, labels."""
 
 
 def references(body: bytes) -> tuple[str, ...]:
-    """The ids of objects that a JSON body names, each once.
+    """The ids of objects that a JSON body names, each once, however its names are written.
 
-    A text that holds such a name has its quotes escaped, so it is not taken for one.
+    A text that holds such a name has its quotes escaped, so it is not taken for one, and neither is a field that a tool
+    calls so. Of a name that stands twice both values count, since nobody knows which one the provider takes.
     """
-    return tuple(dict.fromkeys(found.decode() for found in _REFERENCE.findall(body)))
+    plain = unescaped(body)
+    # Nearly no request names an object, and looking for two words costs next to nothing.
+    if b"file_id" not in plain and b"previous_response_id" not in plain:
+        return ()
+    named = Counter(one.decode() for one in _REFERENCE.findall(plain))
+    for several in _REFERENCES.findall(plain):
+        named.update(one.decode() for one in re.findall(_ID_TEXT, several))
+    if not named:
+        return ()
+    # Where one occurrence is the client's own affair another one need not be, so they are counted.
+    harmless = Counter(_in_own_data(plain))
+    return tuple(one for one, times in named.items() if times > harmless[one])
+
+
+def _in_own_data(body: bytes) -> Iterator[str]:
+    """The texts under the names that are looked for, where they are the client's own data."""
+    try:
+        left: list[tuple[Any, bool]] = [(msgspec.json.decode(body), False)]
+    except (msgspec.DecodeError, RecursionError):
+        return
+    while left:
+        value, own = left.pop()
+        if isinstance(value, list):
+            left += [(item, own) for item in value]
+        elif isinstance(value, dict):
+            if own:
+                yield from _named_in(value)
+            # What a tool is called with is an object; what a response is asked is a text or a list.
+            left += [(v, own or k in _OWN_DATA or (k == "input" and isinstance(v, dict))) for k, v in value.items()]
+
+
+def _named_in(value: dict[str, Any]) -> Iterator[str]:
+    texts = [value.get(name) for name in ("file_id", "input_file_id", "previous_response_id")]
+    several = value.get("file_ids")
+    texts += several if isinstance(several, list) else []
+    return (text for text in texts if isinstance(text, str))
 
 
 class _Object(msgspec.Struct):

@@ -6,6 +6,9 @@ import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 
+LONGEST = 366 * 86400.0
+"""Seconds. A wait beyond it is a mistake, or a time in a unit that was not meant."""
+
 _HTTP_DATE = "%a, %d %b %Y %H:%M:%S GMT"  # RFC 9110, 5.6.7: the only form that may still be sent
 
 
@@ -20,8 +23,8 @@ def retry_after(headers: Mapping[str, str], now: float | None = None) -> float |
     value = headers.get("retry-after")
     seconds = _number(value)
     if seconds is None and value and now is not None:
-        return _until(value, now)
-    return seconds
+        seconds = _until(value, now)
+    return None if seconds is None or seconds > LONGEST else seconds
 
 
 def _number(text: str | None) -> float | None:
@@ -29,7 +32,7 @@ def _number(text: str | None) -> float | None:
         number = float(text) if text else math.nan
     except ValueError:
         return None
-    return max(0.0, number) if math.isfinite(number) else None
+    return max(0.0, number) if math.isfinite(number) and number <= LONGEST * 1000 else None
 
 
 def _until(date: str, now: float) -> float | None:

@@ -28,6 +28,9 @@ MAX_KEPT = 512 * 1024
 
 Reasoned = Thinking | RedactedThinking
 
+_READ_BY = {"bedrock": ("bedrock", "anthropic")}
+"""Whose reasoning a target's dialect can carry, where that is not its own alone: Claude's is Anthropic's everywhere."""
+
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True):
     """The reasoning of one answer: its blocks in order, and the signatures of its calls by their ids.
@@ -51,7 +54,8 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
         Newer models bind reasoning to themselves, and OpenAI's encrypted content can be read by one organisation only.
         """
         origin = self.origin
-        return (origin.family, origin.model) == (family, model) and (family != "openai" or origin.account == account)
+        made_here = origin.family in _READ_BY.get(family, (family,)) and origin.model == model
+        return made_here and (family != "openai" or origin.account == account)
 
 
 class Keeper:

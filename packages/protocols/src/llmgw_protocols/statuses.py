@@ -20,6 +20,8 @@ from llmgw_domain.errors import (
 
 OVERLOADED = 529
 """Anthropic's own status of an overloaded service."""
+FLEX_FULL = 498
+"""Groq's own status where the flex tier has no room (console.groq.com/docs/errors)."""
 
 _KINDS: dict[int, type[GatewayError]] = {
     401: AccountRejected,
@@ -34,6 +36,7 @@ _KINDS: dict[int, type[GatewayError]] = {
     429: RateLimited,
     503: Overloaded,
     504: UpstreamTimeout,
+    FLEX_FULL: Overloaded,
     OVERLOADED: Overloaded,
 }
 

@@ -60,3 +60,12 @@ def _refuse_duplicates(body: bytes, fields: dict[str, msgspec.Raw]) -> None:
 def join(fields: dict[str, bytes]) -> bytes:
     """A JSON object of names and raw values, in order."""
     return b"{" + b",".join(msgspec.json.encode(k) + b":" + v for k, v in fields.items()) + b"}"
+
+
+def is_json(body: bytes) -> bool:
+    """Whether a body is one JSON value from its first byte to its last."""
+    try:
+        msgspec.json.decode(body, type=msgspec.Raw)
+    except (msgspec.DecodeError, RecursionError):
+        return False
+    return True

@@ -5,6 +5,7 @@ import pytest
 
 from llmgw_domain import Provider
 from llmgw_domain.errors import BadRequest, InvalidField, InvalidJson
+from llmgw_domain.servers import Server
 from llmgw_protocols.chat import CHAT
 from llmgw_protocols.dialect import TargetFacts, WireRequest
 
@@ -113,3 +114,19 @@ def test_nothing_to_change_is_the_clients_bytes(body: bytes) -> None:
 def test_only_model_and_usage_change(more: bytes, expected: bytes) -> None:
     """The model is replaced and a stream's usage is asked for; order and other values stay."""
     assert HEAD.replace(b'"m"', b'"other"') + expected == passed(HEAD + more, "other")
+
+
+def test_a_named_server_does_not_get_what_it_refuses() -> None:
+    """What OpenAI's SDK sends to everybody is left out or said in the server's words; the rest stays untouched."""
+    server = Server(name="s", stream_options=False, renames={"seed": "random_seed"})
+    body = HEAD + b',"stream":true,"stream_options":{"include_usage":true},"seed":1.50,"x":{"b":1,"b":2}}'
+    facts = TargetFacts(provider=Provider.OPENAI_COMPATIBLE, model="m", server=server)
+    made = CHAT.passthrough(CHAT.envelope(WireRequest(body=body)), facts).body
+    assert HEAD + b',"stream":true,"random_seed":1.50,"x":{"b":1,"b":2}}' == made
+
+
+def test_a_named_server_gets_the_clients_bytes_where_nothing_is_refused() -> None:
+    """A name alone changes nothing."""
+    body = HEAD + b', "seed": 1.50 ,"tool_choice":"required"}'
+    facts = TargetFacts(provider=Provider.OPENAI_COMPATIBLE, model="m", server=Server(name="s"))
+    assert body == CHAT.passthrough(CHAT.envelope(WireRequest(body=body)), facts).body

@@ -36,9 +36,30 @@ def openai(code: Any = None, message: str = "words", **more: Any) -> dict[str, A
         (413, openai(), e.TooLarge),
         (418, openai(), e.BadRequest),
         (422, openai(), e.Unprocessable),
+        (400, openai(message="This model's maximum prompt length is 131072 tokens"), e.ContextTooLong),
+        (400, openai("tool_use_failed"), e.BadRequest),
+        (400, openai(message="`inputs` tokens + `max_new_tokens` must be <= 8193"), e.ContextTooLong),
+        (400, {"error": {"message": "too long", "type": "too_many_prompt_tokens", "code": 400}}, e.ContextTooLong),
+        (
+            400,
+            {"code": "Client specified an invalid argument", "error": "Incorrect API key provided"},
+            e.AccountRejected,
+        ),
+        (400, openai(innererror={"code": "ResponsibleAIPolicyViolation"}), e.ContentRefused),
+        (400, openai("billing_hard_limit_reached"), e.QuotaExhausted),
+        (403, {"error": {"code": 403, "message": "m", "metadata": {"reasons": ["violence"]}}}, e.ContentRefused),
+        (403, openai(message="Your team doesn't have any credits."), e.QuotaExhausted),
+        (403, openai(message="Key limit exceeded (total limit)."), e.QuotaExhausted),
+        (401, openai("account_deactivated"), e.AccountRejected),
+        (422, openai(message="maximum context length"), e.ContextTooLong),
+        (429, openai("1113"), e.QuotaExhausted),
+        (429, openai(message="Rate limit reached on requests per day (RPD)"), e.RateLimited),
+        (429, openai(type="usage_limit_reached"), e.QuotaExhausted),
         (429, openai("rate_limit_exceeded"), e.RateLimited),
         (429, openai("insufficient_quota"), e.QuotaExhausted),
+        (498, openai(), e.Overloaded),
         (500, openai("server_error"), e.UpstreamFailed),
+        (500, openai(message="Incorrect API key provided, not enough balance"), e.UpstreamFailed),
         (500, openai("insufficient_quota"), e.UpstreamFailed),
         (502, b"<html>", e.UpstreamFailed),
         (503, openai(), e.Overloaded),
@@ -89,6 +110,23 @@ def test_messages_about_the_account_are_not() -> None:
     error = fault(401, openai(message="Incorrect API key provided: sk-abcd1234efgh5678."))
     assert e.AccountRejected.default_message() == error.message
     assert error.upstream_message == "Incorrect API key provided: [hidden]."
+
+
+def test_what_the_model_made_wrong_may_be_asked_again() -> None:
+    """A call that does not fit its schema is refused as the request's fault, which it is not."""
+    refused = {
+        "error": {"message": "Tool call validation failed", "code": "tool_use_failed", "failed_generation": "{}"}
+    }
+    assert (True, "Tool call validation failed") == (fault(400, refused).should_retry, fault(400, refused).message)
+    assert fault(400, openai()).should_retry is None
+
+
+def test_what_a_provider_behind_the_provider_said() -> None:
+    """OpenRouter's own words are only that it was refused."""
+    body = {"error": {"message": "Provider returned error", "code": 400, "metadata": {"raw": '{"error":"no"}'}}}
+    assert 'Provider returned error: {"error":"no"}' == fault(400, body).message
+    body["error"]["metadata"] = {"raw": {"odd": 1}}
+    assert "Provider returned error" == fault(400, body).message
 
 
 def test_param_and_wait() -> None:

@@ -8,6 +8,7 @@ from msgspec import Raw
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.servers import Server
 from llmgw_protocols.chat.extras import carry_over
 from llmgw_protocols.losses import Losses
 
@@ -63,3 +64,22 @@ def test_refusals(family: str, name: str, value: bytes) -> None:
     with pytest.raises(UnsupportedField) as caught:
         carried(family, OPENAI, **{name: value})
     assert name == caught.value.param
+
+
+def test_what_a_server_takes() -> None:
+    """A server's own list lets OpenAI's fields through; one that refuses unknown fields gets nothing else."""
+    names = {"metadata": b'{"a":"b"}', "verbosity": b'"low"', "logit_bias": b'{"1":2}', "guided_json": b'{"a":1}'}
+    request = ChatRequest(model="m", turns=(), extras={name: Raw(value) for name, value in names.items()})
+    told = []
+    for server in (
+        Server(takes=("metadata", "verbosity")),
+        Server(takes=("logit_bias",), unknown_fields=False),
+        Server(unknown_fields=False),
+    ):
+        losses = Losses("openai")
+        told.append((set(carry_over(request, OTHER, losses, server)), losses.names()))
+    assert [
+        ({"metadata", "verbosity", "logit_bias", "guided_json"}, ()),
+        ({"logit_bias"}, ("verbosity", "guided_json")),
+        (set(), ("verbosity", "logit_bias", "guided_json")),
+    ] == told

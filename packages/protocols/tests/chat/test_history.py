@@ -13,6 +13,8 @@ from llmgw_domain.chat import (
     Image,
     Inline,
     Opaque,
+    Origin,
+    RedactedThinking,
     Refusal,
     Remote,
     Stored,
@@ -24,7 +26,8 @@ from llmgw_domain.chat import (
     Video,
 )
 from llmgw_domain.errors import UnsupportedField
-from llmgw_protocols.chat.history import History, wire_id
+from llmgw_domain.servers import GENERIC, Server
+from llmgw_protocols.chat.history import History, nine_alnum, wire_id
 from llmgw_protocols.losses import Losses
 
 OPENAI, OTHER = Provider.OPENAI, Provider.OPENAI_COMPATIBLE
@@ -32,8 +35,15 @@ PNG = Inline("image/png", "AAAA")
 PNG_PART = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
 
 
-def messages(*turns: Turn, provider: Provider = OPENAI, model: str = "m") -> list[dict[str, Any]]:
-    return History(provider, model, Losses("anthropic")).write(turns)
+def messages(
+    *turns: Turn, provider: Provider = OPENAI, model: str = "m", server: Server = GENERIC
+) -> list[dict[str, Any]]:
+    return History(provider, model, Losses("anthropic"), server).write(turns)
+
+
+def served(*turns: Turn, model: str = "m", **flags: Any) -> list[dict[str, Any]]:
+    """The messages for a server of these flags."""
+    return messages(*turns, provider=OTHER, model=model, server=Server(name="s", **flags))
 
 
 def user(*blocks: Any) -> Turn:
@@ -297,3 +307,118 @@ def test_long_ids() -> None:
     assert wire_id(long) == called["tool_calls"][0]["id"] == answered["tool_call_id"]
     assert len(wire_id(long)) <= 40
     assert wire_id("x" * 40) == "x" * 40
+
+
+# --- servers ----------------------------------------------------------------------------------------------------------
+
+
+def test_the_developer_role_of_servers() -> None:
+    """A server that knows the role gets it; others get `system`."""
+    roles = [served(Turn("developer", (Text("d"),)), developer_role=known)[0]["role"] for known in (True, False)]
+    assert ["developer", "system"] == roles
+
+
+def test_servers_without_names() -> None:
+    """Names of users and of the model are left out, once told."""
+    losses = Losses("openai")
+    turns = [Turn("user", (Text("a"),), name="u"), Turn("assistant", (Text("b"),), name="m")]
+    made = History(OTHER, "m", losses, Server(message_names=False)).write(turns)
+    assert ([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], ("messages.name",)) == (
+        made,
+        losses.names(),
+    )
+
+
+def test_call_ids_of_nine_characters() -> None:
+    """A call and its result get the same id; one that fits already stays."""
+    made = served(
+        assistant(ToolCall("toolu_0123456789", "f", ""), ToolCall("abcdefGH1", "f", "")),
+        user(ToolResult("toolu_0123456789", (Text("r"),)), ToolResult("abcdefGH1", (Text("s"),))),
+        call_ids="alnum9",
+    )
+    ids = [call["id"] for call in made[0]["tool_calls"]]
+    assert ids == [made[1]["tool_call_id"], made[2]["tool_call_id"]]
+    assert [nine_alnum("toolu_0123456789"), "abcdefGH1"] == ids
+    assert all(len(i) == 9 and i.isalnum() for i in ids)
+
+
+def test_servers_that_take_one_text() -> None:
+    """Several texts become one, but only where there is nothing else."""
+    assert "a\n\nb" == served(user(Text("a"), Text("b")), text_parts=False)[0]["content"]
+    mixed = served(user(Text("a"), Image(PNG)), text_parts=False)[0]["content"]
+    assert [{"type": "text", "text": "a"}, PNG_PART] == mixed
+
+
+@pytest.mark.parametrize("block", [Image(PNG), Audio(Inline("audio/wav", "A")), File(PNG), Video(PNG)])
+def test_inputs_that_a_server_does_not_take(block: Any) -> None:
+    """Media that the server can't read are refused by name, before it is asked."""
+    with pytest.raises(UnsupportedField, match=f"takes no {type(block).__name__.lower()}"):
+        served(user(block), inputs=())
+
+
+def test_a_text_document_needs_no_input_of_its_own() -> None:
+    """It goes as text, to everybody."""
+    document = File(Inline("text/plain", "aGk="), filename="a.txt")
+    assert [{"type": "text", "text": "[a.txt]\nhi"}] == served(user(document), inputs=())[0]["content"]
+
+
+@pytest.mark.parametrize(
+    ("source", "url"),
+    [(Inline("application/pdf", "AAAA"), "data:application/pdf;base64,AAAA"), (Remote("https://x/a"), "https://x/a")],
+)
+def test_documents_as_addresses(source: Any, url: str) -> None:
+    """Mistral takes documents by address, also by one that holds the data."""
+    content = served(user(File(source)), file_part="document_url")[0]["content"]
+    assert [{"type": "document_url", "document_url": url}] == content
+
+
+THOUGHT = assistant(Thinking("why", "sig", Origin("anthropic")), ToolCall("1", "f", ""))
+UNSIGNED = assistant(Thinking("why"), ToolCall("1", "f", ""))
+
+
+@pytest.mark.parametrize(
+    ("form", "model", "turn", "expected"),
+    [
+        ("none", "deepseek-v4", UNSIGNED, {}),
+        ("by_model", "deepseek-v4", UNSIGNED, {"reasoning_content": "why"}),
+        ("by_model", "m", UNSIGNED, {}),
+        ("reasoning_content", "m", UNSIGNED, {"reasoning_content": "why"}),
+        ("reasoning_content", "m", CALLS, {"reasoning_content": ""}),
+        ("reasoning_content", "m", assistant(Thinking("why"), Text("t")), {}),
+        ("reasoning", "m", UNSIGNED, {"reasoning": "why"}),
+        ("reasoning", "m", CALLS, {}),
+        ("reasoning_details", "m", UNSIGNED, {}),
+        ("reasoning_details", "deepseek/v4", UNSIGNED, {"reasoning": "why"}),
+        ("reasoning_details", "google/gemini-3", THOUGHT, {}),
+        (
+            "reasoning_details",
+            "anthropic/claude-x",
+            THOUGHT,
+            {
+                "reasoning_details": [
+                    {
+                        "type": "reasoning.text",
+                        "text": "why",
+                        "signature": "sig",
+                        "format": "anthropic-claude-v1",
+                        "index": 0,
+                    }
+                ]
+            },
+        ),
+        (
+            "reasoning_details",
+            "openai/gpt-5",
+            assistant(RedactedThinking("enc", Origin("openai")), Text("t")),
+            {
+                "reasoning_details": [
+                    {"type": "reasoning.encrypted", "data": "enc", "format": "openai-responses-v1", "index": 0}
+                ]
+            },
+        ),
+    ],
+)
+def test_reasoning_goes_back_in_the_servers_form(form: Any, model: str, turn: Turn, expected: dict[str, Any]) -> None:
+    """Plain reasoning goes with calls, also empty where it is demanded; signed reasoning to its own maker."""
+    made = served(turn, model=model, reasoning_back=form)[0]
+    assert expected == {k: v for k, v in made.items() if k.startswith("reasoning")}

@@ -85,6 +85,22 @@ def test_reasons(effort: Effort | None, provider: Provider, model: str, expected
     assert expected == models.reasons(effort, provider, model)
 
 
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        (OPENAI, "gpt-4.1", "max_completion_tokens"),
+        (AZURE, "gpt-4.1", "max_tokens"),
+        (AZURE, "our-deployment", "max_tokens"),
+        (AZURE, "o4-mini", "max_completion_tokens"),
+        (AZURE, "gpt-5-mini", "max_completion_tokens"),
+        (OTHER, "gpt-5", None),
+    ],
+)
+def test_limit_name(provider: Provider, model: str, expected: str | None) -> None:
+    """Models that can reason refuse the old name, older API versions of Azure the new one."""
+    assert expected == models.limit_name(provider, model)
+
+
 def test_other_traits() -> None:
     """Breakpoints, tools beside an effort, and reasoning that must come back."""
     assert [models.takes_breakpoints(*m) for m in ((OPENAI, "gpt-5.5"), (OPENAI, "gpt-5.6"), (OTHER, "gpt-5.6"))] == [

@@ -8,10 +8,12 @@ import pytest
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, OutputFormat, Reasoning, Text, Tool, ToolChoice, Turn
 from llmgw_domain.errors import InvalidField
+from llmgw_domain.servers import Server
 from llmgw_protocols.chat import CHAT
 from llmgw_protocols.dialect import Rendered, TargetFacts, WireRequest
 
 OPENAI, OTHER = Provider.OPENAI, Provider.OPENAI_COMPATIBLE
+LOST_FORMAT = ("response_format",)
 TOOLS = (Tool(name="f"), Tool(name="g"))
 
 
@@ -177,3 +179,68 @@ def test_a_chat_request_survives() -> None:
     made = CHAT.render(CHAT.parse(envelope), TargetFacts(provider=OPENAI, model="gpt-4.1"))
     assert request == msgspec.json.decode(made.body)
     assert made.lossy == ()
+
+
+# --- servers ----------------------------------------------------------------------------------------------------------
+
+
+def served(fields: dict[str, Any], **flags: Any) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """The body for a server of these flags, without model and messages, and what was lost."""
+    request = ChatRequest(model="asked", turns=(Turn("user", (Text("hi"),)),), family="openai", **fields)
+    facts = TargetFacts(provider=OTHER, model="m", server=Server(name="s", **flags))
+    made = CHAT.render(request, facts)
+    told = msgspec.json.decode(made.body)
+    return {k: v for k, v in told.items() if k not in ("model", "messages")}, made.lossy
+
+
+SCHEMA = OutputFormat(kind="json_schema", schema=msgspec.Raw(b'{"a":1}'))
+
+
+@pytest.mark.parametrize(
+    ("fields", "flags", "expected", "lossy"),
+    [
+        ({"max_tokens": 5}, {"output_limit": "max_completion_tokens"}, {"max_completion_tokens": 5}, ()),
+        ({"stream": True}, {"stream_options": False}, {"stream": True}, ()),
+        ({"top_k": 3}, {"takes": ("top_k",)}, {"top_k": 3}, ()),
+        ({"top_k": 3}, {}, {}, ("top_k",)),
+        ({"cache_key": "k"}, {"takes": ("prompt_cache_key",)}, {"prompt_cache_key": "k"}, ()),
+        ({"service_tier": "flex"}, {"takes": ("service_tier",)}, {"service_tier": "flex"}, ()),
+        ({"user": "u"}, {"refuses": ("user",)}, {}, ()),
+        ({"format": SCHEMA}, {"formats": ("json_object",)}, {"response_format": {"type": "json_object"}}, LOST_FORMAT),
+        ({"format": SCHEMA}, {"formats": ()}, {}, LOST_FORMAT),
+        ({"format": OutputFormat(kind="text")}, {"formats": ()}, {"response_format": {"type": "text"}}, ()),
+        (
+            {"tools": (Tool(name="f", strict=True),), "tool_choice": ToolChoice("required")},
+            {"strict_tools": True, "required_choice": "any"},
+            {"tools": [{"type": "function", "function": {"name": "f", "strict": True}}], "tool_choice": "any"},
+            (),
+        ),
+    ],
+)
+def test_fields_for_servers(
+    fields: dict[str, Any], flags: dict[str, Any], expected: dict[str, Any], lossy: tuple[str, ...]
+) -> None:
+    """Each flag of a server has its effect, and what a server lacks is told."""
+    assert (expected, lossy) == served(fields, **flags)
+
+
+def test_a_form_that_a_server_lacks_is_asked_for_in_words() -> None:
+    """The schema stands behind the client's own instructions."""
+    turns = (Turn("system", (Text("be kind"),)), Turn("user", (Text("hi"),)))
+    request = ChatRequest(model="m", turns=turns, format=SCHEMA)
+    facts = TargetFacts(provider=OTHER, model="m", server=Server(formats=("json_object",)))
+    first, second = msgspec.json.decode(CHAT.render(request, facts).body)["messages"]
+    said = "Answer with one JSON object and nothing else. It must be valid against this JSON Schema: "
+    assert {"role": "system", "content": f'be kind\n\n{said}{{"a":1}}'} == first
+    assert {"role": "user", "content": "hi"} == second
+
+
+def test_a_model_that_reasons_at_azure() -> None:
+    """It is asked as at OpenAI: the newer limit, no samplers while it reasons, an effort that it takes."""
+    facts = TargetFacts(provider=Provider.AZURE, model="gpt-5-mini")
+    turns = (Turn("user", (Text("Hi"),)),)
+    wish = ChatRequest(model="m", turns=turns, max_tokens=9, temperature=0.5, reasoning=Reasoning(effort="none"))
+    made = CHAT.render(wish, facts)
+    body = msgspec.json.decode(made.body)
+    assert {"model", "messages", "max_completion_tokens", "reasoning_effort"} == body.keys()
+    assert ("minimal", ("reasoning_effort", "temperature")) == (body["reasoning_effort"], made.lossy)

@@ -407,6 +407,15 @@ def test_a_forwarded_streams_break_continues_it() -> None:
     assert b"" == made.end_mark()
 
 
+def test_the_estimate_of_a_broken_stream_takes_no_number() -> None:
+    """It was no frame, so the ending follows the last one."""
+    made = encoder()
+    made.observe([Opened("resp_up", "gpt-up", 5)])
+    made.observe([UsageReported(Usage(uncached_input=3, output=1, provenance="estimated"))])
+    data = msgspec.json.decode(made.fail(GONE).split(b"data: ")[1])
+    assert (1, 3) == (data["sequence_number"], data["response"]["usage"]["input_tokens"])
+
+
 def test_a_forwarded_stream_is_kept_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound the partial output does not grow."""
     monkeypatch.setattr(encode, "_LARGEST_PARTIAL", 70)

@@ -112,6 +112,23 @@ def test_references_are_found_and_resolved() -> None:
     assert ("rs_x_1",) == state.references(whole)
 
 
+@pytest.mark.parametrize(
+    "item", ['{"id": "rs_1"}', '{"\\u0069d":"rs_1"}', '{"type":"item\\u005freference","id":"rs_1"}']
+)
+def test_a_reference_is_one_however_it_is_written(item: str) -> None:
+    """With the id alone, and with escapes where nobody needs them."""
+    asked = envelope(WireRequest(body=f'{{"model":"m","input":[{item}]}}'.encode()))
+    assert ("rs_1",) == state.references(asked)
+
+
+@pytest.mark.parametrize("form", [b"%b", b'event: response.completed\ndata: {"response":%b}\n\n'])
+def test_the_items_of_an_answer_are_known_by_their_ids(form: bytes) -> None:
+    """Of a body, and of the frame that ends a stream."""
+    output = [{"type": "reasoning", "id": "rs_1", "summary": []}, {"type": "message", "id": "msg_1"}, {"type": "odd"}]
+    assert ("rs_1", "msg_1") == state.item_ids(form % msgspec.json.encode({"output": output}))
+    assert () == state.item_ids(b"event: x\ndata: [1]\n\n")
+
+
 def test_a_request_without_references_has_none() -> None:
     """Nearly all."""
     assert () == state.references(request(input=[HI]))

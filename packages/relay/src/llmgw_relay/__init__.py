@@ -12,7 +12,7 @@ client library, no database. `llmgw_relay.testing` has the in-memory forms of th
 from llmgw_relay.call import Admission, Call, Knock, Reply
 from llmgw_relay.facts import CallOpened, CallSettled
 from llmgw_relay.parts import RelayConfig
-from llmgw_relay.ports import Facts, Upstream, UpstreamReply, UpstreamRequest
+from llmgw_relay.ports import Facts, Fetch, Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.relay import Relay
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "CallOpened",
     "CallSettled",
     "Facts",
+    "Fetch",
     "Knock",
     "Relay",
     "RelayConfig",

@@ -6,6 +6,7 @@ form, which is parsed at the first target that needs it. The smaller questions a
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
@@ -13,6 +14,7 @@ import msgspec
 
 from llmgw_domain import Candidate, Route
 from llmgw_domain.chat import ChatRequest
+from llmgw_domain.errors import GatewayError, UpstreamTimeout
 from llmgw_domain.models import Api
 from llmgw_protocols import (
     Dialect,
@@ -22,12 +24,17 @@ from llmgw_protocols import (
     Rendered,
     TargetFacts,
     dialect_for,
+    media,
     place,
 )
+from llmgw_protocols.continuation import continuation
 from llmgw_protocols.enquiry import Enquiry, Estimate
+from llmgw_protocols.repairs import Repair, in_responses, on_body, on_request, repair_for
 from llmgw_protocols.signatures import Kept, restored, wanted
+from llmgw_relay.goes import Goes
+from llmgw_relay.learned import Learned
 from llmgw_relay.meter import Meter
-from llmgw_relay.ports import AdvertisedBy
+from llmgw_relay.ports import AdvertisedBy, Fetch
 from llmgw_relay.stash import Stash
 from llmgw_relay.transform import Conversion, Passthrough, Transform, Translation
 
@@ -43,6 +50,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     requests: tuple[Rendered, ...]
     transform: Callable[[EncodeContext, Meter], Transform]
     otherwise: Estimate | None = None
+    repairs: tuple[Repair, ...] = ()
+    """What was done to it so that the target takes it."""
 
 
 class Asking(Protocol):
@@ -57,16 +66,25 @@ class Asking(Protocol):
         """
         ...
 
+    def again(self, asked: Asked, error: GatewayError, facts: TargetFacts, api: Api) -> Asked | None:
+        """The request as the target may take it, after it refused it like that; None where that can't be told."""
+        ...
+
 
 class Chat:
     """A request for a chat completion."""
 
-    def __init__(self, client: Dialect, envelope: Envelope, lost: tuple[str, ...] = ()) -> None:
-        """`lost` are wishes that only a target of the client's own dialect could fulfil."""
+    def __init__(
+        self, client: Dialect, envelope: Envelope, lost: tuple[str, ...] = (), learned: Learned | None = None
+    ) -> None:
+        """`lost` are wishes that only a target of the client's own dialect could fulfil; `learned` knows the models."""
         self._client = client
         self._lost = lost
+        self._learned = learned
+        self._repaired = False
         self._request: ChatRequest | None = None
         self._kept: Mapping[str, Kept] = {}
+        self._fetched: Mapping[str, bytes] = {}
         self.envelope = envelope
 
     async def recall(self, stash: Stash, tenant: str, route: Route) -> None:
@@ -78,6 +96,25 @@ class Chat:
             keys = wanted(self.request)
             self._kept = await stash.get(tenant, keys) if keys else {}
 
+    async def gather(self, fetch: Fetch | None, route: Route, seconds: float | None) -> None:
+        """Fetches the media that some target's provider does not fetch itself, as far as that is allowed.
+
+        Before an account is chosen, so that none is held meanwhile. `seconds` is what is left of the call's time.
+        Raises `BadRequest`, `UpstreamTimeout`.
+        """
+        # A request that nobody had to read so far passes through everywhere, its addresses as well.
+        if fetch is not None and self._request is not None and next(media.remote(self._request), None) is not None:
+            wanted = [url for url in self._addresses(self._request, route) if fetch.allows(url)]
+            self._fetched = dict(zip(wanted, await _in_time(fetch, wanted, seconds), strict=True)) if wanted else {}
+
+    def _addresses(self, request: ChatRequest, route: Route) -> dict[str, None]:
+        found: dict[str, None] = {}
+        targets = {(self._dialect(facts_of(c), c.target.api).name, c.account.provider) for c in route}
+        for dialect, provider in sorted(targets):
+            if dialect != self._client.name:
+                found |= media.addresses(request, dialect, provider)
+        return found
+
     @property
     def request(self) -> ChatRequest:
         """The canonical request. Raises `BadRequest` and its kin."""
@@ -86,9 +123,25 @@ class Chat:
         return self._request
 
     def of(self, facts: TargetFacts, api: Api) -> Asked:
-        dialect = self._dialect(facts, api)
+        return self._asked(facts, api, self._learned.of(facts.account, facts.model) if self._learned else ())
+
+    def again(self, asked: Asked, error: GatewayError, facts: TargetFacts, api: Api) -> Asked | None:
+        """Once a call. A request that passes through is only written otherwise, never asked otherwise."""
+        repair = None if self._repaired else repair_for(asked.dialect.name, error)
+        if repair is None or (asked.dialect.name == self._client.name and not repair.keeps_meaning):
+            return None
+        self._repaired = True
+        try:
+            again = self._asked(facts, api, (*asked.repairs, repair))
+        except GatewayError:
+            return None
+        # A repair that changes nothing would be refused again.
+        return None if again.requests == asked.requests else again
+
+    def _asked(self, facts: TargetFacts, api: Api, repairs: tuple[Repair, ...]) -> Asked:
+        dialect = self._dialect(facts, api, repairs)
         native = dialect.name == self._client.name
-        rendered = self._client.passthrough(self.envelope, facts) if native else self._rendered(dialect, facts)
+        rendered = self._passed(facts, repairs) if native else self._rendered(dialect, facts, repairs)
         placed = place(rendered, dialect.name, facts, stream=self.envelope.stream)
 
         def transform(context: EncodeContext, meter: Meter) -> Transform:
@@ -97,25 +150,35 @@ class Chat:
                 hide = not self.envelope.include_usage
                 decoder = dialect.decoder(form=self.envelope.form, hide_usage=hide, model=facts.model)
                 return Passthrough(decoder, encoder, meter)
-            return Translation(dialect.decoder(model=facts.model), encoder, meter, placed.aliases)
+            follow = continuation(dialect.name, placed.body)
+            goes = Goes(follow, lambda: dialect.decoder(model=facts.model), placed)
+            return Translation(goes, encoder, meter, placed.aliases)
 
-        return Asked(dialect=dialect, requests=(placed,), transform=transform)
+        return Asked(dialect=dialect, requests=(placed,), transform=transform, repairs=repairs)
 
-    def _dialect(self, facts: TargetFacts, api: Api) -> ProviderDialect:
-        return dialect_for(facts, api, self._client.name, lambda: self.request)
+    def _dialect(self, facts: TargetFacts, api: Api, repairs: tuple[Repair, ...] = ()) -> ProviderDialect:
+        dialect = dialect_for(facts, api, self._client.name, lambda: self.request)
+        if facts.provider.speaks_openai and dialect.name != self._client.name and in_responses(repairs):
+            return dialect_for(facts, "responses", self._client.name)
+        return dialect
 
-    def _rendered(self, dialect: ProviderDialect, facts: TargetFacts) -> Rendered:
-        request = self.request
+    def _passed(self, facts: TargetFacts, repairs: tuple[Repair, ...]) -> Rendered:
+        return on_body(repairs, self._client.passthrough(self.envelope, facts), self.envelope.fields)
+
+    def _rendered(self, dialect: ProviderDialect, facts: TargetFacts, repairs: tuple[Repair, ...]) -> Rendered:
+        request = media.inlined(self.request, self._fetched, dialect.name, facts.provider)
         if self._kept:
             request = restored(request, self._kept, dialect.family, facts.model, facts.account)
-        rendered = dialect.render(request, facts)
-        return msgspec.structs.replace(rendered, lossy=rendered.lossy + self._lost) if self._lost else rendered
+        request, lost = on_request(repairs, request)
+        rendered = on_body(repairs, dialect.render(request, facts))
+        lossy = tuple(dict.fromkeys((*rendered.lossy, *self._lost, *lost)))
+        return rendered if lossy == rendered.lossy else msgspec.structs.replace(rendered, lossy=lossy)
 
     def __repr__(self) -> str:
         return f"<Chat {self._client.name} {self.envelope.model!r}>"
 
 
-class Smaller:
+class Enquiring:
     """One of the smaller questions: embeddings, token counts, moderations."""
 
     def __init__(self, enquiry: Enquiry, envelope: Envelope) -> None:
@@ -133,8 +196,11 @@ class Smaller:
             otherwise=question.otherwise,
         )
 
+    def again(self, asked: Asked, error: GatewayError, facts: TargetFacts, api: Api) -> Asked | None:
+        return None
+
     def __repr__(self) -> str:
-        return f"<Smaller {self._enquiry.name} {self.envelope.model!r}>"
+        return f"<Enquiring {self._enquiry.name} {self.envelope.model!r}>"
 
 
 def facts_of(
@@ -150,5 +216,13 @@ def facts_of(
         cloud=account.cloud,
         account=account.id,
         platform=account.platform,
-        server=account.server,
+        server=account.server.for_model(candidate.model),
     )
+
+
+async def _in_time(fetch: Fetch, urls: list[str], seconds: float | None) -> list[bytes]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await fetch.fetch(urls)
+    except TimeoutError:
+        raise UpstreamTimeout("The media that the request names could not be fetched in its time.") from None

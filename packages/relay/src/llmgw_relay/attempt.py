@@ -5,13 +5,14 @@ Mostly one request; a question that a provider takes only in parts is several, s
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 
 from llmgw_balancer import Lease
 from llmgw_domain import Candidate
-from llmgw_domain.errors import GatewayError
-from llmgw_protocols import ProviderDialect, Rendered
+from llmgw_domain.errors import GatewayError, RateLimited
+from llmgw_domain.limits import RateLimits
+from llmgw_protocols import ProviderDialect, Rendered, ratelimits
 from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
@@ -31,6 +32,7 @@ class Attempt:
         dialect: ProviderDialect,
         rendered: Rendered,
         requests: Sequence[UpstreamRequest],
+        wall: Callable[[], float],
         transform: Transform | None = None,
     ) -> None:
         self.candidate = candidate
@@ -39,8 +41,11 @@ class Attempt:
         self.rendered = rendered
         self._transform = transform
         self._requests = list(requests)
+        self._wall = wall
         self.received = 0
         self.over = False
+        self.limits: RateLimits | None = None
+        """What the provider said of the account's limits with its last response."""
         self._fault: tuple[GatewayError, bytes] | None = None
         self._context: AbstractAsyncContextManager[UpstreamReply] | None = None
         self._reply: UpstreamReply | None = None
@@ -52,6 +57,7 @@ class Attempt:
         self._reply = await context.__aenter__()
         # Only an entered context is left again; one that failed to enter has cleaned up after itself.
         self._context = context
+        self.limits = self._limits(self._reply.headers)
         return self._reply
 
     @property
@@ -59,6 +65,10 @@ class Attempt:
         """What turns the answer into the client's, where it is not passed on as it comes."""
         assert self._transform is not None
         return self._transform
+
+    def ask(self, request: UpstreamRequest) -> None:
+        """Adds a request to those to be sent."""
+        self._requests.append(request)
 
     @property
     def more(self) -> bool:
@@ -87,7 +97,15 @@ class Attempt:
                 body = body.replace(secret.encode(), b"[hidden]")
         error = self.dialect.fault(status, headers, body)
         self._fault = (error, body)
+        self.limits = limits = self._limits(headers, body)
+        if limits is not None:
+            wait = limits.wait if isinstance(error, RateLimited) else limits.retry_after
+            error.retry_after = error.retry_after if wait is None else wait
+            error.should_retry = limits.should_retry if error.should_retry is None else error.should_retry
         return error
+
+    def _limits(self, headers: Mapping[str, str], body: bytes = b"") -> RateLimits | None:
+        return ratelimits.read(headers, body, self._wall(), self.candidate.account.server)
 
     def own_words(self, error: GatewayError, client: ProviderDialect) -> bytes | None:
         """The provider's own body, where it refused the client's request in the client's dialect.

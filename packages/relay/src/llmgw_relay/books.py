@@ -133,6 +133,7 @@ class Books:
             overhead=None if self._asked is None else self._asked - started,
             usage=self._usage(attempt, meter, outcome),
             unmetered=outcome == "ok" and self._sells and meter.usage is None,
+            limits=attempt.limits if attempt else None,
             bytes_sent=self.sent,
             bytes_received=attempt.received if attempt else 0,
             lossy=attempt.rendered.lossy if attempt else (),
@@ -141,6 +142,7 @@ class Books:
             tags=call.tags,
             retry_count=headers.get("x-stainless-retry-count", "")[:8],
             config_version=admission.catalog.version,
+            endpoint=_endpoint(call),
         )
 
     @property
@@ -150,10 +152,11 @@ class Books:
         return resource is not None and resource.aim == "model"
 
     def _usage(self, attempt: Attempt | None, meter: Meter, outcome: Outcome) -> Usage | None:
-        # A refusal is not billed by any provider; whoever was asked and not heard out may well bill what it did.
-        if attempt is None or outcome == "refused":
+        if attempt is None:
             return None
-        if self._call.verb is not Verb.GENERATE:
+        # A refusal is not billed by any provider, unless it said so; nor is an answer that is no model's text. Whoever
+        # was asked for a chat and not heard out may well bill what it did.
+        if outcome == "refused" or self._call.verb is not Verb.GENERATE:
             return meter.usage
         return meter.settled_usage(complete=outcome == "ok", request_bytes=len(self._call.wire.body))
 
@@ -169,6 +172,14 @@ def common_headers(dialect: Dialect, request_id: str, version: str, attempts: in
         # Anthropic's SDKs read this name into their exceptions.
         headers.append((b"request-id", request_id.encode()))
     return headers
+
+
+def _endpoint(call: Call) -> str:
+    if call.resource is not None:
+        return call.resource.kind
+    if call.enquiry is not None:
+        return call.enquiry.name
+    return "models" if call.verb is Verb.LIST else ""
 
 
 def _detail(error: GatewayError, attempt: Attempt | None) -> str:

@@ -100,7 +100,9 @@ class Carriage:
         reasons = list(pick.excluded.values())
         said = [f"{reasons.count(reason)} {reason}" for reason in Exclusion if reason in reasons]
         why = f"its accounts are: {', '.join(said)}" if said else "its pools hold no account"
-        return NoAccount(f"No account is available for the model {self._books.model!r} now: {why}.", retry_after=1.0)
+        resource = self._call.resource
+        what = f"the model {self._books.model!r}" if self._books.model or resource is None else resource.kind
+        return NoAccount(f"No account is available for {what} now: {why}.", retry_after=1.0)
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
         remaining = self._remaining()
@@ -112,7 +114,7 @@ class Carriage:
             account=account,
             path=rendered.path,
             query=rendered.query,
-            headers=rendered.headers,
+            headers=(*account.server.headers.items(), *rendered.headers),
             body=rendered.body,
             deadlines=deadlines,
             stream=stream,

@@ -14,12 +14,13 @@ from llmgw_domain.errors import BadRequest
 from llmgw_protocols import Dialect, Envelope, resources
 from llmgw_protocols.responses import state
 from llmgw_relay.call import Admission
-from llmgw_relay.conversations import Kept
+from llmgw_relay.conversations import StoredResponse
 from llmgw_relay.objects import Owned
 from llmgw_relay.ownership import Ownership
 from llmgw_relay.parts import Parts
 
 _RESPONSES = "responses"
+_ITEMS = "items"
 _NOT_STORED = Raw(b"false")
 
 
@@ -40,6 +41,8 @@ class Continuing:
         if self._dialect.name == _RESPONSES:
             envelope = await self._with_history(envelope)
         named = resources.references(envelope.wire.body)
+        if self._dialect.name == _RESPONSES:
+            named += state.references(envelope)
         if not named:
             return envelope, route
         account = await Ownership(self._parts.objects, self._admission).account_of(named)
@@ -88,7 +91,7 @@ class Continuing:
             return
         id_ = msgspec.json.decode(response, type=_Response).id
         self._parts.conversations.put(
-            Kept(
+            StoredResponse(
                 id=id_,
                 tenant=self._tenant,
                 body=response,
@@ -97,10 +100,13 @@ class Continuing:
             )
         )
 
-    def own(self, envelope: Envelope, id: str, account: str) -> None:
-        """Remembers where a provider keeps a response of its own."""
-        if id and self._dialect.name == _RESPONSES and state.wants_storage(envelope):
-            self._parts.objects.add(Owned(id=id, kind=_RESPONSES, tenant=self._tenant, account=account))
+    def own(self, envelope: Envelope, id: str, account: str, answer: bytes = b"") -> None:
+        """Remembers where a provider keeps a response of its own, and its items, as far as `answer` tells of them."""
+        if not (id and self._dialect.name == _RESPONSES and state.wants_storage(envelope)):
+            return
+        ids = {id: _RESPONSES, **dict.fromkeys(state.item_ids(answer), _ITEMS)}
+        for named, kind in ids.items():
+            self._parts.objects.add(Owned(id=named, kind=kind, tenant=self._tenant, account=account))
 
 
 class _Response(msgspec.Struct):

@@ -6,14 +6,15 @@ does, if the key's policy allows it: the items that went in and came out, in the
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
+from llmgw_relay.shelf import Shelf
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+
+class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
     """One response. `body` is its object as the client saw it, `input` and `output` its items; `input` has the whole
     conversation before it.
     """
@@ -38,9 +39,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 class Conversations(Protocol):
     """Keeps responses by tenant. Putting is synchronous, because it belongs to the settling of a call."""
 
-    def put(self, kept: Kept) -> None: ...
+    def put(self, stored: StoredResponse) -> None: ...
 
-    async def get(self, tenant: str, id: str) -> Kept | None: ...
+    async def get(self, tenant: str, id: str) -> StoredResponse | None: ...
 
     async def delete(self, tenant: str, id: str) -> bool:
         """Whether there was one to delete."""
@@ -53,38 +54,18 @@ class MemoryConversations:
     def __init__(
         self, clock: Callable[[], float], *, limit: int = 256 * 1024 * 1024, ttl: float = 30 * 86_400.0
     ) -> None:
-        self._clock = clock
-        self._limit = limit
-        self._ttl = ttl
-        self._size = 0
-        self._kept: OrderedDict[tuple[str, str], tuple[float, Kept]] = OrderedDict()
+        self._stored: Shelf[tuple[str, str], StoredResponse] = Shelf(
+            clock, limit=limit, ttl=ttl, size_of=lambda stored: stored.size
+        )
 
-    def put(self, kept: Kept) -> None:
-        self._drop((kept.tenant, kept.id))
-        self._kept[kept.tenant, kept.id] = (self._clock() + self._ttl, kept)
-        self._size += kept.size
-        while self._size > self._limit:
-            self._drop(next(iter(self._kept)))
+    def put(self, stored: StoredResponse) -> None:
+        self._stored.put((stored.tenant, stored.id), stored)
 
-    async def get(self, tenant: str, id: str) -> Kept | None:
-        until, kept = self._kept.get((tenant, id), (0.0, None))
-        if kept is None:
-            return None
-        if until < self._clock():
-            self._drop((tenant, id))
-            return None
-        self._kept.move_to_end((tenant, id))
-        return kept
+    async def get(self, tenant: str, id: str) -> StoredResponse | None:
+        return self._stored.get((tenant, id))
 
     async def delete(self, tenant: str, id: str) -> bool:
-        return self._drop((tenant, id))
-
-    def _drop(self, at: tuple[str, str]) -> bool:
-        dropped = self._kept.pop(at, None)
-        if dropped is None:
-            return False
-        self._size -= dropped[1].size
-        return True
+        return self._stored.pop((tenant, id)) is not None
 
     def __repr__(self) -> str:
-        return f"<MemoryConversations {len(self._kept)} responses, {self._size} bytes>"
+        return f"<MemoryConversations {len(self._stored)} responses, {self._stored.size} bytes>"

@@ -7,14 +7,15 @@ from collections.abc import AsyncGenerator
 
 from llmgw_domain import Route, StreamErrors
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
-from llmgw_protocols import EncodeContext, Envelope
+from llmgw_protocols import EncodeContext, Envelope, Rendered
 from llmgw_protocols.enquiry import Estimate
-from llmgw_relay.asking import Asked, Asking, Chat, Smaller, facts_of
+from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage, Chosen
 from llmgw_relay.continuing import Continuing
+from llmgw_relay.endings import stream_errors
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.retry import cannot_answer, may_retry
@@ -52,11 +53,11 @@ class Exchange(Carriage):
             if isinstance(asked, Estimate):
                 pick.lease.release()
                 return await self._tell(asked)
-            attempt = self._begin(asked, pick, envelope)
             try:
-                return await self._run(attempt, envelope)
+                return await self._try(asking, asked, pick, route)
             except GatewayError as error:
-                await self._end_attempt(attempt, error)
+                assert self._attempt is not None
+                await self._end_attempt(self._attempt, error)
                 if asked.otherwise is not None and cannot_answer(error):
                     return await self._tell(asked.otherwise)
                 if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
@@ -69,10 +70,27 @@ class Exchange(Carriage):
     async def _asking(self, envelope: Envelope, route: Route) -> Asking:
         call = self._call
         if call.enquiry:
-            return Smaller(call.enquiry, envelope)
-        chat = Chat(call.dialect, envelope, self._continuing.lost(envelope))
+            return Enquiring(call.enquiry, envelope)
+        chat = Chat(call.dialect, envelope, self._continuing.lost(envelope), self._parts.learned)
         await chat.recall(self._parts.stash, self._admission.key.tenant, route)
+        await chat.gather(self._parts.fetch, route, self._remaining())
         return chat
+
+    async def _try(self, asking: Asking, asked: Asked, pick: Chosen, route: Route) -> Reply:
+        """Asks one account, and once more under the same lease where its refusal says how it would take the request."""
+        candidate, envelope = pick.candidate, asking.envelope
+        attempt = self._begin(asked, pick, envelope)
+        try:
+            return await self._run(attempt, envelope)
+        except GatewayError as error:
+            facts = facts_of(candidate, route.model.max_output_tokens, self._parts.advertised)
+            again = asking.again(asked, error, facts, candidate.target.api)
+            if again is None:
+                raise
+        await attempt.close()
+        reply = await self._run(self._begin(again, pick, envelope), envelope)
+        self._parts.learned.learn(candidate.account.id, candidate.model, again.repairs[-1])
+        return reply
 
     def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
@@ -92,6 +110,7 @@ class Exchange(Carriage):
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
+            wall=self._parts.wall,
             dialect=asked.dialect,
             rendered=asked.requests[0],
             requests=[self._upstream_request(pick.candidate.account, r, envelope.stream) for r in asked.requests],
@@ -128,7 +147,10 @@ class Exchange(Carriage):
         )
 
     def _stream_errors(self) -> StreamErrors:
-        return self._call.stream_errors or self._admission.policy.stream_errors or self._parts.config.stream_errors
+        user_agent = self._call.wire.headers.get("user-agent", "")
+        return stream_errors(
+            self._call.stream_errors, self._admission.policy.stream_errors, self._parts.config.stream_errors, user_agent
+        )
 
     async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
         self._books.asked()
@@ -147,9 +169,11 @@ class Exchange(Carriage):
     async def _whole_reply(self, attempt: Attempt) -> Reply:
         bodies = [await self._body(attempt)]
         self._books.first_byte()
+        self._go_on(attempt, attempt.transform.further(bodies[0]))
         while attempt.more:
             await self._open(attempt)
             bodies.append(await self._body(attempt))
+            self._go_on(attempt, attempt.transform.further(bodies[-1]))
         step = attempt.transform.whole(bodies)
         if step.error is not None:
             raise step.error
@@ -176,6 +200,8 @@ class Exchange(Carriage):
         if not self._meter.semantic and self._meter.failure is None:
             raise UpstreamTruncated()
         self._books.first_byte()
+        # The provider keeps it even if nobody reads it to its end.
+        self._own(attempt)
         content_type = self._call.dialect.content_type(stream=True, form=envelope.form)
         self._stream = self._chunks(attempt, b"".join(held))
         return Reply(200, self._books.headers(attempt, content_type), chunks=self._stream)
@@ -202,21 +228,20 @@ class Exchange(Carriage):
         self._books.settle(attempt, self._meter, "failed" if broken else "ok", broken, status)
 
     def _keep(self, attempt: Attempt) -> None:
-        """Keeps what the client may not bring back."""
-        self._keep_response(attempt)
+        """Keeps what the client may not bring back, or may come back to."""
+        response = attempt.transform.response or b""
+        self._own(attempt, response)
+        if self._envelope is not None and response and attempt.dialect.name != self._call.dialect.name:
+            self._continuing.keep(self._envelope, response)
         keeper = attempt.transform.keeper
         kept = keeper.kept(attempt.candidate.model, attempt.candidate.account.id) if keeper else None
         if keeper is not None and kept is not None:
             self._parts.stash.put(self._admission.key.tenant, keeper.keys, kept)
 
-    def _keep_response(self, attempt: Attempt) -> None:
-        """Keeps a response that its client may come back to, or remembers who does."""
-        if self._envelope is None:
-            return
-        if attempt.dialect.name == self._call.dialect.name:
-            self._continuing.own(self._envelope, self._meter.id, attempt.candidate.account.id)
-        elif attempt.transform.response is not None:
-            self._continuing.keep(self._envelope, attempt.transform.response)
+    def _own(self, attempt: Attempt, response: bytes = b"") -> None:
+        """Remembers where a provider of the client's own dialect keeps its answer."""
+        if self._envelope is not None and attempt.dialect.name == self._call.dialect.name:
+            self._continuing.own(self._envelope, self._meter.id, attempt.candidate.account.id, response)
 
     async def _next(self, attempt: Attempt) -> bytes:
         try:
@@ -234,11 +259,20 @@ class Exchange(Carriage):
 
     async def _read(self, attempt: Attempt) -> Step:
         """One network read, turned into the client's bytes. Raises what the transport raises."""
+        if attempt.more:
+            await self._open(attempt)
         data = await attempt.next_chunk()
         if data is None:
-            attempt.over = True
-            return attempt.transform.eof()
-        attempt.received += len(data)
-        step = attempt.transform.feed(data)
-        attempt.over = step.over
+            step = attempt.transform.eof()
+            attempt.over = step.further is None
+        else:
+            attempt.received += len(data)
+            step = attempt.transform.feed(data)
+            attempt.over = step.over
+        self._go_on(attempt, step.further)
         return step
+
+    def _go_on(self, attempt: Attempt, further: Rendered | None) -> None:
+        """Has an answer that the provider paused continued: the same attempt, the same account."""
+        if further is not None:
+            attempt.ask(self._upstream_request(attempt.candidate.account, further, self._books.stream))

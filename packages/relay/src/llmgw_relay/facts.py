@@ -7,6 +7,7 @@ from typing import Literal
 import msgspec
 
 from llmgw_domain import Usage
+from llmgw_domain.limits import RateLimits
 
 Outcome = Literal["ok", "refused", "failed", "cancelled"]
 """`ok`: a complete answer. `refused`: an error status before the stream, whoever's fault. `failed`: broken after the
@@ -59,6 +60,8 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     unmetered: bool = False
     """The provider bills this call, and said nothing of what it used: its cost is not known."""
+    limits: RateLimits | None = None
+    """What the last account's provider said of its limits; resets and waits are in seconds from the answer."""
     bytes_sent: int = 0
     bytes_received: int = 0
     lossy: tuple[str, ...] = ()
@@ -68,3 +71,5 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     retry_count: str = ""
     """The client's own retry number, from `x-stainless-retry-count`."""
     config_version: str = ""
+    endpoint: str = ""
+    """What was asked for where it is no chat: `models`, `embeddings`, `count_tokens`, `files`, ..."""

@@ -1,7 +1,7 @@
 """What is passed through to accounts with OpenAI's own API: files, batches, images, audio, stored responses.
 
-Bodies go through as they come, in both directions, and are not held: an upload of any size costs a few buffers. Only a
-form's head is held until its model is found, and JSON, which is small, to read ids and usage from it.
+Bodies go through as they come, in both directions, and are not held: an upload of any size costs a few buffers
+(`sending`). Only JSON, which is small, is held to read ids and usage from it.
 
 Every id that an answer brings is remembered with its tenant and account (`objects`). Later use is routed to that
 account; another tenant's object is not there. What makes something is never sent twice, unless the provider said
@@ -10,34 +10,31 @@ that it did nothing.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator
 from urllib.parse import urlencode
 
 import msgspec
 
 from llmgw_domain import Account, Candidate, Route, Usage
-from llmgw_domain.errors import BadRequest, GatewayError, InvalidField, KeyNotAllowed, TooLarge
+from llmgw_domain.errors import BadRequest, GatewayError, KeyNotAllowed, UpstreamMalformed, UpstreamNotFound
 from llmgw_domain.models import Model, Target
 from llmgw_domain.stream import UsageReported
 from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources, toplevel
-from llmgw_protocols.embeddings.clients import model_of
 from llmgw_protocols.multipart import Form, boundary_of
 from llmgw_protocols.resources import ENDPOINTS, Resource
 from llmgw_relay.asking import facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Reply
 from llmgw_relay.carriage import Carriage, Chosen
-from llmgw_relay.conversations import Kept
+from llmgw_relay.conversations import StoredResponse
 from llmgw_relay.lists import Lists, items_page
 from llmgw_relay.meter import Meter
 from llmgw_relay.objects import Owned
-from llmgw_relay.ownership import Ownership
-from llmgw_relay.ports import Upload
+from llmgw_relay.ownership import Ownership, missing
 from llmgw_relay.retry import may_retry, unprocessed
+from llmgw_relay.sending import MAX_JSON, Sending
 
 _JSON = "application/json"
-_MAX_JSON = 4 * 1024 * 1024
-"""Bytes of a JSON request or of a JSON answer that is read for ids; OpenAI's are some kilobytes."""
 
 _PASSED_ON = ("content-type", "accept", "openai-beta")
 _PASSED_BACK = ("content-type", "content-disposition")
@@ -48,20 +45,28 @@ class Forwarding(Carriage):
 
     async def _answer(self) -> Reply:
         resource = self._resource
-        self._books.model = resource.kind
         if resource.kind in ENDPOINTS and not self._admission.policy.allows_endpoint(resource.kind):
             raise KeyNotAllowed(
-                f"This key may not use {resource.path!r}: its policy does not name {resource.kind!r} in endpoints."
+                f"This key may not use '/v1{resource.path}': its policy does not name {resource.kind!r} in endpoints."
             )
         self._ownership = Ownership(self._parts.objects, self._admission)
         if resource.aim == "list":
             return await self._list()
         if resource.kind == "responses" and resource.id:
-            kept = await self._parts.conversations.get(self._admission.key.tenant, resource.id)
-            if kept is not None:
-                return await self._kept(kept)
+            stored = await self._parts.conversations.get(self._admission.key.tenant, resource.id)
+            if stored is not None:
+                return await self._stored(stored)
         sending = await self._sending()
-        route = await self._aim(sending)
+        try:
+            return await self._ask(await self._aim(sending), sending)
+        except UpstreamNotFound:
+            if resource.id:
+                # It says so of a model; here it is the object that its account does not know.
+                raise missing(resource.id) from None
+            raise
+
+    async def _ask(self, route: Route, sending: Sending) -> Reply:
+        """The answer of the first account that has one."""
         while True:
             attempt = self._begin(self._choose(route), sending)
             try:
@@ -80,44 +85,43 @@ class Forwarding(Carriage):
 
     async def _sending(self) -> Sending:
         """The request's body, read as far as it has to be."""
-        upload = self._call.upload
+        upload, headers = self._call.upload, self._call.wire.headers
+        if upload is None or self._resource.body == "none":
+            return Sending()
         if self._resource.body == "json":
             return await Sending.of_json(upload)
-        if self._resource.body == "multipart" and self._resource.aim == "model":
-            return await Sending.of_form(upload, boundary_of(self._call.wire.headers.get("content-type", "")))
-        if self._resource.body == "multipart":
-            return Sending(stream=upload)
-        return Sending()
+        form = Form(boundary_of(headers.get("content-type", "")))
+        declared = headers.get("content-length", "")
+        length = int(declared) if declared.isdigit() else None
+        return await Sending.of_form(upload, form, length, names_model=self._resource.aim == "model")
 
     async def _aim(self, sending: Sending) -> Route:
         """Which accounts may be asked. Raises `NotFound` for an object that is not the tenant's."""
         resource = self._resource
         if resource.aim == "model":
-            self._books.model = ""
             route = self._route(sending.model())
             return self._speaking(route)
         named = [resource.id] if resource.id else sending.references()
         account = await self._ownership.account_of(named)
-        return self._at([account] if account is not None else self._pool())
+        if account is not None:
+            return self._at([account])
+        # What nobody remembers may be at any account; those that do not know it say so, and the next one is asked.
+        anywhere = resource.id is not None and not self._call.pool
+        return self._at([a for pool in self._pools().values() for a in pool] if anywhere else self._pool())
 
     def _speaking(self, route: Route) -> Route:
         tiers = tuple(tuple(c for c in tier if c.account.provider.speaks_openai) for tier in route.tiers)
         if not any(tiers):
             raise BadRequest(
-                f"The model {route.model.name!r} leads to no account with OpenAI's API, which {self._resource.path!r} "
-                "is passed through to.",
+                f"The model {route.model.name!r} leads to no account with OpenAI's API: '/v1{self._resource.path}' is "
+                "passed through to such accounts alone.",
                 param="model",
             )
         return Route(route.model, tiers)
 
     def _pool(self) -> list[Account]:
         """The accounts for what names neither a model nor an object: those of the one pool that there is."""
-        pools = {
-            name: [a for a in accounts if a.provider.speaks_openai]
-            for name, accounts in self._admission.catalog.pools.items()
-        }
-        pools = {name: accounts for name, accounts in pools.items() if accounts}
-        wanted = self._call.pool
+        pools, wanted = self._pools(), self._call.pool
         if not wanted and len(pools) == 1:
             return next(iter(pools.values()))
         if wanted not in pools:
@@ -125,6 +129,11 @@ class Forwarding(Carriage):
             names = ", ".join(sorted(pools)) or "none is configured"
             raise BadRequest(f"{said} OpenAI's API: send the header x-gw-pool with one of: {names}.", param="x-gw-pool")
         return pools[wanted]
+
+    def _pools(self) -> dict[str, list[Account]]:
+        """The pools of accounts with OpenAI's API, by name."""
+        pools = self._admission.catalog.pools.items()
+        return {name: [*accounts] for name, accounts in pools if any(a.provider.speaks_openai for a in accounts)}
 
     def _at(self, accounts: list[Account]) -> Route:
         target = Target(pool="", model="")
@@ -142,11 +151,13 @@ class Forwarding(Carriage):
             self._upstream_request(account, rendered, stream=False),
             method=self._call.method,
             upload=sending.rest(facts.model),
-            length=sending.length(facts.model, self._call.wire.headers.get("content-length")),
+            length=sending.length(facts.model),
+            once=not self._resource.makes_nothing,
         )
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,
             lease=pick.lease,
+            wall=self._parts.wall,
             dialect=dialect_for(facts, "chat", "chat"),
             rendered=rendered,
             requests=[request],
@@ -164,7 +175,7 @@ class Forwarding(Carriage):
         self._books.asked()
         reply = await attempt.open(self._parts.upstream)
         if reply.status >= 400:
-            body = await reply.read(_MAX_JSON)
+            body = await reply.read(MAX_JSON)
             raise attempt.fault(reply.status, reply.headers, body)
         self._books.first_byte()
         content_type = reply.headers.get("content-type", "application/octet-stream")
@@ -179,11 +190,15 @@ class Forwarding(Carriage):
         # What a file holds is its owner's, even where it is JSON.
         if not content_type.startswith(_JSON) or self._resource.path.endswith("/content"):
             return False
-        return length is None or not length.isdigit() or int(length) <= _MAX_JSON
+        return length is None or not length.isdigit() or int(length) <= MAX_JSON
 
     async def _whole(self, attempt: Attempt, headers: list[tuple[bytes, bytes]]) -> Reply:
         body = await attempt.reply.read(self._parts.config.max_answer_bytes)
-        attempt.received = self._books.sent = len(body)
+        attempt.received = len(body)
+        if not toplevel.is_json(body):
+            # Framed as complete, but cut: it must not look like an answer.
+            raise UpstreamMalformed(detail="the answer is no JSON")
+        self._books.sent = len(body)
         await self._note(attempt, body)
         self._books.settle(attempt, self._meter, "ok", status=attempt.reply.status)
         return Reply(attempt.reply.status, headers, body)
@@ -226,18 +241,18 @@ class Forwarding(Carriage):
 
     # --- responses of our own ---------------------------------------------------------------------------------------
 
-    async def _kept(self, kept: Kept) -> Reply:
+    async def _stored(self, stored: StoredResponse) -> Reply:
         """What is asked of a response that the gateway keeps: no provider knows it."""
         call, path = self._call, self._resource.path
         if path.endswith("/cancel"):
             raise BadRequest("Only a response in the background can be cancelled.")
         if call.method == "DELETE":
-            await self._parts.conversations.delete(kept.tenant, kept.id)
-            body = msgspec.json.encode({"id": kept.id, "object": "response", "deleted": True})
+            await self._parts.conversations.delete(stored.tenant, stored.id)
+            body = msgspec.json.encode({"id": stored.id, "object": "response", "deleted": True})
         elif path.endswith("/input_items"):
-            body = items_page(kept.input, call.wire.query)
+            body = items_page(stored.input, call.wire.query)
         else:
-            body = kept.body
+            body = stored.body
         self._books.sent = len(body)
         self._books.settle(None, self._meter, "ok", status=200)
         return Reply(200, self._books.headers(None, _JSON), body)
@@ -253,78 +268,3 @@ class Forwarding(Carriage):
         self._books.sent = len(body)
         self._books.settle(None, self._meter, "ok", status=200)
         return Reply(200, self._books.headers(None, _JSON), body)
-
-
-class Sending:
-    """A request's body: held whole (`whole`), or a head that was read and what follows it."""
-
-    def __init__(self, whole: bytes = b"", form: Form | None = None, stream: Upload | None = None) -> None:
-        self._whole = whole
-        self._form = form
-        self._stream = stream
-        self.begun = False
-
-    @classmethod
-    async def of_json(cls, upload: Upload | None) -> Sending:
-        """Raises `TooLarge`, `InvalidJson`."""
-        parts: list[bytes] = []
-        size = 0
-        if upload is not None:
-            async for part in upload:
-                size += len(part)
-                if size > _MAX_JSON:
-                    raise TooLarge(f"A JSON body may be {_MAX_JSON} bytes long here.")
-                upload.hold(len(part))
-                parts.append(part)
-        return cls(whole=b"".join(parts))
-
-    @classmethod
-    async def of_form(cls, upload: Upload | None, boundary: bytes) -> Sending:
-        """Reads until the form's model is known. Raises `InvalidField` where it names none."""
-        form = Form(boundary)
-        if upload is not None:
-            async for part in upload:
-                upload.hold(len(part))
-                form.feed(part)
-                if form.model is not None or form.ended:
-                    break
-        if form.model is None:
-            raise InvalidField("The form names no model: send a field 'model'.", param="model")
-        return cls(form=form, stream=upload)
-
-    def model(self) -> str:
-        """Raises `InvalidField`."""
-        if self._form is not None:
-            return self._form.model or ""
-        return model_of(toplevel.split(self._whole))
-
-    def references(self) -> tuple[str, ...]:
-        return resources.references(self._whole)
-
-    def body(self, model: str) -> bytes:
-        """What is held whole, with the target's model in it."""
-        if not self._whole or not model:
-            return self._whole
-        fields = {name: bytes(raw) for name, raw in toplevel.split(self._whole).items()}
-        return toplevel.join({**fields, "model": msgspec.json.encode(model)})
-
-    def rest(self, model: str) -> AsyncIterator[bytes] | None:
-        """What is streamed. Once it is begun it can't be sent again."""
-        return None if self._stream is None else self._streamed(self._head(model))
-
-    def length(self, model: str, declared: str | None) -> int | None:
-        """The length of what is streamed; None where the client did not say."""
-        if self._stream is None or declared is None or not declared.isdigit():
-            return None
-        return int(declared) + len(self._head(model)) - len(self._form.held if self._form else b"")
-
-    def _head(self, model: str) -> bytes:
-        return self._form.with_model(model) if self._form is not None else b""
-
-    async def _streamed(self, head: bytes) -> AsyncIterator[bytes]:
-        self.begun = True
-        assert self._stream is not None
-        if head:
-            yield head
-        async for part in self._stream:
-            yield part

@@ -15,7 +15,7 @@ import msgspec
 from llmgw_domain import Account, Candidate, Catalog
 from llmgw_domain.errors import InvalidField, UpstreamMalformed
 from llmgw_domain.models import Target
-from llmgw_protocols import Rendered, dialect_for, place
+from llmgw_protocols import Rendered, dialect_for, place, resources
 from llmgw_protocols.resources import Resource
 from llmgw_relay.asking import facts_of
 from llmgw_relay.objects import Owned
@@ -47,11 +47,18 @@ class Lists:
         """The page that the client asked for. Raises `GatewayError` where an account can't be read."""
         limit = _limit(self._query)
         found: list[dict[str, msgspec.Raw]] = []
-        for account_id in dict.fromkeys(o.account for o in owned):
+        # In one order at every look, or objects of the same second would change places between two pages.
+        for account_id in sorted({o.account for o in owned}):
             account = self._catalog.accounts.get(account_id)
-            if account is not None:
-                found += await self._of(account, resource, {o.id for o in owned if o.account == account_id})
-        found.sort(key=_created, reverse=self._query.get("order") != "asc")
+            # What is out of use is not asked, as one that is not configured any more can't be.
+            if account is not None and account.enabled:
+                here = [o for o in owned if o.account == account_id]
+                items = await self._of(account, resource, {o.id for o in here})
+                await self._note(items, here[0])
+                found += items
+        found.sort(key=_created, reverse=True)
+        if self._query.get("order") == "asc":
+            found.reverse()
         return msgspec.json.encode(_cut(found, self._query.get("after"), limit))
 
     async def _of(self, account: Account, resource: Resource, ids: set[str]) -> list[dict[str, msgspec.Raw]]:
@@ -65,6 +72,14 @@ class Lists:
             if not page.has_more or after is None or len(found) == len(ids):
                 break
         return found
+
+    async def _note(self, items: Sequence[Mapping[str, msgspec.Raw]], like: Owned) -> None:
+        """Remembers the files that listed batches have written: who waits by listing wants to read them."""
+        for item in items:
+            for made in resources.made(msgspec.json.encode(item)):
+                if await self._parts.objects.find(made.id) is None:
+                    added = msgspec.structs.replace(like, id=made.id, kind=made.kind, settled=False)
+                    self._parts.objects.add(added)
 
     async def _read(self, account: Account, resource: Resource, after: str | None) -> _Page:
         facts = facts_of(Candidate(account, "", Target(pool=account.pool, model="")))

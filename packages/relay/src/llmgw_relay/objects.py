@@ -6,15 +6,16 @@ remembered with its tenant and account: later use is routed there, and to everyb
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
 
+from llmgw_relay.shelf import Shelf
+
 
 class Owned(msgspec.Struct, frozen=True, kw_only=True):
-    """An object of a tenant at an account. `kind` is `files`, `batches` or `responses`.
+    """An object of a tenant at an account. `kind` is `files`, `batches`, `responses`, or `items` of these.
 
     `settled`: what it cost is recorded, so that a batch that is looked at again is not counted twice.
     """
@@ -45,41 +46,35 @@ class Objects(Protocol):
 
 
 class MemoryObjects:
-    """Objects in memory: at most `limit`, the longest unused forgotten first, each for `ttl` seconds after its use.
+    """Objects in memory: at most `limit` of a kind, the longest unused forgotten first, each for `ttl` seconds after
+    its use.
 
-    What is forgotten is found by nobody, which is what other tenants' objects look like too.
+    What is forgotten is found by nobody, which is what other tenants' objects look like too. Each kind has its own
+    bound, because nearly every call makes a response, and files are few and live long.
     """
 
     def __init__(self, clock: Callable[[], float], *, limit: int = 100_000, ttl: float = 30 * 86_400.0) -> None:
-        self._clock = clock
-        self._limit = limit
-        self._ttl = ttl
-        self._owned: OrderedDict[str, tuple[float, Owned]] = OrderedDict()
+        self._shelf: Callable[[], Shelf[str, Owned]] = lambda: Shelf(clock, limit=limit, ttl=ttl)
+        self._kinds: dict[str, Shelf[str, Owned]] = {}
 
     def add(self, owned: Owned) -> None:
-        self._owned[owned.id] = (self._clock() + self._ttl, owned)
-        self._owned.move_to_end(owned.id)
-        while len(self._owned) > self._limit:
-            self._owned.popitem(last=False)
+        if owned.kind not in self._kinds:
+            self._kinds[owned.kind] = self._shelf()
+        self._kinds[owned.kind].put(owned.id, owned)
 
     def forget(self, id: str) -> None:
-        self._owned.pop(id, None)
+        for shelf in self._kinds.values():
+            shelf.pop(id)
 
     async def find(self, id: str) -> Owned | None:
-        until, owned = self._owned.get(id, (0.0, None))
-        if owned is None or until < self._clock():
-            self.forget(id)
-            return None
-        self.add(owned)
+        owned = next((found for shelf in self._kinds.values() if (found := shelf.get(id)) is not None), None)
+        if owned is not None:
+            self.add(owned)
         return owned
 
     async def of(self, tenant: str, kind: str) -> list[Owned]:
-        now = self._clock()
-        return [
-            owned
-            for until, owned in reversed(self._owned.values())
-            if owned.tenant == tenant and owned.kind == kind and until >= now
-        ]
+        shelf = self._kinds.get(kind)
+        return [owned for owned in shelf.latest() if owned.tenant == tenant] if shelf is not None else []
 
     def __repr__(self) -> str:
-        return f"<MemoryObjects {len(self._owned)}>"
+        return f"<MemoryObjects {sum(len(shelf) for shelf in self._kinds.values())}>"

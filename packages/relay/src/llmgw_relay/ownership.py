@@ -33,7 +33,7 @@ class Ownership:
             if owned is None and self._alone:
                 continue
             if owned is None or owned.tenant != self._tenant:
-                raise NotFound(f"No such object: {named[:100]!r}.", param="id")
+                raise missing(named)
             held[owned.account] = named
         if len(held) > 1:
             raise BadRequest(f"The objects {sorted(held.values())} are at different accounts of the provider.")
@@ -48,3 +48,8 @@ class Ownership:
     @property
     def _alone(self) -> bool:
         return {key.tenant for key in self._catalog.keys.values()} <= {self._tenant}
+
+
+def missing(named: str) -> NotFound:
+    """What is told of an object that is not there, or not for this tenant."""
+    return NotFound(f"No such object: {named[:100]!r}.", param="id")

@@ -9,8 +9,9 @@ import msgspec
 from llmgw_balancer import Slots
 from llmgw_domain import Catalog, StreamErrors
 from llmgw_relay.conversations import Conversations
+from llmgw_relay.learned import Learned
 from llmgw_relay.objects import Objects
-from llmgw_relay.ports import AdvertisedBy, Facts, Upstream
+from llmgw_relay.ports import AdvertisedBy, Facts, Fetch, Upstream
 from llmgw_relay.stash import Stash
 
 
@@ -26,7 +27,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     """`current` is one attribute read; `clock` gives monotonic seconds, `wall` Unix seconds, `rand` a number in [0, 1).
 
     `objects` knows whose the files, batches and stored responses at providers are; `stash` keeps the reasoning that
-    clients leave out, `conversations` the responses that no provider keeps.
+    clients leave out, `conversations` the responses that no provider keeps, `learned` what models refuse. Without
+    `fetch` no address in a request is fetched.
     """
 
     current: Callable[[], Catalog]
@@ -41,4 +43,6 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Callable[[], float]
     wall: Callable[[], float]
     rand: Callable[[], float]
+    learned: Learned
     config: RelayConfig
+    fetch: Fetch | None = None

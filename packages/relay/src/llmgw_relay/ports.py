@@ -5,7 +5,7 @@ Each has a real form (`pool`, `telemetry`) and an in-memory one (`llmgw_relay.te
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
@@ -24,7 +24,8 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP request to a provider. `path` (with a leading slash) and `query` follow the account's base URL.
 
     `headers` hold no credential: the transport adds the account's. `upload` is a body that is streamed instead of
-    `body`, once; `length` is its size in bytes where it is known.
+    `body`, once; `length` is its size in bytes where it is known. `once`: it makes something, so the transport may
+    not send it a second time by itself, where nobody knows what became of the first.
     """
 
     account: Account
@@ -37,6 +38,7 @@ class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):
     stream: bool = False
     upload: AsyncIterator[bytes] | None = None
     length: int | None = None
+    once: bool = False
 
 
 class Upload(Protocol):
@@ -78,6 +80,21 @@ class Upstream(Protocol):
 
         Leaving before the body's end closes the connection, so the provider is told to stop. Raises
         `UpstreamUnreachable` (nothing was sent), `UpstreamReset`, `UpstreamTimeout`.
+        """
+        ...
+
+
+class Fetch(Protocol):
+    """Fetches the media that requests name, as far as the operator allows it."""
+
+    def allows(self, url: str) -> bool:
+        """Whether the address may be fetched at all. Reads the configuration only."""
+        ...
+
+    async def fetch(self, urls: Sequence[str]) -> list[bytes]:
+        """What these addresses hold, in their order: the media of one call, bounded together.
+
+        Raises `BadRequest` for what is not allowed, too much, or can't be had.
         """
         ...
 

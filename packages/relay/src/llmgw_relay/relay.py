@@ -15,10 +15,11 @@ from llmgw_relay.conversations import Conversations, MemoryConversations
 from llmgw_relay.exchange import Exchange
 from llmgw_relay.facts import CallSettled
 from llmgw_relay.forwarding import Forwarding
+from llmgw_relay.learned import Learned
 from llmgw_relay.listing import Listing
 from llmgw_relay.objects import MemoryObjects, Objects
 from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.ports import AdvertisedBy, Facts, Upstream
+from llmgw_relay.ports import AdvertisedBy, Facts, Fetch, Upstream
 from llmgw_relay.stash import MemoryStash, Stash
 
 
@@ -39,6 +40,7 @@ class Relay:
         stash: Stash | None = None,
         conversations: Conversations | None = None,
         advertised: AdvertisedBy | None = None,
+        fetch: Fetch | None = None,
         config: RelayConfig | None = None,
     ) -> None:
         self._parts = Parts(
@@ -50,6 +52,8 @@ class Relay:
             stash=stash or MemoryStash(clock),
             conversations=conversations or MemoryConversations(clock),
             advertised=advertised,
+            fetch=fetch,
+            learned=Learned(clock),
             clock=clock,
             wall=wall,
             rand=rand,

@@ -23,9 +23,16 @@ def may_retry(error: GatewayError, attempts: int, max_attempts: int, remaining: 
     `attempts` counts those made, `remaining` is what is left of the call's time in seconds, None without a limit. Only
     asked before the commit point: afterwards the client already holds a part of the answer.
     """
-    if not error.retryable or attempts >= max_attempts:
+    if not _may_help(error) or attempts >= max_attempts:
         return False
     return remaining is None or remaining > 0
+
+
+def _may_help(error: GatewayError) -> bool:
+    """The provider's word counts, but not on its account's own affairs: there it speaks of the same account."""
+    if error.should_retry is None or error.blame == "account":
+        return error.retryable
+    return error.should_retry
 
 
 def cannot_answer(error: GatewayError) -> bool:
@@ -33,9 +40,19 @@ def cannot_answer(error: GatewayError) -> bool:
     return isinstance(error, UpstreamNotFound | NotFound | BadRequest)
 
 
+_NOTHING_DONE = (
+    UpstreamUnreachable,
+    RateLimited,
+    QuotaExhausted,
+    AccountRejected,
+    AccountForbidden,
+    UpstreamNotFound,
+)
+
+
 def unprocessed(error: GatewayError) -> bool:
     """Whether the provider has surely done nothing: it was not reached, or refused before it looked at the request."""
-    return isinstance(error, UpstreamUnreachable | RateLimited | QuotaExhausted | AccountRejected | AccountForbidden)
+    return isinstance(error, _NOTHING_DONE)
 
 
 _OWN_AFFAIR = (AccountRejected, AccountForbidden, UpstreamNotFound, QuotaExhausted)

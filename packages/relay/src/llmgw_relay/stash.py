@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
 from llmgw_protocols.signatures import Kept
+from llmgw_relay.shelf import Shelf
 
 
 class Stash(Protocol):
@@ -26,39 +26,14 @@ class MemoryStash:
     """
 
     def __init__(self, clock: Callable[[], float], *, limit: int = 64 * 1024 * 1024, ttl: float = 86_400.0) -> None:
-        self._clock = clock
-        self._limit = limit
-        self._ttl = ttl
-        self._size = 0
-        self._kept: OrderedDict[tuple[str, str], tuple[float, Kept]] = OrderedDict()
+        self._kept: Shelf[tuple[str, str], Kept] = Shelf(clock, limit=limit, ttl=ttl, size_of=lambda kept: kept.size)
 
     def put(self, tenant: str, keys: Sequence[str], kept: Kept) -> None:
-        until = self._clock() + self._ttl
         for key in keys:
-            self._drop((tenant, key))
-            self._kept[tenant, key] = (until, kept)
-            self._size += kept.size
-        while self._size > self._limit:
-            self._drop(next(iter(self._kept)))
+            self._kept.put((tenant, key), kept)
 
     async def get(self, tenant: str, keys: Sequence[str]) -> Mapping[str, Kept]:
-        now = self._clock()
-        found: dict[str, Kept] = {}
-        for key in keys:
-            until, kept = self._kept.get((tenant, key), (0.0, None))
-            if kept is None:
-                continue
-            if until < now:
-                self._drop((tenant, key))
-                continue
-            self._kept.move_to_end((tenant, key))
-            found[key] = kept
-        return found
-
-    def _drop(self, at: tuple[str, str]) -> None:
-        dropped = self._kept.pop(at, None)
-        if dropped is not None:
-            self._size -= dropped[1].size
+        return {key: kept for key in keys if (kept := self._kept.get((tenant, key))) is not None}
 
     def __repr__(self) -> str:
-        return f"<MemoryStash {len(self._kept)} keys, {self._size} characters>"
+        return f"<MemoryStash {len(self._kept)} keys, {self._kept.size} characters>"

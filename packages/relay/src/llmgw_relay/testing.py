@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 
-from llmgw_domain.errors import UpstreamMalformed
+from llmgw_domain.errors import BadRequest, UpstreamMalformed
 from llmgw_relay.facts import CallOpened, CallSettled
 from llmgw_relay.ports import UpstreamReply, UpstreamRequest
 
@@ -41,6 +41,23 @@ class MemoryUpload:
 
     def hold(self, size: int) -> None:
         self.held += size
+
+
+class MemoryFetch:
+    """Holds what addresses lead to; no other address is allowed. `asked` are those that were fetched."""
+
+    def __init__(self, held: Mapping[str, bytes] | None = None) -> None:
+        self.held = dict(held or {})
+        self.asked: list[str] = []
+
+    def allows(self, url: str) -> bool:
+        return url in self.held
+
+    async def fetch(self, urls: Sequence[str]) -> list[bytes]:
+        self.asked += urls
+        if not all(map(self.allows, urls)):
+            raise BadRequest("fetch.allowed_hosts does not name that host.")
+        return [self.held[url] for url in urls]
 
 
 class Script:

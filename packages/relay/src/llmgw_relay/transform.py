@@ -14,10 +14,11 @@ import msgspec
 from llmgw_domain import Usage
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
 from llmgw_domain.stream import Answer, Failed, StreamEvent, ToolOpened, UsageReported
-from llmgw_protocols import Decoder, Encoder, Frame
+from llmgw_protocols import Decoder, Encoder, Frame, Rendered
 from llmgw_protocols.enquiry import Told
 from llmgw_protocols.redaction import holds_secret
 from llmgw_protocols.signatures import Keeper
+from llmgw_relay.goes import Goes, ending_later
 from llmgw_relay.meter import Meter
 
 _ANSWERED = 200
@@ -25,11 +26,15 @@ _ANSWERED = 200
 
 
 class Step(msgspec.Struct, frozen=True):
-    """`out` goes to the client; `error` says that the answer broke here; `over` that nothing more need be read."""
+    """`out` goes to the client; `error` says that the answer broke here; `over` that nothing more need be read.
+
+    `further` is the request with which the answer goes on, where the provider gives it in several goes.
+    """
 
     out: bytes
     error: GatewayError | None = None
     over: bool = False
+    further: Rendered | None = None
 
 
 class Transform(Protocol):
@@ -38,7 +43,10 @@ class Transform(Protocol):
 
     @property
     def response(self) -> bytes | None:
-        """The whole answer as an object of the client's dialect, where that is one that can be continued by its id."""
+        """The whole answer as an object of the client's dialect, where that is one that can be continued by its id.
+
+        Of a stream that passes through, it is the last frame of the provider's.
+        """
         ...
 
     def feed(self, data: bytes) -> Step:
@@ -47,6 +55,10 @@ class Transform(Protocol):
 
     def eof(self) -> Step:
         """The provider's stream ended: the normal ending, or an error if the terminal evidence is missing."""
+        ...
+
+    def further(self, body: bytes) -> Rendered | None:
+        """The request with which an answer that is not a stream goes on after one of its bodies; mostly none."""
         ...
 
     def whole(self, bodies: Sequence[bytes]) -> Step:
@@ -64,10 +76,11 @@ class Passthrough:
     def __init__(self, decoder: Decoder, encoder: Encoder, meter: Meter) -> None:
         self._decoder, self._encoder, self._meter = decoder, encoder, meter
         self.keeper: Keeper | None = None
+        self._last = b""
 
     @property
     def response(self) -> bytes | None:
-        return None
+        return self._last or None
 
     def feed(self, data: bytes) -> Step:
         return self._pass(_read(self._decoder, data))
@@ -80,9 +93,13 @@ class Passthrough:
             return Step(step.out, UpstreamTruncated())
         return step if self._decoder.closed else Step(step.out + self._encoder.end_mark())
 
+    def further(self, body: bytes) -> Rendered | None:
+        return None
+
     def whole(self, bodies: Sequence[bytes]) -> Step:
         (body,) = bodies
         self._meter.see(self._decoder.whole(body))
+        self._last = body
         return Step(body, self._breaking(body))
 
     def fail(self, error: GatewayError, usage: Usage) -> bytes:
@@ -111,6 +128,7 @@ class Passthrough:
             if error is not None:
                 return Step(b"".join(out), error)
             self._encoder.observe(frame.events)
+            self._last = frame.raw if frame.events else self._last
             if not frame.hidden:
                 out.append(frame.raw)
         return Step(b"".join(out), over=self._decoder.closed)
@@ -119,11 +137,11 @@ class Passthrough:
 class Translation:
     """Events decoded from one dialect, encoded in another. `aliases` are tools' names on the wire to the client's."""
 
-    def __init__(
-        self, decoder: Decoder, encoder: Encoder, meter: Meter, aliases: Mapping[str, str] | None = None
-    ) -> None:
-        self._decoder, self._encoder, self._meter = decoder, encoder, meter
+    def __init__(self, goes: Goes, encoder: Encoder, meter: Meter, aliases: Mapping[str, str] | None = None) -> None:
+        self._goes, self._encoder, self._meter = goes, encoder, meter
         self._aliases = aliases or {}
+        self._events: list[StreamEvent] = []
+        """Of the bodies that were read already, where the answer is not a stream."""
         self.keeper: Keeper | None = Keeper()
 
     @property
@@ -131,19 +149,25 @@ class Translation:
         return getattr(self._encoder, "response", None)
 
     def feed(self, data: bytes) -> Step:
-        return self._emit(_read(self._decoder, data))
+        return self._emit(_read(self._goes.decoder, data))
 
     def eof(self) -> Step:
-        step = self._emit(self._decoder.finish())
-        if step.error or step.over:
+        decoder = self._goes.decoder
+        step = self._emit(decoder.finish())
+        if step.error or step.over or step.further:
             return step
-        if not self._decoder.complete:
+        if not decoder.complete:
             return Step(step.out, UpstreamTruncated())
         return Step(step.out + self._encoder.end(), over=True)
 
+    def further(self, body: bytes) -> Rendered | None:
+        events, further = self._goes.read(body)
+        self._events += events
+        return further
+
     def whole(self, bodies: Sequence[bytes]) -> Step:
-        (body,) = bodies
-        events = self._seen(self._decoder.whole(body))
+        """Every body was given to `further` before."""
+        events = self._seen(self._events)
         answer = Answer.fold(events)
         if answer.error is not None:
             return Step(b"", answer.error)
@@ -155,16 +179,19 @@ class Translation:
         return _ending(self._encoder, error, usage)
 
     def _emit(self, frames: list[Frame]) -> Step:
-        events: list[StreamEvent] = []
-        for frame in frames:
-            events.extend(frame.events)
+        decoder = self._goes.decoder
+        self._goes.see(frames)
+        events = self._goes.join([event for frame in frames for event in frame.events])
+        further = self._goes.further(events)
+        if further is not None:
+            return Step(self._encoder.emit(self._seen(ending_later(events))), further=further)
         events = self._seen(events)
         failure = self._meter.failure
         if failure is not None:
             good = events[: next((i for i, e in enumerate(events) if isinstance(e, Failed)), 0)]
             return Step(self._encoder.emit(good), failure.error)
         out = self._encoder.emit(events)
-        if self._decoder.closed:
+        if decoder.closed:
             return Step(out + self._encoder.end(), over=True)
         return Step(out)
 
@@ -201,6 +228,9 @@ class Conversion:
 
     def eof(self) -> Step:
         raise NotImplementedError("only chats are streamed")
+
+    def further(self, body: bytes) -> Rendered | None:
+        return None
 
     def whole(self, bodies: Sequence[bytes]) -> Step:
         try:

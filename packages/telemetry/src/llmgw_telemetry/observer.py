@@ -42,6 +42,7 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     tenant: str
     key: str
     dialect: str
+    endpoint: str = ""
     model: str
     account: str | None = None
     provider: str | None = None
@@ -161,7 +162,7 @@ class Observer:
 
 def _model_label(fact: CallSettled) -> str:
     """The configured name. Without an account it is one only if the routing came as far as finding none."""
-    return fact.model if fact.account is not None or fact.error_code == NoAccount.code else NOWHERE
+    return (fact.model or NOWHERE) if fact.account is not None or fact.error_code == NoAccount.code else NOWHERE
 
 
 # --- the line ---------------------------------------------------------------------------------------------------------
@@ -177,6 +178,7 @@ def request_line(fact: CallSettled) -> RequestLine:
         tenant=fact.tenant,
         key=fact.key,
         dialect=fact.dialect,
+        endpoint=fact.endpoint,
         model=_short(fact.model),
         account=fact.account,
         provider=fact.provider,
@@ -213,7 +215,7 @@ def console_line(fact: CallSettled) -> str:
     """The same for a person: what happened, where, how long, how much, and why it failed."""
     line = request_line(fact)
     where = f"{line.account}/{line.target_model}" if line.account else "-"
-    words = [line.ts[11:23], str(line.status), line.outcome, line.dialect, f"{line.model} -> {where}"]
+    words = [line.ts[11:23], str(line.status), line.outcome, line.endpoint or line.dialect, f"{line.model} -> {where}"]
     words.append(f"{line.duration_ms:.0f} ms")
     if fact.usage is not None:
         words.append(f"{fact.usage.input} in ({fact.usage.cache_read} cached), {fact.usage.output} out")

@@ -16,7 +16,7 @@ from llmgw_protocols.chat import parse as _parse
 from llmgw_protocols.chat import render as _render
 from llmgw_protocols.chat.decode import ChatDecoder
 from llmgw_protocols.chat.encode import ChatEncoder
-from llmgw_protocols.dialect import EncodeContext, Envelope, Rendered, StreamForm, TargetFacts, WireRequest
+from llmgw_protocols.dialect import EncodeContext, Encoder, Envelope, Rendered, StreamForm, TargetFacts, WireRequest
 
 __all__ = ["CHAT", "ChatDialect"]
 
@@ -42,7 +42,7 @@ class ChatDialect:
     def decoder(self, *, form: StreamForm = "sse", hide_usage: bool = False, model: str = "") -> ChatDecoder:
         return ChatDecoder(hide_usage=hide_usage)
 
-    def encoder(self, context: EncodeContext) -> ChatEncoder:
+    def encoder(self, context: EncodeContext) -> Encoder:
         return ChatEncoder(context)
 
     def content_type(self, *, stream: bool, form: StreamForm = "sse") -> str:

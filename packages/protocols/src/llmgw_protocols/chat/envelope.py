@@ -14,7 +14,7 @@ from msgspec import Meta, Raw
 
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols import toplevel
-from llmgw_protocols.chat import _wire
+from llmgw_protocols.chat import _wire, servers
 from llmgw_protocols.dialect import Envelope, Rendered, TargetFacts, WireRequest
 
 PATH = "/chat/completions"
@@ -72,16 +72,23 @@ def envelope(wire: WireRequest) -> Envelope:
 
 
 def passthrough(envelope: Envelope, facts: TargetFacts) -> Rendered:
-    """The client's own bytes, but for the model and, in streams, the wish for usage, which the gateway always has."""
+    """The client's own bytes, but for the model and, in streams, the wish for usage, which the gateway always has.
+
+    A server that the account names does not get what it is known to refuse although OpenAI's SDK sends it.
+    """
+    server = facts.server
     changed: dict[str, bytes] = {}
     if facts.model != envelope.model:
         changed["model"] = msgspec.json.encode(facts.model)
-    if envelope.stream and not envelope.include_usage:
+    if envelope.stream and not envelope.include_usage and server.stream_options:
         changed["stream_options"] = _with_usage(envelope.fields.get("stream_options"))
-    if not changed:
+    fields = {name: bytes(raw) for name, raw in envelope.fields.items()} if changed or server.name else {}
+    body = {**fields, **changed}
+    if server.name:
+        body = servers.passed(body, server)
+    if body == fields:
         return Rendered(path=PATH, body=envelope.wire.body)
-    fields = {name: bytes(raw) for name, raw in envelope.fields.items()}
-    return Rendered(path=PATH, body=toplevel.join({**fields, **changed}))
+    return Rendered(path=PATH, body=toplevel.join(body))
 
 
 def place(error: msgspec.ValidationError) -> str:

@@ -26,17 +26,33 @@ from llmgw_protocols.retry_after import retry_after
 from llmgw_protocols.statuses import kind_of
 
 _BY_CODE: dict[str, type[GatewayError]] = {
+    "access_terminated": AccountRejected,
+    "account_deactivated": AccountRejected,
     "billing_hard_limit_reached": QuotaExhausted,
+    "billing_not_active": QuotaExhausted,
     "bio_policy": ContentRefused,
     "content_filter": ContentRefused,
     "content_policy_violation": ContentRefused,
     "context_length_exceeded": ContextTooLong,
+    "exceeded_current_quota_error": QuotaExhausted,
     "image_content_policy_violation": ContentRefused,
     "insufficient_quota": QuotaExhausted,
     "invalid_api_key": AccountRejected,
     "misalignment_policy_violation": ContentRefused,
     "model_not_found": UpstreamNotFound,
+    "quota_exceeded": QuotaExhausted,
+    "too_many_prompt_tokens": ContextTooLong,
+    "usage_limit_reached": QuotaExhausted,
+    # Z.ai numbers its own (docs.z.ai/api-reference/api-code).
+    "1113": QuotaExhausted,
+    "1261": ContextTooLong,
+    "1301": ContentRefused,
+    "1304": QuotaExhausted,
+    "1308": QuotaExhausted,
 }
+_OF_THE_MODEL = frozenset(("tool_use_failed",))
+"""Codes of requests that are refused for what the model made of them: the same request may well be answered next time
+(Groq, where a call does not fit its schema)."""
 # Errors inside an answer have no status of their own; their type or code tells it.
 _STATUS_OF_WORD = {
     "authentication_error": 401,
@@ -77,7 +93,19 @@ _STATUS_OF_WORD = {
     "unsupported_image_media_type": 400,
     "vector_store_timeout": 504,
 }
-_TOO_LONG = re.compile(r"maximum context length|context window|prompt is too long", re.IGNORECASE)
+_TOO_LONG = re.compile(
+    r"maximum (context|prompt|model) length|context (window|length)|prompt is too long|too many tokens"
+    r"|reduce the length of (the|your) (messages|prompt|input)|tokens \+ .?max_new_tokens",
+    re.IGNORECASE,
+)
+# xAI answers 400 to a wrong key, in an envelope without a type, and 403 where money is spent.
+_BAD_KEY = re.compile(r"(incorrect|invalid) api[ _-]?key", re.IGNORECASE)
+_SPENT = re.compile(
+    r"(insufficient|not enough|out of|run out of|any|no) (account )?(balance|credits?|funds)|credit balance"
+    r"|exceeded your (current|monthly) (quota|included credits|usage)|(key|spend(ing)?) (limit|cap) (exceeded|reached)",
+    re.IGNORECASE,
+)
+_POLICY = "ResponsibleAIPolicyViolation"
 _LONGEST_TEXT = 500
 
 
@@ -163,7 +191,11 @@ def _error(status: int, said: Complaint, wait: float | None) -> GatewayError:
     text = hide_secrets(said.message)
     if kind.blame != "request":
         return kind(retry_after=wait, upstream_status=status, upstream_message=text or None)
-    return kind(text or None, param=said.param, retry_after=wait, upstream_status=status, upstream_message=text or None)
+    error = kind(
+        text or None, param=said.param, retry_after=wait, upstream_status=status, upstream_message=text or None
+    )
+    error.should_retry = True if said.code in _OF_THE_MODEL else None
+    return error
 
 
 def _kind(status: int, said: Complaint) -> type[GatewayError]:
@@ -173,7 +205,11 @@ def _kind(status: int, said: Complaint) -> type[GatewayError]:
         return ModelRefused
     if named and 400 <= status < 500:
         return named
-    if status == 400 and _TOO_LONG.search(said.message):
+    if status == 400 and not said.type and _BAD_KEY.search(said.message):
+        return AccountRejected
+    if status in (400, 403, 429) and _SPENT.search(said.message):
+        return QuotaExhausted
+    if status in (400, 422) and _TOO_LONG.search(said.message):
         return ContextTooLong
     return kind_of(status)
 
@@ -182,14 +218,28 @@ def _of_object(value: dict[str, Any]) -> Complaint:
     message = value.get("message") or value.get("Message") or value.get("detail") or ""
     if isinstance(message, list):
         message = "; ".join(_detail(item) for item in message)
-    code = value.get("code")
+    code = "content_filter" if _is_moderated(value) else value.get("code")
     param = value.get("param")
     return Complaint(
-        message=_text(message),
+        message=_with_raw(_text(message), value.get("metadata")),
         type=_text(value.get("type") or ""),
         code="" if code is None else _text(code),
         param=param if isinstance(param, str) else None,
     )
+
+
+def _is_moderated(value: dict[str, Any]) -> bool:
+    """Whether a policy refused the content: Azure and OpenRouter say it beside the code, OpenRouter with a 403."""
+    inner, metadata = value.get("innererror"), value.get("metadata")
+    return (isinstance(inner, dict) and inner.get("code") == _POLICY) or (
+        isinstance(metadata, dict) and isinstance(metadata.get("reasons"), list)
+    )
+
+
+def _with_raw(message: str, metadata: Any) -> str:
+    """OpenRouter's "Provider returned error" is followed by what that provider returned."""
+    raw = metadata.get("raw") if isinstance(metadata, dict) else None
+    return f"{message}: {raw[:_LONGEST_TEXT]}" if isinstance(raw, str) and raw else message
 
 
 def _detail(item: Any) -> str:

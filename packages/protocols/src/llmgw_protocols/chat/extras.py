@@ -13,6 +13,7 @@ from msgspec import Raw
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import UnsupportedField
+from llmgw_domain.servers import GENERIC, Server
 from llmgw_protocols.losses import Losses, bare_name
 
 _SILENT = {
@@ -35,24 +36,28 @@ _OPENAI_ONLY_SILENT = frozenset(("metadata", "store", "prompt_cache_options", "p
 _OPENAI_ONLY = frozenset(("prediction", "verbosity", "moderation"))
 
 
-def carry_over(request: ChatRequest, provider: Provider, losses: Losses) -> dict[str, Any]:
+def carry_over(request: ChatRequest, provider: Provider, losses: Losses, server: Server = GENERIC) -> dict[str, Any]:
     """The extra fields that the target takes; the others are dropped or reported. Raises `UnsupportedField`."""
     carried: dict[str, Any] = {}
     for name, raw in request.extras.items():
         if bytes(raw) in _EMPTY:
             continue
         if request.family == "openai":
-            _own(name, raw, provider, carried, losses)
+            _own(name, raw, provider, server, carried, losses)
         else:
             _foreign(name, raw, request.family, provider, carried, losses)
     return carried
 
 
-def _own(name: str, raw: Raw, provider: Provider, carried: dict[str, Any], losses: Losses) -> None:
-    if provider is Provider.OPENAI or name not in _OPENAI_ONLY_SILENT | _OPENAI_ONLY:
+def _own(name: str, raw: Raw, provider: Provider, server: Server, carried: dict[str, Any], losses: Losses) -> None:
+    if provider is Provider.OPENAI or name in server.takes:
         carried[name] = raw
-    elif name in _OPENAI_ONLY:
+    elif name in _OPENAI_ONLY_SILENT:
+        return
+    elif name in _OPENAI_ONLY or not server.unknown_fields:
         losses.add(name)
+    else:
+        carried[name] = raw
 
 
 def _foreign(name: str, raw: Raw, family: str, provider: Provider, carried: dict[str, Any], losses: Losses) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -33,9 +34,12 @@ from llmgw_domain.chat import (
     Turn,
     Video,
 )
+from llmgw_domain.servers import GENERIC, Input, Server
 from llmgw_protocols import data_url
-from llmgw_protocols.chat import models
+from llmgw_protocols.chat import formats, models
+from llmgw_protocols.chat.order import Message, arranged
 from llmgw_protocols.losses import Losses
+from llmgw_protocols.media import NOT_FETCHED
 from llmgw_protocols.placeholders import NO_RESULT, orphan
 
 _LONGEST_ID = 40
@@ -46,16 +50,17 @@ _AUDIO = {
     "audio/mp3": "mp3",
     "audio/mpeg": "mp3",
 }
-
-Message = dict[str, Any]
+_NINE = re.compile(r"[A-Za-z0-9]{9}")
+_INPUTS: dict[type, Input] = {Image: "image", Audio: "audio", File: "file", Video: "video"}
 
 
 class History:
     """Writes the messages for one target."""
 
-    def __init__(self, provider: Provider, model: str, losses: Losses) -> None:
-        self._provider = provider
+    def __init__(self, provider: Provider, model: str, losses: Losses, server: Server = GENERIC) -> None:
         self._native = provider is Provider.OPENAI
+        self._model = model
+        self._server = server
         self._breakpoints = models.takes_breakpoints(provider, model)
         self._echoes = models.wants_reasoning_back(provider, model)
         self._losses = losses
@@ -74,7 +79,7 @@ class History:
             end = next((i for i in range(at, len(turns)) if turns[i].role == "assistant"), len(turns))
             out += self._between(calls, turns[at:end])
             calls, at = [], end
-        return out if self._native else _merged_system(out)
+        return out if self._native else arranged(out, self._server, self._losses)
 
     def _between(self, calls: list[ToolCall], turns: Sequence[Turn]) -> list[Message]:
         """What stands between two answers: results of `calls` first."""
@@ -125,17 +130,26 @@ class History:
         return [Text(orphan(block.call_id, result_text(block))), *media]
 
     def _role(self, role: str) -> str:
-        return role if self._native or role != "developer" else "system"
+        known = self._native or self._server.developer_role or role != "developer"
+        return role if known else "system"
 
     def _named(self, turn: Turn, role: str, content: Any) -> Message:
         message: Message = {"role": role, "content": content}
-        if turn.name:
-            message["name"] = turn.name
+        self._name(turn, message)
         return message
+
+    def _name(self, turn: Turn, message: Message) -> None:
+        if turn.name and self._server.message_names:
+            message["name"] = turn.name
+        elif turn.name:
+            self._losses.add("messages.name")
+
+    def _id(self, call_id: str) -> str:
+        return nine_alnum(call_id) if self._server.call_ids == "alnum9" else wire_id(call_id)
 
     def _result(self, call_id: str, result: ToolResult | None) -> Message:
         text = NO_RESULT if result is None else result_text(result)
-        return {"role": "tool", "tool_call_id": wire_id(call_id), "content": text}
+        return {"role": "tool", "tool_call_id": self._id(call_id), "content": text}
 
     def _media(self, result: ToolResult) -> list[Any]:
         parts: list[Any] = []
@@ -151,9 +165,15 @@ class History:
             return ""
         if len(blocks) == 1 and isinstance(blocks[0], Text) and not self._mark(blocks[0].cache):
             return blocks[0].text
-        return [self._part(b) for b in blocks]
+        parts = [self._part(b) for b in blocks]
+        if not self._server.text_parts and all(p.get("type") == "text" for p in parts):
+            return "\n\n".join(p["text"] for p in parts)
+        return parts
 
     def _part(self, block: Block) -> Any:
+        needed = _INPUTS.get(type(block))
+        if needed and needed not in self._server.inputs and not _is_text(block):
+            raise self._losses.unsupported("messages", f"This model's provider takes no {needed}.")
         match block:
             case Text(text=text, cache=cache):
                 return {"type": "text", "text": text, **self._mark(cache)}
@@ -189,13 +209,15 @@ class History:
         match file.source:
             case Inline(media_type=kind) as source if kind.startswith("text/"):
                 return {"type": "text", "text": text_of_file(source, file.filename)}
+            case (Inline() | Remote()) as source if self._server.file_part == "document_url":
+                return {"type": "document_url", "document_url": _url(source)}
             case Inline() as source:
                 named = {"filename": name_of_file(source, file.filename), "file_data": _url(source)}
                 return {"type": "file", "file": named}
             case Remote(url=url) if not self._native:
                 return {"type": "file", "file": {"filename": file.filename or "document", "file_data": url}}
             case Remote():
-                raise self._losses.unsupported("messages", "This model's provider fetches no files; send the data.")
+                raise self._losses.unsupported("messages", NOT_FETCHED)
         raise self._losses.unsupported("messages", "A stored file is known to its own provider alone; send the data.")
 
     def _mark(self, cache: CacheMark | None) -> dict[str, Any]:
@@ -207,20 +229,48 @@ class History:
         message: Message = {"role": "assistant"}
         text = "".join(b.text for b in turn.content if isinstance(b, Text))
         refusal = "".join(b.text for b in turn.content if isinstance(b, Refusal))
-        calls = [_call(b) for b in turn.content if isinstance(b, ToolCall)]
+        calls = [_call(b, self._id(b.id)) for b in turn.content if isinstance(b, ToolCall)]
         if refusal and self._native:
             message["refusal"] = refusal
         elif refusal:
             text += refusal
         message["content"] = text or None
-        if turn.name:
-            message["name"] = turn.name
+        self._name(turn, message)
         if calls:
             message["tool_calls"] = calls
-            if self._echoes:
-                message["reasoning_content"] = "".join(b.text for b in turn.content if isinstance(b, Thinking))
+        message |= self._reasoned(turn, bool(calls))
         out = [message] if text or calls or refusal else []
         return out + self._made_media(turn, bool(calls))
+
+    def _reasoned(self, turn: Turn, called: bool) -> Message:
+        """The reasoning that goes back: what is signed to who knows signatures, what is plain only with calls."""
+        form = self._server.reasoning_back
+        if form == "none":
+            return {}
+        if form == "reasoning_details" and (details := self._details(turn)):
+            return {"reasoning_details": details}
+        if not called or (form in ("by_model", "reasoning_details") and not self._echoes):
+            return {}
+        text = "".join(b.text for b in turn.content if isinstance(b, Thinking))
+        if form == "reasoning" or form == "reasoning_details":
+            return {"reasoning": text} if text else {}
+        return {"reasoning_content": text}
+
+    def _details(self, turn: Turn) -> list[Message]:
+        """Signed reasoning of the model's own maker; anybody else's would be refused."""
+        maker = formats.format_of("", self._model)
+        details: list[Message] = []
+        for block in turn.content:
+            match block:
+                case Thinking(text=text, signature=str(signature), origin=origin) if signature:
+                    said: Message = {"type": "reasoning.text", "text": text, "signature": signature}
+                case RedactedThinking(data=data, origin=origin):
+                    said = {"type": "reasoning.encrypted", "data": data}
+                case _:
+                    continue
+            if formats.format_of(origin.family if origin else "", self._model) == maker:
+                details.append({**said, "format": maker, "index": len(details)})
+        return details
 
     def _made_media(self, turn: Turn, called: bool) -> list[Message]:
         """Media that a model made can't stand in its own message; the model sees it in the user's."""
@@ -244,6 +294,13 @@ def wire_id(call_id: str, longest: int = _LONGEST_ID) -> str:
     return "call_" + hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:24]
 
 
+def nine_alnum(call_id: str) -> str:
+    """A call's id as Mistral takes it; any other is hashed, the same way for its result."""
+    if _NINE.fullmatch(call_id):
+        return call_id
+    return hashlib.sha256(call_id.encode("utf-8", "surrogatepass")).hexdigest()[:9]
+
+
 def text_of_file(source: Inline, filename: str | None) -> str:
     """A text document as prompt text: OpenAI reads PDFs, and a text is best sent as what it is."""
     text = base64.b64decode(source.data).decode("utf-8", "replace")
@@ -261,11 +318,17 @@ def breakpoint_after(cache: CacheMark) -> dict[str, Any]:
     return {"prompt_cache_breakpoint": {"mode": "explicit", **({"ttl": ttl} if ttl else {})}}
 
 
-def _call(call: ToolCall) -> dict[str, Any]:
+def _is_text(block: Block) -> bool:
+    """Whether a file is one of text, which goes as what it is."""
+    source = block.source if isinstance(block, File) else None
+    return isinstance(source, Inline) and source.media_type.startswith("text/")
+
+
+def _call(call: ToolCall, id_: str) -> dict[str, Any]:
     if call.custom:
-        return {"id": wire_id(call.id), "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
+        return {"id": id_, "type": "custom", "custom": {"name": call.name, "input": call.arguments}}
     function = {"name": call.name, "arguments": call.arguments or "{}"}
-    return {"id": wire_id(call.id), "type": "function", "function": function}
+    return {"id": id_, "type": "function", "function": function}
 
 
 def result_text(result: ToolResult) -> str:
@@ -314,21 +377,3 @@ def _joined(answers: Sequence[Turn]) -> Turn:
 
 def _has_calls(turn: Turn) -> bool:
     return any(isinstance(b, ToolCall) for b in turn.content)
-
-
-def _merged_system(messages: list[Message]) -> list[Message]:
-    """Several compatible servers' templates take one system message, the first, as plain text."""
-    leading = next((i for i, m in enumerate(messages) if m["role"] != "system"), len(messages))
-    for message in messages:
-        if message["role"] == "system":
-            message["content"] = _plain(message["content"])
-    if leading < 2:
-        return messages
-    text = "\n\n".join(m["content"] for m in messages[:leading] if m["content"])
-    return [{"role": "system", "content": text}, *messages[leading:]]
-
-
-def _plain(content: Any) -> Any:
-    if isinstance(content, list) and all(p["type"] == "text" for p in content):
-        return "\n\n".join(p["text"] for p in content)
-    return content

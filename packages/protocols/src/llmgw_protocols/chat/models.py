@@ -18,7 +18,8 @@ _OLDER = re.compile(r"(?:^|/)(?:gpt-[34]|chatgpt)")
 _NO_NONE = re.compile(r"gpt-6-astra|gpt-6\.1-sol")
 _ECHOES = re.compile(r"deepseek|kimi", re.IGNORECASE)
 _CHATTY: Final = "-chat"
-_OPENAI_S_OWN: Final = (Provider.OPENAI, Provider.AZURE)
+OPENAI_S_OWN: Final = (Provider.OPENAI, Provider.AZURE)
+"""Where OpenAI's own models are."""
 
 _BUDGETS: tuple[tuple[int, Effort], ...] = ((1024, "low"), (8192, "medium"), (24576, "high"))
 
@@ -40,7 +41,7 @@ def effort_of(reasoning: Reasoning | None) -> Effort | None:
 
 def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effort | None, bool]:
     """The nearest effort that a model takes, and whether the difference is a loss."""
-    if effort is None or provider not in _OPENAI_S_OWN:
+    if effort is None or provider not in OPENAI_S_OWN:
         return effort, False
     if _OLDER.search(model):
         return None, effort != "none"
@@ -58,7 +59,7 @@ def fitting(effort: Effort | None, provider: Provider, model: str) -> tuple[Effo
 
 def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
     """Whether the model reasons at this effort, and so refuses sampling parameters."""
-    if provider not in _OPENAI_S_OWN:
+    if provider not in OPENAI_S_OWN:
         return False
     if _O_SERIES.search(model):
         return True
@@ -73,7 +74,21 @@ def reasons(effort: Effort | None, provider: Provider, model: str) -> bool:
 def refuses_tools_with_effort(provider: Provider, model: str) -> bool:
     """Whether `/chat/completions` takes no function tools together with an active effort (from gpt-5.4 on)."""
     version = gpt_version(model)
-    return provider in _OPENAI_S_OWN and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
+    return provider in OPENAI_S_OWN and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
+
+
+def limit_name(provider: Provider, model: str) -> str | None:
+    """The name of the output limit where OpenAI's own models decide on it; None at other servers.
+
+    Models that can reason refuse `max_tokens`. Others at Azure may be asked through an API version that knows no other.
+    """
+    if provider is Provider.OPENAI:
+        return "max_completion_tokens"
+    if provider is not Provider.AZURE:
+        return None
+    version = gpt_version(model)
+    can_reason = _O_SERIES.search(model) is not None or (version is not None and version >= (5, 0))
+    return "max_completion_tokens" if can_reason else "max_tokens"
 
 
 def takes_breakpoints(provider: Provider, model: str) -> bool:

@@ -1,7 +1,8 @@
 """A canonical request written for OpenAI or a compatible server.
 
 The two differ in names (`max_completion_tokens`, `developer`) and in how much a server bears: compatible ones get
-only what all of them know. What can't be said and changes the answer is in `Rendered.lossy`, or refused.
+what all of them know, and what is known of the one that the account names (`Server`). What can't be said and changes
+the answer is in `Rendered.lossy`, or refused.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from typing import Any
 import msgspec
 
 from llmgw_domain import Provider
-from llmgw_domain.chat import ChatRequest, Effort, OutputFormat
+from llmgw_domain.chat import ChatRequest, Effort, OutputFormat, Text, Turn
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols import only_responses
-from llmgw_protocols.chat import extras, models, tools
+from llmgw_protocols.chat import extras, models, reasoning, servers, tools
 from llmgw_protocols.chat.envelope import PATH
-from llmgw_protocols.chat.history import History, Message
+from llmgw_protocols.chat.history import History
+from llmgw_protocols.chat.order import Message
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.losses import Losses
 
@@ -44,32 +46,58 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
         "model": facts.model,
         "messages": _messages(request, facts, lost),
     }
-    body |= extras.carry_over(request, facts.provider, lost)
-    _output(request, facts, body)
-    _sampling(request, body, lost)
+    body |= extras.carry_over(request, facts.provider, lost, facts.server)
+    _output(request, facts, body, lost)
+    _sampling(request, facts, body, lost)
     _tools(request, facts, body, lost)
     _reasoning(request, facts, body, lost)
     account(request, facts, body)
+    if facts.provider is not Provider.OPENAI:
+        body = servers.suited(body, facts.server, lost)
     return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
 
 
 def _messages(request: ChatRequest, facts: TargetFacts, lost: Losses) -> list[Message]:
-    messages = History(facts.provider, facts.model, lost).write(request.turns)
+    turns = request.turns
+    if request.format is not None and not _takes(request.format, facts):
+        turns = _told(request.format, turns)
+    messages = History(facts.provider, facts.model, lost, facts.server).write(turns)
     if not messages:
         name = lost.name("messages")
         raise InvalidField(f"Invalid value for {name!r}: it says nothing; send a message with content.", param=name)
     return messages
 
 
-def _output(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> None:
+def _output(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
+    native = facts.provider is Provider.OPENAI
     if request.stream:
         body["stream"] = True
-        body["stream_options"] = {"include_usage": True}
+        if native or facts.server.stream_options:
+            body["stream_options"] = {"include_usage": True}
     if request.max_tokens is not None:
-        native = facts.provider is Provider.OPENAI
-        body["max_completion_tokens" if native else "max_tokens"] = request.max_tokens
-    if request.format is not None:
+        name = models.limit_name(facts.provider, facts.model) or facts.server.output_limit
+        body[name] = request.max_tokens
+    if request.format is None:
+        return
+    if _takes(request.format, facts):
         body["response_format"] = _format(request.format)
+        return
+    lost.add("response_format")
+    if "json_object" in facts.server.formats:
+        body["response_format"] = {"type": "json_object"}
+
+
+def _takes(wanted: OutputFormat, facts: TargetFacts) -> bool:
+    return facts.provider is Provider.OPENAI or wanted.kind == "text" or wanted.kind in facts.server.formats
+
+
+def _told(wanted: OutputFormat, turns: tuple[Turn, ...]) -> tuple[Turn, ...]:
+    """The conversation with the wanted form said in words, behind its other instructions."""
+    said = "Answer with one JSON object and nothing else."
+    if wanted.schema is not None:
+        said += f" It must be valid against this JSON Schema: {bytes(wanted.schema).decode('utf-8', 'replace')}"
+    at = next((i for i, turn in enumerate(turns) if turn.role not in ("system", "developer")), len(turns))
+    return (*turns[:at], Turn("system", (Text(said),)), *turns[at:])
 
 
 def _format(wanted: OutputFormat) -> dict[str, Any]:
@@ -85,7 +113,7 @@ def _format(wanted: OutputFormat) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": spec}
 
 
-def _sampling(request: ChatRequest, body: dict[str, Any], lost: Losses) -> None:
+def _sampling(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
     wishes = {
         "temperature": request.temperature,
         "top_p": request.top_p,
@@ -99,7 +127,10 @@ def _sampling(request: ChatRequest, body: dict[str, Any], lost: Losses) -> None:
     }
     body |= {name: value for name, value in wishes.items() if value is not None}
     if request.top_k is not None:
-        lost.add("top_k")
+        if "top_k" in facts.server.takes:
+            body["top_k"] = request.top_k
+        else:
+            lost.add("top_k")
 
 
 def _tools(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
@@ -114,12 +145,15 @@ def _tools(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost:
         body["tool_choice"] = "required" if choice.required else "auto"
     elif choice:
         body["tool_choice"] = tools.render_choice(choice, offered)
-    body["tools"] = tools.render(offered, facts.provider)
+    body["tools"] = tools.render(offered, strict=facts.provider is Provider.OPENAI or facts.server.strict_tools)
     if request.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = request.parallel_tool_calls
 
 
 def _reasoning(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost: Losses) -> None:
+    if facts.provider not in models.OPENAI_S_OWN:
+        body |= reasoning.wish(request.reasoning, facts.server, lost)
+        return
     effort, differs = models.fitting(models.effort_of(request.reasoning), facts.provider, facts.model)
     if differs:
         lost.add("reasoning_effort")
@@ -144,13 +178,13 @@ def account(request: ChatRequest, facts: TargetFacts, body: dict[str, Any]) -> N
 
     Nothing here changes the answer, so nothing is reported.
     """
-    native = facts.provider is Provider.OPENAI
+    native, takes = facts.provider is Provider.OPENAI, facts.server.takes
     if request.user:
         body["safety_identifier" if native else "user"] = _user(request.user)
-    if not native:
-        return
-    if request.cache_key:
+    if request.cache_key and (native or "prompt_cache_key" in takes):
         body["prompt_cache_key"] = request.cache_key
+    if not native and "service_tier" not in takes:
+        return
     tier = (request.service_tier or "").lower()
     tier = _TIERS.get(tier, tier) or ""
     # Anthropic's `auto` is the absence of a wish; OpenAI's is a wish of its own.

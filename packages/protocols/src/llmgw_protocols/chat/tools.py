@@ -7,7 +7,6 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from llmgw_domain import Provider
 from llmgw_domain.chat import HostedTool, Tool, ToolChoice
 from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.chat import _wire, media
@@ -41,9 +40,11 @@ def read_choice(choice: str | _wire.Choice | None, function_call: str | _wire.Na
     )
 
 
-def render(tools: tuple[Tool | HostedTool, ...], provider: Provider) -> list[Any]:
-    """Tools for a provider. Raises `UnsupportedField` for a tool that only another provider can run."""
-    return [_hosted(t) if isinstance(t, HostedTool) else _tool(t, provider) for t in tools]
+def render(tools: tuple[Tool | HostedTool, ...], *, strict: bool) -> list[Any]:
+    """Tools for a provider, which takes `strict` or not. Raises `UnsupportedField` for a tool that only another
+    provider can run.
+    """
+    return [_hosted(t) if isinstance(t, HostedTool) else _tool(t, strict) for t in tools]
 
 
 def render_choice(choice: ToolChoice, tools: tuple[Tool | HostedTool, ...]) -> Any:
@@ -115,7 +116,7 @@ def _hosted(tool: HostedTool) -> Raw:
     raise UnsupportedField.named("tools", f"The tool {tool.kind!r} is run by {tool.family} only; leave it out.")
 
 
-def _tool(tool: Tool, provider: Provider) -> dict[str, Any]:
+def _tool(tool: Tool, strict: bool) -> dict[str, Any]:
     body: dict[str, Any] = {"name": tool.name}
     if tool.description:
         body["description"] = tool.description
@@ -126,7 +127,7 @@ def _tool(tool: Tool, provider: Provider) -> dict[str, Any]:
     if tool.schema is not None:
         body["parameters"] = tool.schema
     # Some compatible servers refuse `strict`; it limits the model, so nothing breaks without it.
-    if tool.strict is not None and provider is Provider.OPENAI:
+    if tool.strict is not None and strict:
         body["strict"] = tool.strict
     return {"type": "function", "function": body}
 

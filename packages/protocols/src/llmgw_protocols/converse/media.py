@@ -11,6 +11,7 @@ from typing import Any
 from llmgw_domain.chat import Audio, File, Image, Inline, Remote, Source, Stored, Video
 from llmgw_protocols.converse.models import Traits
 from llmgw_protocols.losses import Losses
+from llmgw_protocols.media import NOT_FETCHED
 
 Medium = Image | File | Video | Audio
 
@@ -68,10 +69,6 @@ _SUFFIXES = {
     "video": {f: f for f in ("mkv", "mov", "mp4", "webm", "flv", "mpeg", "mpg", "wmv")} | {"3gp": "three_gp"},
     "audio": {f: f for f in ("mp3", "opus", "wav", "aac", "flac", "mp4", "ogg", "mkv", "mka", "m4a", "pcm", "webm")},
 }
-_NOT_FETCHED = (
-    "The model's provider takes media inline only. Send it as a data URL, or have its host named in "
-    "fetch.allowed_hosts with fetch.enabled set: the gateway then fetches it."
-)
 
 
 class MediaWriter:
@@ -113,7 +110,7 @@ class MediaWriter:
             case Remote(url=url) if url.startswith("s3://"):
                 return {"s3Location": {"uri": url}}
             case Remote():
-                raise self._refused(_NOT_FETCHED)
+                raise self._refused(NOT_FETCHED)
             case Stored():
                 raise self._refused("The model's provider does not have this file; send it inline.")
 

@@ -61,12 +61,16 @@ _CODES = {
 }
 
 _BAD_KEY = re.compile(
-    r"api[ _-]?key (not valid|not found|expired|is invalid|has expired)|API_KEY_INVALID", re.IGNORECASE
+    r"api[ _-]?key (not valid|not found|expired|is invalid|has expired|was reported as leaked)|API_KEY_INVALID"
+    r"|has been suspended",
+    re.IGNORECASE,
 )
 _TOO_LONG = re.compile(
     r"token count.*exceeds|exceeds the maximum number of tokens|context length", re.IGNORECASE | re.DOTALL
 )
 _BILLING = re.compile(r"billing|free tier|prepay|spend", re.IGNORECASE)
+# Every 429 of Google's mentions billing, so these are the words of money that is spent.
+_SPENT = re.compile(r"prepa(y|id)|credits? (is|are|have been) depleted|spend(ing)? (cap|limit)", re.IGNORECASE)
 _REGION = re.compile(r"location is not supported", re.IGNORECASE)
 _DELAY = re.compile(r"^([0-9]+(?:\.[0-9]+)?)s$")
 _NO_QUOTA = re.compile(r"limit: 0\b")
@@ -144,8 +148,11 @@ def _class_of(refusal: _Refusal) -> type[GatewayError]:
         return _class_of_400(refusal)
     if refusal.status == 403 and _BAD_KEY.search(refusal.message):
         return AccountRejected
+    if refusal.status == 403 and any(d.get("reason") == "BILLING_DISABLED" for d in refusal.details):
+        return QuotaExhausted
     if refusal.status == 429:
-        spent = "PerDay" in refusal.limits or _NO_QUOTA.search(refusal.message) or _NO_QUOTA.search(refusal.limits)
+        spent = "PerDay" in refusal.limits or _NO_QUOTA.search(f"{refusal.message}\n{refusal.limits}")
+        spent = spent or _SPENT.search(refusal.message)
         return QuotaExhausted if spent else RateLimited
     return ClientGone if refusal.status == ClientGone.status else kind_of(refusal.status)
 

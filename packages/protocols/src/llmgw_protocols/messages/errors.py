@@ -13,6 +13,8 @@ from collections.abc import Mapping
 import msgspec
 
 from llmgw_domain.errors import (
+    AccountRejected,
+    ContentRefused,
     ContextTooLong,
     GatewayError,
     Overloaded,
@@ -43,6 +45,9 @@ _TYPE_OF_STATUS = {status: name for name, status in _STATUS_OF_TYPE.items()} | {
 
 _TOO_LONG = re.compile(r"prompt is too long|exceeds? (the )?context|context (window|limit)", re.IGNORECASE)
 _SPENT = re.compile(r"credit balance|usage limits|spend(ing)?[ _-]limit", re.IGNORECASE)
+_FILTERED = re.compile(r"content filtering policy|blocked by .*polic", re.IGNORECASE)
+_SHUT = re.compile(r"(organization|account|workspace) has been (disabled|suspended)", re.IGNORECASE)
+_SPENT_CODES = ("spend_limit", "credits_required")
 
 
 class _Body(msgspec.Struct):
@@ -99,22 +104,33 @@ def _classed(status: int, error: WireError, wait: float | None) -> GatewayError:
 def _class_of(status: int, error: WireError) -> type[GatewayError]:
     if _is_spent(status, error):
         return QuotaExhausted
-    if status == 400 and _TOO_LONG.search(error.message or ""):
+    return (_class_of_400(error.message or "") if status == 400 else None) or kind_of(status)
+
+
+def _class_of_400(message: str) -> type[GatewayError] | None:
+    """What Anthropic has no type of its own for."""
+    if _TOO_LONG.search(message):
         return ContextTooLong
-    return kind_of(status)
+    if _FILTERED.search(message):
+        return ContentRefused
+    return AccountRejected if _SHUT.search(message) else None
 
 
 def _is_spent(status: int, error: WireError) -> bool:
     """Whether the account's money is used up: Anthropic says so with 402, with 400, or with a 429 of its own kind."""
     if status == 402 or error.type == "billing_error":
         return True
-    if status == 429 and error.details:
-        try:
-            details = _details(error.details)
-        except msgspec.ValidationError:
-            return False
-        return bool(details and details.error_code and "spend_limit" in details.error_code)
+    if status in (400, 403, 429) and any(code in _code_of(error) for code in _SPENT_CODES):
+        return True
     return status == 400 and bool(_SPENT.search(error.message or ""))
+
+
+def _code_of(error: WireError) -> str:
+    try:
+        details = _details(error.details) if error.details else None
+    except msgspec.ValidationError:
+        return ""
+    return (details and details.error_code) or ""
 
 
 def status_of(error: GatewayError) -> int:

@@ -109,8 +109,10 @@ class ResponsesEncoder:
         return b"".join(out)
 
     def observe(self, events: Sequence[StreamEvent]) -> None:
-        # Each frame has one number, counted from 0, so this stays above what the client has seen.
-        self._sequence += 1
+        # Each frame has one number, counted from 0, so this stays above what the client has seen. A usage that comes by
+        # itself was in no frame of a provider's: it is the estimate for a stream that broke.
+        if [event.__class__ for event in events] != [UsageReported]:
+            self._sequence += 1
         self._most = _LARGEST_PARTIAL
         for event in events:
             if isinstance(event, Opened):

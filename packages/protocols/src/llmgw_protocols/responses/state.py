@@ -16,10 +16,12 @@ from msgspec import Raw
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols import toplevel
 from llmgw_protocols.dialect import Envelope
+from llmgw_protocols.resources import unescaped
 from llmgw_protocols.responses.envelope import has
 from llmgw_protocols.responses.reading import read
 
 _PREVIOUS = "previous_response_id"
+_ONLY_AN_ID = re.compile(rb'\{\s*"id"\s*:\s*"[^"]*"\s*\}')
 _MINTED = re.compile(r"(?:msg|rs|fc|ctc|ig)_([A-Za-z0-9]+)_\d+")
 
 
@@ -80,6 +82,12 @@ def output_items(answer: bytes) -> list[Raw]:
     return [item.copy() for item in output or ()]
 
 
+def item_ids(answer: bytes) -> tuple[str, ...]:
+    """The ids of the items of a whole response, or of the frame of a stream's last event."""
+    items = output_items(answer if answer.startswith(b"{") else answer.partition(b"data:")[2])
+    return tuple(id_ for item in items if (id_ := _head(item).id))
+
+
 def expand(envelope: Envelope, history_items: Sequence[Raw]) -> Envelope:
     """The request with a previous response's input and output in front of its own, and without that one's id.
 
@@ -94,8 +102,9 @@ def expand(envelope: Envelope, history_items: Sequence[Raw]) -> Envelope:
 
 def references(envelope: Envelope) -> tuple[str, ...]:
     """The ids of items that the input names instead of repeating them (AI SDK does so for all that may be stored)."""
-    # The word is searched for, because nearly no request has a reference.
-    if b'"item_reference"' not in envelope.wire.body:
+    # It is searched for, because nearly no request has a reference.
+    body = unescaped(envelope.wire.body)
+    if b'"item_reference"' not in body and _ONLY_AN_ID.search(body) is None:
         return ()
     return tuple(id_ for item in stored_items(envelope) if (id_ := _referenced(item)) is not None)
 
