@@ -330,6 +330,66 @@ async def test_losses_are_named():
     assert bench.upstream.asked[0].path == "/v1/messages"
 
 
+CLAUDE = catalog(account("a", Provider.ANTHROPIC))
+ASK = [{"role": "user", "content": "Hi"}]
+
+
+@pytest.mark.parametrize(
+    ("tools", "expected"),
+    [
+        (
+            {"tools": [{"type": "function", "function": {"name": "get.weather"}}]},
+            {"type": "function", "function": {"name": "get.weather", "arguments": '{"input":"ls\\n"}'}},
+        ),
+        (
+            {"tools": [{"type": "custom", "custom": {"name": "get.weather"}}]},
+            {"type": "custom", "custom": {"name": "get.weather", "input": "ls\n"}},
+        ),
+        ({"functions": [{"name": "get.weather"}]}, {"name": "get.weather", "arguments": '{"input":"ls\\n"}'}),
+    ],
+)
+async def test_a_tool_is_called_as_it_was_offered(tools, expected):
+    """By the client's name, in the client's form, whatever the provider takes."""
+    bench = Bench(Script([b""]), on=CLAUDE)
+    await bench.run({"model": "gpt", "messages": ASK, **tools})
+    (offered,) = msgspec.json.decode(bench.upstream.asked[0].body)["tools"]
+    called = {"type": "tool_use", "id": "toolu_1", "name": offered["name"], "input": {"input": "ls\n"}}
+    answer = {"type": "message", "role": "assistant", "content": [called], "stop_reason": "tool_use"}
+    bench = Bench(Script([msgspec.json.encode(answer)]), on=CLAUDE)
+    _, headers, body = await bench.run({"model": "gpt", "messages": ASK, **tools})
+    (choice,) = msgspec.json.decode(body)["choices"]
+    message = choice["message"]
+    if "functions" in tools:
+        assert ("function_call", expected) == (choice["finish_reason"], message["function_call"])
+        assert "tool_calls" not in message
+    else:
+        assert [{"id": "toolu_1", **expected}] == message["tool_calls"]
+    lost = b"tools.custom" if b"custom" in msgspec.json.encode(tools) else None
+    assert lost == headers.get(b"x-gw-lossy")
+
+
+async def test_phases_of_messages_outlive_a_chat_client():
+    """It gets one text and brings that back; the provider gets its messages."""
+    said = [
+        {"type": "message", "role": "assistant", "phase": phase, "content": [{"type": "output_text", "text": phase}]}
+        for phase in ("commentary", "final_answer")
+    ]
+    answer = msgspec.json.encode({"id": "r", "status": "completed", "output": said})
+    on = Catalog.of(
+        version="v",
+        accounts=[account("a")],
+        models=[Model(name="gpt", targets=(Target(pool="p", model="gpt-up", api="responses"),))],
+        keys=[ClientKey(id="k", tenant="t", digest=ClientKey.digest_of("key"))],
+    )
+    bench = Bench(Script([answer]), on=on)
+    _, _, body = await bench.run({"model": "gpt", "messages": ASK})
+    message = msgspec.json.decode(body)["choices"][0]["message"]
+    assert "commentary\n\nfinal_answer" == message["content"]
+    back = {"role": "assistant", "content": message["content"]}
+    await bench.run({"model": "gpt", "messages": [*ASK, back, *ASK]})
+    assert said == msgspec.json.decode(bench.upstream.asked[1].body)["input"][1:3]
+
+
 async def test_a_cancelled_call_settles_once_and_frees_everything():
     """A client that goes away at any moment leaves no lease and no open upstream; its call is settled as cancelled."""
 
@@ -538,7 +598,7 @@ def refused(message, status=400, **more):
 
 LIMIT = "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead."
 HEAT = "Unsupported parameter: 'temperature' is not supported with this model."
-ASK = {"model": "gpt", "max_tokens": 9, "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}
+LIMITED = {"model": "gpt", "max_tokens": 9, "temperature": 0.5, "messages": [{"role": "user", "content": "Hi"}]}
 
 
 def last(bench):
@@ -548,12 +608,12 @@ def last(bench):
 async def test_a_limit_by_the_wrong_name_is_sent_again_by_the_right_one():
     """Also in a pass-through, at the same account; the next request has it from the start."""
     bench = Bench(refused(LIMIT, param="max_tokens"), Script([BODY]))
-    status, headers, body = await bench.run(ASK)
+    status, headers, body = await bench.run(LIMITED)
     assert (200, BODY, b"2", b"a") == (status, body, headers[b"x-gw-attempts"], headers[b"x-gw-account"])
     assert (9, None) == (last(bench)["max_completion_tokens"], last(bench).get("max_tokens"))
     bench.assert_nothing_left()
     assert [1, 2] == [f.attempt for f in bench.facts.opened]
-    _, headers, _ = await bench.run(ASK)
+    _, headers, _ = await bench.run(LIMITED)
     assert (b"1", 9) == (headers[b"x-gw-attempts"], last(bench)["max_completion_tokens"])
 
 
@@ -562,10 +622,10 @@ async def test_a_field_that_the_model_refuses_is_left_out_of_a_translation_and_n
     compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
     for more, script in (({}, Script([BODY])), ({"stream": True}, Script(STREAM))):
         bench = Bench(refused(HEAT, param="temperature"), script, on=compatible)
-        status, headers, _ = await bench.run({**ASK, **more}, dialect="messages")
+        status, headers, _ = await bench.run({**LIMITED, **more}, dialect="messages")
         assert (200, b"temperature", b"2") == (status, headers[b"x-gw-lossy"], headers[b"x-gw-attempts"])
         assert "temperature" not in last(bench)
-        _, headers, _ = await bench.run({**ASK, **more}, dialect="messages")
+        _, headers, _ = await bench.run({**LIMITED, **more}, dialect="messages")
         assert (b"temperature", b"1") == (headers[b"x-gw-lossy"], headers[b"x-gw-attempts"])
 
 
@@ -573,8 +633,8 @@ async def test_a_client_of_the_providers_own_dialect_reads_its_refusal():
     """What would change what it asks for is its own affair, also where the gateway knows better by now."""
     compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
     bench = Bench(refused(HEAT), Script([BODY]), refused(HEAT), on=compatible)
-    await bench.run(ASK, dialect="messages")
-    status, _, body = await bench.run(ASK)
+    await bench.run(LIMITED, dialect="messages")
+    status, _, body = await bench.run(LIMITED)
     assert (400, HEAT, 0.5) == (status, msgspec.json.decode(body)["error"]["message"], last(bench)["temperature"])
 
 
@@ -582,18 +642,18 @@ async def test_a_request_is_repaired_once():
     """A second refusal is told; so is one of a repaired request, and nothing is learned from it."""
     compatible = catalog(account("a", Provider.OPENAI_COMPATIBLE))
     bench = Bench(refused(HEAT), refused("Unsupported parameter: 'top_p' is not supported"), on=compatible)
-    status, headers, body = await bench.run({**ASK, "top_p": 0.5}, dialect="messages")
+    status, headers, body = await bench.run({**LIMITED, "top_p": 0.5}, dialect="messages")
     assert (400, b"2", 2) == (status, headers[b"x-gw-attempts"], len(bench.upstream.asked))
     assert b"top_p" in body
     bench.assert_nothing_left()
-    await bench.run(ASK, dialect="messages")
+    await bench.run(LIMITED, dialect="messages")
     assert "temperature" in msgspec.json.decode(bench.upstream.asked[2].body)
 
 
 async def test_a_repair_that_changes_nothing_is_not_tried():
     """The field was not in the request: the same would be refused again."""
     bench = Bench(refused("Unsupported parameter: 'top_k'"), on=catalog(account("a", Provider.OPENAI_COMPATIBLE)))
-    status, _, _ = await bench.run(ASK, dialect="messages")
+    status, _, _ = await bench.run(LIMITED, dialect="messages")
     assert (400, 1) == (status, len(bench.upstream.asked))
 
 
@@ -619,7 +679,7 @@ async def test_what_chat_refuses_is_asked_in_responses():
     }
     bench = Bench(refused(words), Script([msgspec.json.encode(answer)]))
     tool = {"name": "f", "input_schema": {"type": "object"}}
-    status, _, body = await bench.run({**ASK, "tools": [tool]}, dialect="messages")
+    status, _, body = await bench.run({**LIMITED, "tools": [tool]}, dialect="messages")
     assert (200, ["/chat/completions", "/responses"]) == (status, [r.path for r in bench.upstream.asked])
     assert "Hello" == msgspec.json.decode(body)["content"][0]["text"]
 

@@ -163,3 +163,28 @@ def test_a_tool_comes_back_under_the_name_that_the_client_gave_it():
     transform = Translation(goes(), dialect_named("messages").encoder(CONTEXT), Meter(), {"a_b_1f": "a.b"})
     out = transform.feed(chunk(delta={"tool_calls": [call]})).out
     assert (b'"a.b"' in out, b"a_b_1f" in out) == (True, False)
+
+
+ODD = {"index": 0, "id": "c1", "function": {"name": "a_b_1", "arguments": '{"inp'}}
+PATCH = [ODD, *({"index": 0, "function": {"arguments": piece}} for piece in ('ut":"x\\', 'n\\ud83d\\ude00"}'))]
+
+
+@pytest.mark.parametrize("client", ["messages", "responses"])
+@pytest.mark.parametrize("streamed", [True, False])
+def test_tools_go_by_the_clients_names_and_kinds(client, streamed):
+    """An alias and an emulated custom tool are the provider's alone; the client sees what it offered."""
+    encoder = dialect_named(client).encoder(CONTEXT)
+    transform = Translation(goes(), encoder, Meter(), {"a_b_1": "a.b"}, frozenset(["a.b"]))
+    if not streamed:
+        call = {"id": "c1", "function": {"name": "a_b_1", "arguments": '{"input":"x\\n\\ud83d\\ude00"}'}}
+        choice = {"message": {"role": "assistant", "tool_calls": [call]}, "finish_reason": "tool_calls"}
+        out = whole(transform, msgspec.json.encode({"id": "x", "choices": [choice]})).out
+    else:
+        stream = b"".join(chunk(delta={"tool_calls": [piece]}) for piece in PATCH) + chunk(finish_reason="tool_calls")
+        steps = [transform.feed(bytes([byte])) for byte in stream + DONE]
+        out = b"".join(step.out for step in steps)
+    assert b"a_b_1" not in out
+    assert b'"name":"a.b"' in out
+    if client == "responses":
+        assert b'"type":"custom_tool_call"' in out
+        assert '"input":"x\\n😀"'.encode() in out

@@ -67,8 +67,11 @@ class Origin(msgspec.Struct, frozen=True):
 
 
 class Text(msgspec.Struct, frozen=True, tag=True):
+    """`phase` is what OpenAI says of a model's message: `commentary` on the way, or `final_answer`."""
+
     text: str
     cache: CacheMark | None = None
+    phase: str | None = None
 
 
 class Image(msgspec.Struct, frozen=True, tag=True):

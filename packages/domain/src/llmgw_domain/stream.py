@@ -45,6 +45,15 @@ class Opened(msgspec.Struct, frozen=True):
     created: int = 0
 
 
+class MessageOpened(msgspec.Struct, frozen=True):
+    """The text from here on is a message of its own, of this `phase` (see `Text`). Told of an answer's first message
+    only where it has a phase: other dialects than Responses know one text.
+    """
+
+    phase: str | None = None
+    choice: int = 0
+
+
 class TextDelta(msgspec.Struct, frozen=True):
     text: str
     choice: int = 0
@@ -166,6 +175,7 @@ class Failed(msgspec.Struct, frozen=True):
 
 StreamEvent = (
     Opened
+    | MessageOpened
     | TextDelta
     | ThinkingDelta
     | ThinkingSigned

@@ -77,7 +77,8 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     """A request for a provider. `path` follows the account's base URL and begins with a slash; no credential is in it.
 
     `lossy` names the client's fields that the target can't express and that change the answer. `aliases` are names of
-    tools that had to be written otherwise: the name on the wire to the client's own.
+    tools that had to be written otherwise: the name on the wire to the client's own. `customs` are the client's
+    names of custom tools that were written as functions.
     """
 
     path: str
@@ -86,6 +87,7 @@ class Rendered(msgspec.Struct, frozen=True, kw_only=True):
     headers: tuple[tuple[str, str], ...] = ()
     lossy: tuple[str, ...] = ()
     aliases: Mapping[str, str] = msgspec.field(default_factory=dict)
+    customs: frozenset[str] = frozenset()
 
 
 class Frame(msgspec.Struct, frozen=True):
@@ -142,7 +144,7 @@ class EncodeContext(msgspec.Struct, frozen=True, kw_only=True):
     stream_errors: StreamErrors = StreamErrors.FINISH
     form: StreamForm = "sse"
     request: Envelope | None = None
-    """The request as the client sent it. Only Responses needs it: its answers repeat what was asked for."""
+    """The request as the client sent it: Responses repeats its settings, Chat tells calls in the form of its tools."""
 
 
 class Encoder(Protocol):

@@ -598,3 +598,22 @@ def test_arguments_as_an_object_of_odd_bytes() -> None:
     call = b'{"index":0,"id":"i","function":{"name":"f","arguments":{"a":"\xff"}}}'
     events = events_of(b'data: {"choices":[{"delta":{"tool_calls":[' + call + b"]}}]}\n\n")
     assert events[-2:] == [ToolOpened(0, "i", "f"), ToolDelta(0, '{"a":"\ufffd"}')]
+
+
+def test_arguments_whose_name_never_comes_are_not_kept_without_end() -> None:
+    """Neither in many pieces nor in one; a name that comes in time frees what waited."""
+    piece = delta(tool_calls=[call(0, None, None, "x" * 64_000)])
+    *_, last = events_of(sse(*[piece] * 17))
+    assert isinstance(last, Failed)
+    assert isinstance(last.error, UpstreamMalformed)
+    nothing = delta(tool_calls=[call(0, None, None, "")], index=1)
+    assert isinstance(events_of(sse(*[nothing] * 17_000))[-1], Failed)
+    named = delta(tool_calls=[call(0, "a", "f")])
+    answer = Answer.fold(events_of(sse(*[piece] * 15, named, *[piece] * 15, delta(finish="tool_calls"))))
+    assert [64_000 * 30] == [len(c.arguments) for c in answer.choices[0].calls]
+
+
+def test_waiting_arguments_of_all_choices_count_together() -> None:
+    """Choices are the server's to number."""
+    pieces = [delta(tool_calls=[call(0, None, None, "x" * 64_000)], index=i) for i in range(17)]
+    assert isinstance(events_of(sse(*pieces))[-1], Failed)

@@ -32,7 +32,7 @@ from llmgw_domain.stream import (
     UsageReported,
 )
 from llmgw_protocols.chat import CHAT
-from llmgw_protocols.dialect import EncodeContext, Encoder
+from llmgw_protocols.dialect import EncodeContext, Encoder, WireRequest
 
 STOP = Finished(FinishReason.STOP)
 COUNTED = UsageReported(Usage(uncached_input=6, cache_read=4, output=5, reasoning=2))
@@ -378,3 +378,57 @@ def test_logprobs() -> None:
 def test_content_is_null_only_beside_calls_or_a_refusal(events: list[StreamEvent], content: str | None) -> None:
     """An answer without text is null where something else is said, and empty where nothing is."""
     assert content == body(OPENED, *events, STOP)["choices"][0]["message"]["content"]
+
+
+# --- clients that know functions only ---------------------------------------------------------------------------------
+
+CALLED = Finished(FinishReason.TOOL_CALLS)
+CALLS = [
+    ToolOpened(0, "i", "f"),
+    ToolDelta(0, '{"a'),
+    ToolOpened(1, "j", "g"),
+    ToolDelta(1, "{}"),
+    ToolDelta(0, '":1}'),
+]
+
+
+def legacy(**fields: Any) -> dict[str, Any]:
+    body = {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "functions": [{"name": "f"}], **fields}
+    return {"request": CHAT.envelope(WireRequest(body=msgspec.json.encode(body)))}
+
+
+def test_a_function_is_called_as_it_was_offered() -> None:
+    """In a stream: the first call, and the rest where clients of today look, since there is room for one."""
+    deltas = [delta for _, delta, _ in choices(written(*CALLS, CALLED, **legacy()))[1:-1]]
+    opened = {"index": 0, "id": "j", "type": "function", "function": {"name": "g", "arguments": ""}}
+    assert [
+        {"function_call": {"name": "f", "arguments": ""}},
+        {"function_call": {"arguments": '{"a'}},
+        {"tool_calls": [opened]},
+        {"tool_calls": [{"index": 0, "function": {"arguments": "{}"}}]},
+        {"function_call": {"arguments": '":1}'}},
+    ] == deltas
+    assert "function_call" == choices(written(*CALLS, CALLED, **legacy()))[-1][2]
+
+
+def test_a_function_is_called_in_a_body_too() -> None:
+    """With the finish reason of its days."""
+    body = msgspec.json.decode(encoder(**legacy()).body(Answer.fold([*CALLS, CALLED])))
+    ChatCompletion.model_validate(body)
+    (choice,) = body["choices"]
+    assert ("function_call", None) == (choice["finish_reason"], choice["message"]["content"])
+    assert {"name": "f", "arguments": '{"a":1}'} == choice["message"]["function_call"]
+    assert ["g"] == [call["function"]["name"] for call in choice["message"]["tool_calls"]]
+    alone = msgspec.json.decode(encoder(**legacy()).body(Answer.fold([*CALLS[:2], CALLED])))
+    assert "tool_calls" not in alone["choices"][0]["message"]
+
+
+@pytest.mark.parametrize("fields", [{"tools": []}, {"functions": None}])
+def test_other_clients_get_tool_calls(fields: dict[str, Any]) -> None:
+    """Whoever sends `tools` knows them."""
+    assert "tool_calls" == choices(written(*CALLS, CALLED, **legacy(**fields)))[-1][2]
+
+
+def test_other_finishes_are_the_same() -> None:
+    """An answer without a call ends as any."""
+    assert "stop" == choices(written(TextDelta("a"), STOP, **legacy()))[-1][2]

@@ -63,3 +63,10 @@ def test_only_what_may_be_anthropics_stands_in_thinking_blocks() -> None:
     made = message.choice(Choice(index=0, blocks=[google, Thinking("u")]), "")["message"]
     detail = {"type": "reasoning.text", "text": "t", "signature": "s", "format": "google-gemini-v1", "index": 0}
     assert ("tu", [detail], False) == (made["reasoning_content"], made["reasoning_details"], "thinking_blocks" in made)
+
+
+def test_a_finish_in_words_of_its_days() -> None:
+    """Calls end in another reason for clients that know functions only."""
+    called = FinishReason.TOOL_CALLS
+    assert ["tool_calls", "function_call"] == [message.finish(called, functions=old) for old in (False, True)]
+    assert "length" == message.finish(FinishReason.LENGTH, functions=True)

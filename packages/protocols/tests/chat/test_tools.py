@@ -73,3 +73,18 @@ def test_render_choice(choice: ToolChoice, expected: Any) -> None:
 def test_allowed() -> None:
     """A set of allowed tools can be expressed by leaving the others out."""
     assert tools.allowed(ToolChoice("allowed", ("f",)), (F, C)) == (F,)
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, False),
+        ({"functions": b"[]"}, True),
+        ({"functions": b"null"}, False),
+        ({"functions": b"[]", "tools": b"null"}, True),
+        ({"functions": b"[]", "tools": b"[]"}, False),
+    ],
+)
+def test_who_knows_functions_only(fields: dict[str, bytes], expected: bool) -> None:
+    """A client that sent `functions` and no `tools`."""
+    assert expected == tools.knows_functions_only({name: Raw(value) for name, value in fields.items()})

@@ -52,7 +52,6 @@ def _content(*blocks: Block, model: str = CLAUDE, losses: Losses | None = None) 
         (RedactedThinking("QQ==", Origin("bedrock")), {"reasoningContent": {"redactedContent": "QQ=="}}),
         (ToolCall("c", "f", '{"n":1.0}'), {"toolUse": {"toolUseId": "c", "name": "f", "input": {"n": 1.0}}}),
         (ToolCall("c", "f", ""), {"toolUse": {"toolUseId": "c", "name": "f", "input": {}}}),
-        (ToolCall("c", "f", "hi", custom=True), {"toolUse": {"toolUseId": "c", "name": "f", "input": {"input": "hi"}}}),
         (Opaque("bedrock", "toolUse", msgspec.Raw(b'{"toolUse":{}}')), {"toolUse": {}}),
         (
             ToolResult("c", (Text("a"), Text("b"))),

@@ -9,7 +9,6 @@ from llmgw_domain.chat import CacheMark, ChatRequest, HostedTool, Tool, ToolCall
 from llmgw_domain.errors import InvalidField, UnsupportedField
 from llmgw_protocols.converse.marks import Marks
 from llmgw_protocols.converse.models import traits_of
-from llmgw_protocols.converse.names import Names
 from llmgw_protocols.converse.tools import ToolWriter
 from llmgw_protocols.losses import Losses
 
@@ -27,8 +26,8 @@ CALLS = [ToolCall("1", "f", ""), ToolCall("2", "h", ""), ToolCall("3", "f", "")]
 
 class _Asked:
     def __init__(self, model: str = CLAUDE, calls: Any = (), **fields: Any) -> None:
-        self.losses, self.names, traits = Losses("openai"), Names(), traits_of(model)
-        self.writer = ToolWriter(traits, self.names, Marks(traits), self.losses)
+        self.losses, traits = Losses("openai"), traits_of(model)
+        self.writer = ToolWriter(traits, Marks(traits), self.losses)
         request = ChatRequest(**{"model": "m", "turns": (), "tools": (F, G), **fields})
         self.config: Any = msgspec.json.decode(msgspec.json.encode(self.writer.config(request, calls)))
 
@@ -69,22 +68,10 @@ def test_strict() -> None:
     assert ("tools.strict",) == free.losses.names()
 
 
-def test_a_mark_and_an_alias() -> None:
-    """A marked tool has a point behind it, and an illegal name an alias everywhere."""
-    tool = Tool(name="a.b", cache=CacheMark())
-    asked = _Asked(tools=(tool, G), tool_choice=ToolChoice("named", ("a.b",)))
-    (alias,) = asked.names.aliases
+def test_a_mark() -> None:
+    """A marked tool has a point behind it."""
+    asked = _Asked(tools=(Tool(name="f", cache=CacheMark()), G))
     assert ["toolSpec", "cachePoint", "toolSpec"] == [next(iter(t)) for t in asked.config["tools"]]
-    assert alias == asked.config["tools"][0]["toolSpec"]["name"] == asked.config["toolChoice"]["tool"]["name"]
-
-
-def test_a_custom_tool_takes_free_text() -> None:
-    """Free text is a field of an object, and the grammar is told in words."""
-    asked = _Asked(tools=(Tool(name="f", custom=True, grammar=msgspec.Raw(b'{"syntax":"lark"}')),))
-    spec = asked.config["tools"][0]["toolSpec"]
-    assert ["input"] == spec["inputSchema"]["json"]["required"]
-    assert "lark" in spec["description"]
-    assert ("tools.custom",) == asked.losses.names()
 
 
 # --- the choice -------------------------------------------------------------------------------------------------------

@@ -71,10 +71,6 @@ def _text_file(text: str) -> Inline:
         ),
         (ToolCall("i", "n", '{"a": 1}'), {"type": "tool_use", "id": "i", "name": "n", "input": {"a": 1}}),
         (
-            ToolCall("i", "n", "free", custom=True),
-            {"type": "tool_use", "id": "i", "name": "n", "input": {"input": "free"}},
-        ),
-        (
             ToolResult("i", (Text("r"),), error=True),
             {"type": "tool_result", "tool_use_id": "i", "content": "r", "is_error": True},
         ),

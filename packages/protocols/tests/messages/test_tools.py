@@ -42,19 +42,6 @@ def _choice(choice: ToolChoice | None, parallel: bool | None = None, model: str 
             {"name": "f", "description": "D", "input_schema": ANY, "cache_control": {"type": "ephemeral"}},
             (),
         ),
-        (
-            Tool(name="f", custom=True, description="D", grammar=msgspec.Raw(b'{"type":"text"}')),
-            {
-                "name": "f",
-                "description": 'D\n\nThe input must follow this grammar: {"type":"text"}',
-                "input_schema": {
-                    "type": "object",
-                    "properties": {"input": {"type": "string"}},
-                    "required": ["input"],
-                },
-            },
-            ("tools.custom",),
-        ),
         (HostedTool(family="anthropic", kind="bash_1", json=msgspec.Raw(b'{"type":"bash_1"}')), {"type": "bash_1"}, ()),
         (
             HostedTool(family="google", kind="googleSearch", json=msgspec.Raw(b"{}")),
@@ -85,8 +72,6 @@ def test_strict() -> None:
 @pytest.mark.parametrize(
     ("tool", "param"),
     [
-        (Tool(name="a.b"), "tools.1.name"),
-        (Tool(name=""), "tools.1.name"),
         (HostedTool(family="google", kind="codeExecution", json=msgspec.Raw(b"{}")), "tools.1"),
         (HostedTool(family="openai", kind="shell", json=msgspec.Raw(b"{}")), "tools.1"),
     ],

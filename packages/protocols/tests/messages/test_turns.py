@@ -267,14 +267,14 @@ def test_always_legal(turns: list[Turn], model: str) -> None:
 
 
 def test_rules_of_another_api() -> None:
-    """An API that takes turns in this order may have other names, ids and families of its own."""
-    rules = TurnRules(signed_by=("x",), opaque_of="y", legal_id=re.compile("[a-z]"), name=str.upper)
+    """An API that takes turns in this order may have other ids and families of its own."""
+    rules = TurnRules(signed_by=("x",), opaque_of="y", legal_id=re.compile("[a-z]"))
     mine, theirs = Opaque("y", "k", Raw(b"{}")), Opaque("anthropic", "k", Raw(b"{}"))
     signed = [Thinking("t", SIGNATURE, Origin(family)) for family in ("x", "anthropic")]
     said = assistant(*signed, Thinking("t", SIGNATURE), mine, theirs, call("a"), call("A"))
     losses = Losses("openai")
     request = ChatRequest(model="m", turns=(user("Hi"), said))
     talk = normalise(request, capabilities(OLD), losses, may_prefill=True, rules=rules)
-    sent = [signed[0], mine, call("a", "F"), call(wire_id("A", legal=rules.legal_id), "F")]
+    sent = [signed[0], mine, call("a"), call(wire_id("A", legal=rules.legal_id))]
     assert sent == talk.turns[1].blocks
     assert ("messages.k",) == losses.names()

@@ -9,6 +9,7 @@ from msgspec import Raw
 from llmgw_domain.stream import (
     Cited,
     MediaMade,
+    MessageOpened,
     OpaqueMade,
     RefusalDelta,
     StreamEvent,
@@ -16,6 +17,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
 )
@@ -74,8 +77,33 @@ def test_messages_are_parted_by_a_blank_line() -> None:
     """Commentary and answer are two messages, and one text elsewhere."""
     output = Output()
     output.text(Event(output_index=0, delta="first"))
-    assert output.text(Event(output_index=2, delta="second")) == [TextDelta("\n\n"), TextDelta("second")]
+    assert output.text(Event(output_index=2, delta="second")) == [
+        TextDelta("\n\n"),
+        MessageOpened(),
+        TextDelta("second"),
+    ]
     assert output.text(Event(output_index=2, delta=".")) == [TextDelta(".")]
+
+
+def test_a_phase_is_told_before_its_text() -> None:
+    """In a stream and in a body alike, once for each message."""
+    first, second = (raw(type="message", phase=p, content=[{"text": p}]) for p in ("commentary", "final_answer"))
+    expected = [
+        MessageOpened("commentary"),
+        TextDelta("commentary"),
+        TextDelta("\n\n"),
+        MessageOpened("final_answer"),
+        TextDelta("final_answer"),
+    ]
+    assert expected == Output().rest([first, second])
+    output = Output()
+    streamed: list[StreamEvent] = []
+    for index, item in enumerate((first, second)):
+        phase = msgspec.json.decode(item)["phase"]
+        streamed += output.added(Event(output_index=index, item=raw(type="message", phase=phase, content=[])))
+        streamed += output.text(Event(output_index=index, delta=phase))
+        streamed += output.done(Event(output_index=index, item=item))
+    assert expected == streamed
 
 
 def test_indexes_of_parts_need_not_agree() -> None:
@@ -101,7 +129,7 @@ def test_citations_count_from_the_start_of_the_whole_text() -> None:
     note = {"type": "url_citation", "url": "u", "title": "t", "start_index": 1, "end_index": 3}
     output = Output()
     output.text(Event(output_index=0, delta="first"))
-    expected = [TextDelta("\n\n"), TextDelta("second"), Cited("u", "t", 8, 10)]
+    expected = [TextDelta("\n\n"), MessageOpened(), TextDelta("second"), Cited("u", "t", 8, 10)]
     assert output.done(Event(output_index=1, item=said("second", note))) == expected
 
 
@@ -295,3 +323,41 @@ def test_a_citation_before_its_text() -> None:
     event = msgspec.json.decode(b'{"output_index":0,"annotation":{"url":"u"}}', type=Event)
     assert output.cited(event) == [Cited("u")]
     assert output.text_done(Event(output_index=0, text="hey")) == [TextDelta("hey")]
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def likely(*tokens: str) -> list[dict[str, Any]]:
+    return [
+        {"token": t, "logprob": -0.5, "bytes": [1], "top_logprobs": [{"token": "x", "logprob": -2.0}]} for t in tokens
+    ]
+
+
+def event(**members: Any) -> Event:
+    return msgspec.json.decode(msgspec.json.encode({"output_index": 0, **members}), type=Event)
+
+
+def scored(*tokens: str) -> TokensScored:
+    return TokensScored(tuple(TokenScore(t, -0.5, (("x", -2.0),)) for t in tokens))
+
+
+def scored_item(*tokens: str) -> Raw:
+    part = {"type": "output_text", "text": "".join(tokens), "logprobs": likely(*tokens)}
+    return raw(type="message", id="msg_1", content=[part])
+
+
+def test_scores_come_once() -> None:
+    """With the deltas; what stands behind repeats them."""
+    output = Output()
+    assert [TextDelta("he"), scored("he")] == output.text(event(delta="he", logprobs=likely("he")))
+    assert [TextDelta("y")] == output.text(event(delta="y", logprobs=[]))
+    assert [scored("y")] == output.text_done(event(text="hey", logprobs=likely("he", "y")))
+    assert [] == output.done(Event(output_index=0, item=scored_item("he", "y")))
+
+
+def test_scores_in_a_full_value_alone() -> None:
+    """A server may tell them at the part's end, or in the item."""
+    done = Output().text_done(event(text="hey", logprobs=likely("he", "y")))
+    assert [TextDelta("hey"), scored("he", "y")] == done
+    assert [TextDelta("hey"), scored("he", "y")] == Output().rest([scored_item("he", "y")])

@@ -29,6 +29,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -44,6 +46,10 @@ SEARCHED = msgspec.Raw(
     b'{"type":"web_search_call","id":"ws_1","status":"completed","action":{"type":"search","query":"q"}}'
 )
 EVENT: TypeAdapter[Any] = TypeAdapter(ResponseStreamEvent)
+
+
+def scored(*tokens: str) -> TokensScored:
+    return TokensScored(tuple(TokenScore(t, -0.5, ((t, -0.5), ("x", -2.0))) for t in tokens))
 
 
 def encoder(**request: Any) -> ResponsesEncoder:
@@ -267,19 +273,6 @@ def test_a_custom_call_has_an_input() -> None:
     assert [call] == output(*events)
     names = [n for n in short(written(*events)) if n.startswith("custom")]
     assert ["custom_tool_call_input.delta", "custom_tool_call_input.delta", "custom_tool_call_input.done"] == names
-
-
-CUSTOM = {"type": "custom", "name": "patch"}
-
-
-@pytest.mark.parametrize(("arguments", "expected"), [('{"input":"a\\nb"}', "a\nb"), ('{"inp', '{"inp'), ("{}", "{}")])
-def test_a_custom_tool_that_was_emulated_is_unwrapped(arguments: str, expected: str) -> None:
-    """Other providers know it as a function; what can't be unwrapped is shown as it is."""
-    events = (ToolOpened(0, "c", "patch"), *(ToolDelta(0, c) for c in arguments), STOP)
-    (call,) = output(*events, tools=[CUSTOM])
-    assert ("custom_tool_call", expected) == (call["type"], call["input"])
-    pieces = [e["delta"] for e in written(*events, tools=[CUSTOM]) if e["type"].endswith("input.delta")]
-    assert [expected] == pieces
 
 
 def test_a_namespaces_tool_is_called_by_both_names() -> None:
@@ -546,6 +539,7 @@ def some_events() -> st.SearchStrategy[list[StreamEvent]]:
             st.builds(ToolOpened, st.just(-1), words, words, st.none() | words, custom=st.booleans()),
             st.builds(ToolDelta, st.integers(0, 3), words),
             st.builds(MediaMade, st.just("image/png"), st.just("aW1n")),
+            st.builds(scored, words, words),
             st.builds(Cited, words, words, st.none() | st.integers(0, 9), st.none() | st.integers(0, 9)),
         ),
         max_size=12,
@@ -581,3 +575,36 @@ def test_a_break_can_come_anywhere(drawn: list[StreamEvent]) -> None:
     made = encoder()
     response = failed(made.emit(list(numbered(drawn))) + made.fail(GONE))
     assert "resp_1234" == response["id"]
+
+
+# --- scores -----------------------------------------------------------------------------------------------------------
+
+
+def likely(*tokens: str) -> list[Any]:
+    def entry(token: str, logprob: float) -> dict[str, Any]:
+        return {"token": token, "logprob": logprob, "bytes": list(token.encode())}
+
+    return [{**entry(t, -0.5), "top_logprobs": [entry(t, -0.5), entry("x", -2.0)]} for t in tokens]
+
+
+def test_scores_stand_with_their_text() -> None:
+    """In an event of their own, at the part's end, and in the item."""
+    events = (TextDelta("he"), scored("he"), TextDelta("y!"), scored("y", "!"), STOP)
+    stream = written(*events)
+    assert [[], likely("he"), [], likely("y", "!")] == [e["logprobs"] for e in stream if e["type"].endswith("t.delta")]
+    (done,) = (e for e in stream if e["type"] == "response.output_text.done")
+    assert ("hey!", likely("he", "y", "!")) == (done["text"], done["logprobs"])
+    assert likely("he", "y", "!") == output(*events)[0]["content"][0]["logprobs"]
+
+
+def test_each_part_has_its_own_scores() -> None:
+    """A body's are one list, and are parted as in the stream."""
+    events = (TextDelta("ab"), scored("a", "b"), ThinkingDelta("hm"), TextDelta("c"), scored("c"), STOP)
+    first, _, last = output(*events)
+    assert [likely("a", "b"), likely("c")] == [item["content"][0]["logprobs"] for item in (first, last)]
+
+
+def test_scores_may_come_before_their_text() -> None:
+    """They wait for it; without any there is no place for them."""
+    assert likely("a") == output(scored("a"), TextDelta("a"), STOP)[0]["content"][0]["logprobs"]
+    assert [] == output(scored("a"), STOP)

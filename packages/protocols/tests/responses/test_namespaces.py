@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import Raw
 
-from llmgw_protocols.responses.namespaces import Offered, flat, offered
+from llmgw_protocols.responses.namespaces import flat, places
 
 
 @pytest.mark.parametrize(
@@ -46,12 +46,10 @@ def test_the_request_tells_the_way_back() -> None:
         "input": [{"role": "user", "content": "Hi"}, {"type": "additional_tools", "tools": [later]}],
     }
     raw = {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}
-    assert Offered(
-        {"git__log": ("git", "log"), "box__patch": ("box", "patch")}, frozenset(("raw", "box__patch"))
-    ) == offered(raw)
+    assert {"git__log": ("git", "log"), "box__patch": ("box", "patch")} == places(raw)
 
 
 @pytest.mark.parametrize("fields", [{}, {"tools": b"null"}, {"tools": b"[1]"}, {"input": b'["additional_tools"]'}])
 def test_what_cant_be_read_offers_nothing(fields: dict[str, bytes]) -> None:
     """An answer is written whatever the request was."""
-    assert Offered() == offered({name: Raw(value) for name, value in fields.items()})
+    assert {} == places({name: Raw(value) for name, value in fields.items()})

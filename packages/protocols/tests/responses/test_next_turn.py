@@ -7,6 +7,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.stream import Answer
 from llmgw_protocols import Dialect, EncodeContext, TargetFacts, WireRequest, dialect_named
+from llmgw_protocols.customs import Unwrapper
 from llmgw_protocols.responses import sealed
 from llmgw_protocols.responses.encode import ResponsesEncoder
 from llmgw_protocols.responses.envelope import envelope, passthrough
@@ -51,7 +52,8 @@ def next_turn(upstream: Dialect, answer: Any) -> WireRequest:
     asked = {"model": "m", "tools": TOOLS}
     first = envelope(WireRequest(body=msgspec.json.encode({**asked, "input": "Hi"})))
     encoder = ResponsesEncoder(EncodeContext(model="m", request_id="r", created=1, request=first))
-    folded = Answer.fold(upstream.decoder().whole(msgspec.json.encode(answer)))
+    events = Unwrapper(frozenset(["patch"])).events(upstream.decoder().whole(msgspec.json.encode(answer)))
+    folded = Answer.fold(events)
     output = msgspec.json.decode(encoder.body(folded))["output"]
     results = [
         {"type": item["type"] + "_output", "call_id": item["call_id"], "output": "ok"}

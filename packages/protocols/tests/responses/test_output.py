@@ -3,9 +3,9 @@
 import pytest
 from msgspec import Raw
 
-from llmgw_domain.stream import Cited
+from llmgw_domain.stream import Cited, TokenScore
 from llmgw_protocols.responses import sealed
-from llmgw_protocols.responses.output import Call, Message, Picture, Reasoning, Whole
+from llmgw_protocols.responses.output import Call, Message, Picture, Reasoning, Texts, Whole
 
 
 def test_an_item_is_written_at_any_moment() -> None:
@@ -79,12 +79,24 @@ def test_a_whole_item_stays_raw() -> None:
 
 def test_calls_have_events_of_their_kind() -> None:
     """Functions have arguments, custom tools an input."""
-    function = Call(0, "fc_1", "c", (None, "f"), custom=False, wrapped=False)
-    custom = Call(1, "ctc_1", "d", ("n", "g"), custom=True, wrapped=True)
-    custom.pieces.append('{"input":"x"}')
+    function = Call(0, "fc_1", "c", (None, "f"), custom=False)
+    custom = Call(1, "ctc_1", "d", ("n", "g"), custom=True)
+    custom.pieces.append("x")
     assert ["response.function_call_arguments.done", "response.custom_tool_call_input.delta"] == [
         function.event("done"),
         custom.event("delta"),
     ]
     assert ("n", "g", "x") == (custom.write()["namespace"], custom.write()["name"], custom.write()["input"])
     assert "<Call 1 in_progress>" == repr(custom)
+
+
+def test_what_is_told_of_the_text_finds_its_part() -> None:
+    """By its place in the whole; scores go from token to token, and wait for the first part."""
+    texts, message = Texts(), Message(0, "msg_1")
+    a, b = TokenScore("ab", -1.0), TokenScore("c", -1.0)
+    assert (None, []) == (texts.about(None), texts.score([a]))
+    first, second = message.begin("output_text", 0), message.begin("output_text", 2)
+    texts.parts += [first, second]
+    assert [first, first, second, second] == [texts.about(at) for at in (0, 1, 2, None)]
+    assert [(first, ["ab"]), (second, ["c"])] == [(p, [s["token"] for s in told]) for p, told in texts.score([b])]
+    assert ["ab"] == [score["token"] for score in first.scores]

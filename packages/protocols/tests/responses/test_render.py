@@ -74,7 +74,7 @@ def test_fields(fields: dict[str, Any], expected: dict[str, Any]) -> None:
         ({"seed": 0}, ("seed",)),
         ({"top_k": 3}, ("top_k",)),
         ({"frequency_penalty": 1.0, "presence_penalty": 1.0}, ("frequency_penalty", "presence_penalty")),
-        ({"logprobs": True}, ("logprobs",)),
+        ({"logprobs": True, "model": "gpt-5"}, ("logprobs",)),
         ({"max_tokens": 5, "family": "google"}, ("maxOutputTokens",)),
         ({"provider": OTHER, "extras": {"verbosity": Raw(b'"low"')}}, ("verbosity",)),
     ],

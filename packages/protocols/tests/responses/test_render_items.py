@@ -259,3 +259,13 @@ def test_an_answer_comes_back_as_it_was() -> None:
     body = msgspec.json.encode({"id": "r", "status": "completed", "output": output_items})
     answer = Answer.fold(ResponsesDecoder().whole(body))
     assert items(model(*answer.choices[0].blocks), user(result())) == [*output_items, output()]
+
+
+def test_a_phase_is_its_messages() -> None:
+    """Texts of one phase are one message; where the phase changes another one begins."""
+    texts = [Text("a", phase="commentary"), Text("b", phase="commentary"), Text("c", phase="final_answer"), Text("d")]
+    assert items(model(*texts)) == [
+        {**told("a", "b"), "phase": "commentary"},
+        {**told("c"), "phase": "final_answer"},
+        told("d"),
+    ]

@@ -152,7 +152,7 @@ class Chat:
                 return Passthrough(decoder, encoder, meter)
             follow = continuation(dialect.name, placed.body)
             goes = Goes(follow, lambda: dialect.decoder(model=facts.model), placed)
-            return Translation(goes, encoder, meter, placed.aliases)
+            return Translation(goes, encoder, meter, placed.aliases, placed.customs)
 
         return Asked(dialect=dialect, requests=(placed,), transform=transform, repairs=repairs)
 

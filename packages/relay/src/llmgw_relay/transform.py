@@ -15,6 +15,7 @@ from llmgw_domain import Usage
 from llmgw_domain.errors import GatewayError, UpstreamTruncated
 from llmgw_domain.stream import Answer, Failed, StreamEvent, ToolOpened, UsageReported
 from llmgw_protocols import Decoder, Encoder, Frame, Rendered
+from llmgw_protocols.customs import Unwrapper
 from llmgw_protocols.enquiry import Told
 from llmgw_protocols.redaction import holds_secret
 from llmgw_protocols.signatures import Keeper
@@ -135,11 +136,23 @@ class Passthrough:
 
 
 class Translation:
-    """Events decoded from one dialect, encoded in another. `aliases` are tools' names on the wire to the client's."""
+    """Events decoded from one dialect, encoded in another.
 
-    def __init__(self, goes: Goes, encoder: Encoder, meter: Meter, aliases: Mapping[str, str] | None = None) -> None:
+    `aliases` are tools' names on the wire to the client's, `customs` the client's names of custom tools that were
+    written as functions.
+    """
+
+    def __init__(
+        self,
+        goes: Goes,
+        encoder: Encoder,
+        meter: Meter,
+        aliases: Mapping[str, str] | None = None,
+        customs: frozenset[str] = frozenset(),
+    ) -> None:
         self._goes, self._encoder, self._meter = goes, encoder, meter
         self._aliases = aliases or {}
+        self._unwrapper = Unwrapper(customs) if customs else None
         self._events: list[StreamEvent] = []
         """Of the bodies that were read already, where the answer is not a stream."""
         self.keeper: Keeper | None = Keeper()
@@ -197,6 +210,8 @@ class Translation:
 
     def _seen(self, events: list[StreamEvent]) -> list[StreamEvent]:
         events = self._named(events)
+        if self._unwrapper is not None:
+            events = self._unwrapper.events(events)
         self._meter.see(events)
         if self.keeper is not None:
             self.keeper.see(events)

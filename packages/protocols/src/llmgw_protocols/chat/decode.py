@@ -56,6 +56,9 @@ _REASONS = {
     "safety": FinishReason.CONTENT_FILTER,
 }
 _BROKEN = frozenset(("error", "insufficient_system_resource", "abort", "aborted", "network_error"))
+_MOST_WAITING = 1024 * 1024
+"""Characters of arguments, in one answer, of calls whose names have not come; and what each piece takes besides."""
+_PIECE = 64
 _NO_ERROR = (b"", b"null", b"{}", b'""', b"false")
 
 
@@ -157,7 +160,7 @@ class ChatDecoder:
             delta = wire.message or wire.delta if self._is_body else wire.delta or wire.message
             if delta is None and wire.text is not None:
                 delta = chunks.Delta(content=wire.text)
-            error = choice.read(wire, delta, events)
+            error = choice.read(wire, delta, events) or (self._nameless() if choice.waiting else None)
             if error is not None:
                 events.extend(self._fail(error))
                 return events
@@ -176,6 +179,11 @@ class ChatDecoder:
         if choice is None:
             choice = self._choices[index] = _Choice(index, self._call_id)
         return choice
+
+    def _nameless(self) -> GatewayError | None:
+        if sum(choice.waiting for choice in self._choices.values()) <= _MOST_WAITING:
+            return None
+        return UpstreamMalformed(detail="arguments of calls without names")
 
     def _call_id(self, choice: int, call: int) -> str:
         # Chance is not at hand here; the answer's own id makes ids that differ from turn to turn.
@@ -211,7 +219,7 @@ class _Call:
 class _Choice:
     """What was seen of one choice."""
 
-    __slots__ = ("_by_key", "_calls", "_ids", "_last", "_thinking", "finished", "index")
+    __slots__ = ("_by_key", "_calls", "_ids", "_last", "_thinking", "finished", "index", "waiting")
 
     def __init__(self, index: int, ids: Callable[[int, int], str]) -> None:
         self.index = index
@@ -221,6 +229,8 @@ class _Choice:
         self._by_key: dict[int | str, _Call] = {}
         self._last: _Call | None = None
         self._thinking = False
+        self.waiting = 0
+        """What is kept of calls that can't be opened yet, in characters."""
 
     def read(
         self, wire: chunks.WireChoice, delta: chunks.Delta | None, events: list[StreamEvent]
@@ -335,6 +345,7 @@ class _Choice:
         fragment = function.fragment
         if call.name is None and not function.name:
             call.waiting.append(fragment)
+            self.waiting += len(fragment) + _PIECE
             return
         if call.name is None:
             self._open_call(call, function.name or "", wire.signature, events)
@@ -347,7 +358,8 @@ class _Choice:
         events.append(ToolOpened(call.index, call.id, name, signature, self.index, call.custom))
         if waiting := "".join(call.waiting):
             events.append(ToolDelta(call.index, waiting, self.index))
-            call.waiting.clear()
+        self.waiting -= len(waiting) + _PIECE * len(call.waiting)
+        call.waiting.clear()
 
     def _call_of(self, wire: chunks.Call) -> _Call:
         """The call that a piece belongs to: by index, else by id, else the last one.

@@ -4,6 +4,8 @@ The grammar: each choice begins with a chunk that holds the role, ends with one 
 then the usage, if asked for, in a chunk without choices; then `[DONE]`. Id, time and model are the same in all
 chunks. The chunk of a text delta is put together from bytes made once, because there is one for nearly every token.
 
+A client that sent the deprecated `functions` reads `function_call`, which holds one call.
+
 Providers of other dialects may say the finish before the last content. So the finish chunks are held back to the end
 of the stream, since clients leave a choice at its finish.
 
@@ -36,7 +38,7 @@ from llmgw_domain.stream import (
     ToolOpened,
     UsageReported,
 )
-from llmgw_protocols.chat import message, usage
+from llmgw_protocols.chat import message, tools, usage
 from llmgw_protocols.chat.errors import error_object
 from llmgw_protocols.dialect import EncodeContext
 
@@ -55,6 +57,7 @@ class ChatEncoder:
         self._created = context.created
         self._model = context.model
         self._maker = ""
+        self._functions = context.request is not None and tools.knows_functions_only(context.request.fields)
         self._choices: dict[int, _Choice] = {}
         self._held: dict[int, str] = {}
         """Finish reasons that are still to be written, by choice."""
@@ -115,7 +118,7 @@ class ChatEncoder:
             "object": "chat.completion",
             "created": self._created,
             "model": self._model,
-            "choices": [message.choice(c, answer.model) for c in answer.choices],
+            "choices": [message.choice(c, answer.model, functions=self._functions) for c in answer.choices],
         }
         if answer.usage is not None:
             body["usage"] = usage.write(answer.usage)
@@ -129,9 +132,7 @@ class ChatEncoder:
                 out.append(self._delta(choice, b'{"reasoning_content":' + _encode(text) + b"}"))
             case ToolDelta(call=call, fragment=fragment, choice=index):
                 choice = self._begun(index, out)
-                member = b'"custom":{"input":' if call in choice.custom else b'"function":{"arguments":'
-                call_piece = b'{"tool_calls":[{"index":%d,%b%b}}]}' % (call, member, _encode(fragment))
-                out.append(self._delta(choice, call_piece))
+                out.append(self._delta(choice, self._arguments(choice, call, fragment)))
             case Cited(choice=index):
                 self._begun(index, out).cited.append(message.annotation(event))
             case TokensScored(tokens=tokens, choice=index):
@@ -140,7 +141,7 @@ class ChatEncoder:
                 out.append(self._chunk([piece], {}))
             case Finished(reason=reason, choice=index):
                 self._begun(index, out).finished = True
-                self._held.setdefault(index, reason.value)
+                self._held.setdefault(index, message.finish(reason, functions=self._functions))
             case _:
                 self._emit_whole(event, out)
 
@@ -158,8 +159,7 @@ class ChatEncoder:
                 choice = self._begun(index, out)
                 if custom:
                     choice.custom.add(call)
-                opened = message.call(event.id, event.name, "", event.signature, custom)
-                delta = {"tool_calls": [{"index": call, **opened}]}
+                delta = self._call(event)
             case RefusalDelta(text=text, choice=index):
                 choice = self._begun(index, out)
                 delta = {"refusal": text}
@@ -169,6 +169,19 @@ class ChatEncoder:
             case _:
                 return
         out.append(self._delta(choice, _encode(delta)))
+
+    def _call(self, opened: ToolOpened) -> dict[str, Any]:
+        """The delta that begins a call. Of a client that knows functions only, the first call is its function's."""
+        if self._functions and opened.call == 0:
+            return {"function_call": {"name": opened.name, "arguments": ""}}
+        call = message.call(opened.id, opened.name, "", opened.signature, opened.custom)
+        return {"tool_calls": [{"index": opened.call - self._functions, **call}]}
+
+    def _arguments(self, choice: _Choice, call: int, fragment: str) -> bytes:
+        if self._functions and call == 0:
+            return b'{"function_call":{"arguments":%b}}' % _encode(fragment)
+        member = b'"custom":{"input":' if call in choice.custom else b'"function":{"arguments":'
+        return b'{"tool_calls":[{"index":%d,%b%b}}]}' % (call - self._functions, member, _encode(fragment))
 
     def _begun(self, index: int, out: list[bytes], thinks: bool = False) -> _Choice:
         choice = self._choices.get(index)

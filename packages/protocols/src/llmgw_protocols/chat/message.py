@@ -7,20 +7,26 @@ reasoning on the next turn.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from llmgw_domain.chat import Image, Inline, RedactedThinking, Thinking, ToolCall
-from llmgw_domain.stream import Choice, Cited, TokenScore
+from llmgw_domain.stream import Choice, Cited, FinishReason, TokenScore
 from llmgw_protocols import data_url
 from llmgw_protocols.chat import formats
 
 
-def choice(answered: Choice, model: str) -> dict[str, Any]:
-    """An entry of `choices` in a whole body."""
-    finish = answered.finish.reason.value if answered.finish else None
-    scores = logprobs(answered.scores) if answered.scores else None
-    return {"index": answered.index, "message": _message(answered, model), "finish_reason": finish, "logprobs": scores}
+def choice(answered: Choice, model: str, *, functions: bool = False) -> dict[str, Any]:
+    """An entry of `choices` in a whole body. `functions`: the client knows functions only."""
+    reason = finish(answered.finish.reason, functions=functions) if answered.finish else None
+    likely = logprobs(answered.scores) if answered.scores else None
+    message = _message(answered, model, functions=functions)
+    return {"index": answered.index, "message": message, "finish_reason": reason, "logprobs": likely}
+
+
+def finish(reason: FinishReason, *, functions: bool) -> str:
+    """The finish reason in the client's words."""
+    return "function_call" if functions and reason is FinishReason.TOOL_CALLS else reason.value
 
 
 def call(id_: str, name: str, text: str, signature: str | None, custom: bool) -> dict[str, Any]:
@@ -40,13 +46,17 @@ def annotation(cited: Cited) -> dict[str, Any]:
     return {"type": "url_citation", "url_citation": {"url": cited.url, "title": cited.title, **span}}
 
 
-def logprobs(scores: Sequence[TokenScore]) -> dict[str, Any]:
+def logprobs(tokens: Iterable[TokenScore]) -> dict[str, Any]:
     """The scores of a choice's tokens."""
-    tokens = [
+    return {"content": scores(tokens), "refusal": None}
+
+
+def scores(tokens: Iterable[TokenScore]) -> list[dict[str, Any]]:
+    """Scores in the form that Chat and Responses share."""
+    return [
         {**_scored(s.token, s.logprob), "top_logprobs": [_scored(token, logprob) for token, logprob in s.top]}
-        for s in scores
+        for s in tokens
     ]
-    return {"content": tokens, "refusal": None}
 
 
 def _scored(token: str, logprob: float) -> dict[str, Any]:
@@ -76,7 +86,7 @@ def _forms(block: dict[str, Any], detail: dict[str, Any], family: str, model: st
     return forms
 
 
-def _message(answered: Choice, model: str) -> dict[str, Any]:
+def _message(answered: Choice, model: str, *, functions: bool) -> dict[str, Any]:
     text, refusal, calls = answered.text, answered.refusal, answered.calls
     message: dict[str, Any] = {
         "role": "assistant",
@@ -84,6 +94,10 @@ def _message(answered: Choice, model: str) -> dict[str, Any]:
         "refusal": refusal or None,
         "annotations": [annotation(c) for c in answered.citations],
     }
+    if calls and functions:
+        # There is room for one; if more were made, they stand where clients of today look.
+        message["function_call"] = {"name": calls[0].name, "arguments": calls[0].arguments}
+        calls = calls[1:]
     if calls:
         message["tool_calls"] = [_call(c) for c in calls]
     if images := [b.source for b in answered.blocks if isinstance(b, Image)]:

@@ -15,7 +15,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat, Text, Turn
 from llmgw_domain.errors import InvalidField
-from llmgw_protocols import only_responses
+from llmgw_protocols import customs, names, only_responses
 from llmgw_protocols.chat import extras, models, reasoning, servers, tools
 from llmgw_protocols.chat.envelope import PATH
 from llmgw_protocols.chat.history import History
@@ -42,6 +42,8 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request's body. Raises `UnsupportedField`, and `InvalidField` where nothing is left to send."""
     lost = Losses(request.dialect or request.family)
     request = only_responses.without(request, lost)
+    request, emulated = customs.for_provider(request, facts.provider, lost)
+    request, aliases = names.aliased(request, names.openais(facts.provider))
     body: dict[str, Any] = {
         "model": facts.model,
         "messages": _messages(request, facts, lost),
@@ -54,7 +56,7 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     account(request, facts, body)
     if facts.provider is not Provider.OPENAI:
         body = servers.suited(body, facts.server, lost)
-    return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
+    return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names(), aliases=aliases, customs=emulated)
 
 
 def _messages(request: ChatRequest, facts: TargetFacts, lost: Losses) -> list[Message]:

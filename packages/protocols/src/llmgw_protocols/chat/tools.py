@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -38,6 +39,15 @@ def read_choice(choice: str | _wire.Choice | None, function_call: str | _wire.Na
         "a custom tool or allowed_tools.",
         param="tool_choice",
     )
+
+
+def knows_functions_only(fields: Mapping[str, Raw]) -> bool:
+    """Whether a request's client is of the days before tools: it looks for `function_call` in its answer."""
+    return _has(fields, "functions") and not _has(fields, "tools")
+
+
+def _has(fields: Mapping[str, Raw], name: str) -> bool:
+    return bytes(fields.get(name, b"null")) != b"null"
 
 
 def render(tools: tuple[Tool | HostedTool, ...], *, strict: bool) -> list[Any]:

@@ -69,8 +69,6 @@ class ContentWriter:
         return self._media.block(block)
 
     def _input(self, call: ToolCall) -> Any:
-        if call.custom:
-            return {"input": call.arguments}
         written, valid = call_input(call.arguments)
         if not valid:
             self._losses.add("messages.tool_calls.function.arguments")

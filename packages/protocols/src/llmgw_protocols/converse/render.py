@@ -15,14 +15,13 @@ import msgspec
 
 from llmgw_domain.chat import CacheMark, ChatRequest, Text
 from llmgw_domain.errors import InvalidField
-from llmgw_protocols import only_responses
+from llmgw_protocols import customs, names, only_responses
 from llmgw_protocols.converse import extras as _extras
 from llmgw_protocols.converse import reasoning as _reasoning
 from llmgw_protocols.converse.content import ContentWriter
 from llmgw_protocols.converse.conversation import fitted
 from llmgw_protocols.converse.marks import Marks
 from llmgw_protocols.converse.models import Traits, traits_of
-from llmgw_protocols.converse.names import Names
 from llmgw_protocols.converse.tools import NO_CALLS, ToolWriter
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.losses import Losses
@@ -58,12 +57,13 @@ class _Rendering:
 
     def __init__(self, request: ChatRequest, facts: TargetFacts) -> None:
         self._losses = Losses(request.dialect or request.family)
-        self._request = request = only_responses.without(request, self._losses)
+        request, self._customs = customs.as_functions(only_responses.without(request, self._losses), self._losses)
+        request, self._aliases = names.aliased(request, names.CONVERSE)
+        self._request = request
         self._model = facts.model
         self._traits: Traits = traits_of(facts.model)
         self._record: Capabilities = self._traits.claude or _OTHER
         self._marks = Marks(self._traits)
-        self._names = Names()
         self._body: dict[str, Any] = {}
         self._additional: dict[str, Any] = {}
         self._schema = closed_schema(request.format, structured=self._traits.structured)
@@ -88,7 +88,8 @@ class _Rendering:
             path=f"/model/{quote(self._model, safe='')}/{verb}",
             body=msgspec.json.encode(self._body),
             lossy=self._losses.names(),
-            aliases=self._names.aliases,
+            aliases=self._aliases,
+            customs=self._customs,
         )
 
     def _rules(self) -> TurnRules:
@@ -97,7 +98,6 @@ class _Rendering:
             signed_by=traits.families,
             opaque_of="bedrock",
             legal_id=_CLAUDE_ID if traits.claude else _LEGAL_ID,
-            name=self._names.legal,
         )
 
     # --- thinking -----------------------------------------------------------------------------------------------------
@@ -119,7 +119,7 @@ class _Rendering:
     # --- the prompt ---------------------------------------------------------------------------------------------------
 
     def _prompt(self, talk: Conversation) -> None:
-        tools = ToolWriter(self._traits, self._names, self._marks, self._losses)
+        tools = ToolWriter(self._traits, self._marks, self._losses)
         config = tools.config(self._request, [call for turn in talk.turns for call in turn.calls])
         if tools.one_call:
             self._additional["tool_choice"] = {"type": "auto", "disable_parallel_tool_use": True}
@@ -156,8 +156,8 @@ class _Rendering:
 
     def _named(self, schema: msgspec.Raw) -> dict[str, str]:
         wanted = self._request.format
-        names = {"name": wanted.name, "description": wanted.description} if wanted is not None else {}
-        return {"schema": bytes(schema).decode()} | {key: value for key, value in names.items() if value}
+        said = {"name": wanted.name, "description": wanted.description} if wanted is not None else {}
+        return {"schema": bytes(schema).decode()} | {key: value for key, value in said.items() if value}
 
     def _demand(self) -> str | None:
         """What the system text has to ask for where no field says it."""

@@ -12,12 +12,11 @@ from typing import Any
 from llmgw_domain.chat import ChatRequest, HostedTool, Tool, ToolCall, ToolChoice
 from llmgw_protocols.converse.marks import Blocks, Marks
 from llmgw_protocols.converse.models import Traits
-from llmgw_protocols.converse.names import Names
 from llmgw_protocols.converse.schema import without_references
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages import schema as _schema
 from llmgw_protocols.messages.reading import is_null
-from llmgw_protocols.messages.tools import described, offered, parameters
+from llmgw_protocols.messages.tools import offered, parameters
 
 NO_CALLS = "Do not call any tool in this answer."
 """What the system text says where no call is wanted and the tools can't be left out."""
@@ -38,16 +37,15 @@ _SYSTEM_TOOLS = {
 class ToolWriter:
     """Writes a request's tools and choice for one model; `one_call` asks for the field that allows one call only."""
 
-    def __init__(self, traits: Traits, names: Names, marks: Marks, losses: Losses) -> None:
+    def __init__(self, traits: Traits, marks: Marks, losses: Losses) -> None:
         self._traits = traits
-        self._names = names
         self._marks = marks
         self._losses = losses
         self.one_call = False
         self.no_calls = False
 
     def config(self, request: ChatRequest, calls: Iterable[ToolCall]) -> dict[str, Any] | None:
-        """The `toolConfig` for a request whose history has these calls, under the names that are sent.
+        """The `toolConfig` for a request whose history has these calls.
 
         Raises `UnsupportedField` for a tool that Bedrock can't run, `InvalidField` for a choice that allows none.
         """
@@ -103,9 +101,9 @@ class ToolWriter:
         return {"systemTool": {"name": found}}
 
     def _spec(self, tool: Tool, param: str) -> dict[str, Any]:
-        spec: dict[str, Any] = {"name": self._names.legal(tool.name)}
-        if description := described(tool, self._losses):
-            spec["description"] = description
+        spec: dict[str, Any] = {"name": tool.name}
+        if tool.description:
+            spec["description"] = tool.description
         schema, strict = parameters(tool, param, structured=self._traits.structured, losses=self._losses)
         if not self._traits.any_schema:
             schema = without_references(schema, param)
@@ -121,7 +119,7 @@ class ToolWriter:
             return None
         forced = choice.mode in ("named", "required") or (choice.mode == "allowed" and choice.required)
         if forced and choice.mode == "named" and "tool" in self._traits.choices:
-            return {"tool": {"name": self._names.legal(choice.names[0])}}
+            return {"tool": {"name": choice.names[0]}}
         if forced and "any" in self._traits.choices:
             return {"any": {}}
         if forced:

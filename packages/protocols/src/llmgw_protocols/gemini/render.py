@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from llmgw_domain.chat import ChatRequest, Tool
-from llmgw_protocols import only_responses
+from llmgw_protocols import customs, names, only_responses
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.gemini.envelope import path_of
 from llmgw_protocols.gemini.models import traits_at
@@ -33,6 +33,8 @@ def render_request(request: ChatRequest, facts: TargetFacts) -> Rendered:
     traits, losses = traits_at(facts), Losses(request.dialect or request.family)
     # Google refuses its search beside functions.
     request = only_responses.without(request, losses, searches=not any(isinstance(t, Tool) for t in request.tools))
+    request, emulated = customs.as_functions(request, losses)
+    request, aliases = names.aliased(request, names.GOOGLE)
     system, contents = contents_of(request, traits, losses)
     config, promised = config_of(request, traits, losses)
     body: dict[str, Any] = {"contents": contents}
@@ -51,6 +53,8 @@ def render_request(request: ChatRequest, facts: TargetFacts) -> Rendered:
         query="alt=sse" if request.stream else "",
         body=msgspec.json.encode(body),
         lossy=losses.names(),
+        aliases=aliases,
+        customs=emulated,
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import msgspec
@@ -14,9 +13,6 @@ from llmgw_protocols.gemini.models import Traits, thinking_for
 from llmgw_protocols.losses import Losses
 
 Object = dict[str, Any]
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_.:-]{0,127}")
-_CUSTOM = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 
 _SILENT = frozenset(
     # What is between the client and its provider, and does not change an answer.
@@ -161,12 +157,6 @@ def _hosted(tool: HostedTool, losses: Losses) -> Any:
 
 def _declaration(tool: Tool, number: int, losses: Losses) -> Object:
     where = f"tools[{number}]"
-    if not _NAME.fullmatch(tool.name):
-        why = "Google's names begin with a letter or '_' and hold letters, digits and '_.:-', at most 128."
-        raise losses.unsupported(f"{where}.name", why)
-    if tool.custom:
-        losses.add("tools")
-        return {"name": tool.name, "description": _described(tool), "parametersJsonSchema": _CUSTOM}
     declared: Object = {"name": tool.name}
     if tool.description:
         declared["description"] = tool.description
@@ -175,14 +165,6 @@ def _declaration(tool: Tool, number: int, losses: Losses) -> Object:
         if not schema.is_empty(parameters):
             declared["parametersJsonSchema"] = parameters
     return declared
-
-
-def _described(tool: Tool) -> str:
-    """A custom tool's description; its grammar, which can't be enforced, is told in words."""
-    texts = [tool.description or ""]
-    if tool.grammar is not None:
-        texts.append(f"The input must follow this format: {bytes(tool.grammar).decode()}")
-    return "\n".join(text for text in texts if text) or "Takes free text as input."
 
 
 # --- what other dialects have -----------------------------------------------------------------------------------------

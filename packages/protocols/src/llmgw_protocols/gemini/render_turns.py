@@ -173,8 +173,7 @@ class _Contents:
     def _call(self, call: ToolCall, *, first: bool) -> Part:
         sent_id = self._unique(call.id)
         self._waiting.append((call, sent_id))
-        args = {"input": call.arguments} if call.custom else object_of(call.arguments)
-        part: Part = {"functionCall": {"id": sent_id, "name": call.name, "args": args}}
+        part: Part = {"functionCall": {"id": sent_id, "name": call.name, "args": object_of(call.arguments)}}
         signature = call.signature or (UNSIGNED if first and self._traits.current else None)
         return part if signature is None else {**part, "thoughtSignature": signature}
 

@@ -106,8 +106,7 @@ class ContentWriter:
                 raise self._losses.unsupported("messages", "The model's provider takes no video input.")
 
     def _call(self, block: ToolCall) -> dict[str, Any]:
-        arguments = {"input": block.arguments} if block.custom else self._input(block.arguments)
-        written = {"type": "tool_use", "id": block.id, "name": block.name, "input": arguments}
+        written = {"type": "tool_use", "id": block.id, "name": block.name, "input": self._input(block.arguments)}
         self._marks.put(written, block.cache)
         return written
 

@@ -14,7 +14,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import InvalidField
-from llmgw_protocols import only_responses
+from llmgw_protocols import customs, names, only_responses
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.losses import Losses
 from llmgw_protocols.messages import extras as _extras
@@ -45,7 +45,9 @@ class _Rendering:
     def __init__(self, request: ChatRequest, facts: TargetFacts) -> None:
         self._losses = Losses(request.dialect or request.family)
         searches = facts.provider is Provider.ANTHROPIC
-        self._request = only_responses.without(request, self._losses, searches=searches)
+        request = only_responses.without(request, self._losses, searches=searches)
+        request, self._customs = customs.as_functions(request, self._losses)
+        self._request, self._aliases = names.aliased(request, names.ANTHROPIC)
         self._facts = facts
         self._model: Capabilities = capabilities_at(facts)
         self._marks = Marks()
@@ -73,6 +75,8 @@ class _Rendering:
             body=msgspec.json.encode(body),
             headers=self._headers(content.uses_files),
             lossy=self._losses.names(),
+            aliases=self._aliases,
+            customs=self._customs,
         )
 
     def _refuse(self) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,9 +14,7 @@ from llmgw_protocols.messages import schema as _schema
 from llmgw_protocols.messages.content import Marks
 from llmgw_protocols.messages.models import Capabilities
 
-_NAME = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
-_FREE_TEXT = msgspec.Raw(b'{"type":"object","properties":{"input":{"type":"string"}},"required":["input"]}')
 _SEARCHES = frozenset(("googlesearch", "google_search"))
 
 
@@ -65,24 +62,11 @@ def offered(request: ChatRequest, losses: Losses) -> list[tuple[int, Tool | Host
     return allowed
 
 
-def described(tool: Tool, losses: Losses) -> str:
-    """A tool's description; that of a custom one also tells its grammar, which can't be enforced."""
-    description = tool.description or ""
-    if tool.custom:
-        losses.add("tools.custom")
-        if tool.grammar is not None:
-            rule = f"The input must follow this grammar: {bytes(tool.grammar).decode()}"
-            description = f"{description}\n\n{rule}" if description else rule
-    return description
-
-
 def parameters(tool: Tool, param: str, *, structured: bool, losses: Losses) -> tuple[msgspec.Raw, bool]:
     """The schema of a tool's input, and whether it is strict; `structured` models alone can be held to a schema.
 
     Raises `InvalidField` on `param` for a strict schema that can't be read.
     """
-    if tool.custom:
-        return _FREE_TEXT, False
     schema = _schema.object_schema(tool.schema)
     if not tool.strict:
         return schema, False
@@ -111,12 +95,9 @@ class ToolWriter:
     def _tool(self, tool: Tool | HostedTool, at: int) -> Any:
         if isinstance(tool, HostedTool):
             return self._hosted(tool, at)
-        if not _NAME.fullmatch(tool.name):
-            why = f"The name {tool.name[:80]!r} may hold only letters, digits, '_' and '-', at most 128."
-            raise self._losses.unsupported(f"tools.{at}.name", why)
         written: dict[str, Any] = {"name": tool.name}
-        if description := described(tool, self._losses):
-            written["description"] = description
+        if tool.description:
+            written["description"] = tool.description
         structured = self._model.structured
         written["input_schema"], strict = parameters(tool, f"tools.{at}", structured=structured, losses=self._losses)
         if strict:

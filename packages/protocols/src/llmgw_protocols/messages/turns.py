@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import msgspec
 
@@ -33,13 +33,7 @@ from llmgw_protocols.placeholders import NO_RESULT, orphan, system_note
 FAMILY = "anthropic"
 _FILLER = Text(".")
 _LEGAL_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
-_ILLEGAL_NAME = re.compile(r"[^A-Za-z0-9_-]")
 _SIGNATURE = re.compile(r"E[A-Za-z0-9+/_-]{16,}={0,2}")
-
-
-def legal_name(name: str) -> str:
-    """A tool's name as Anthropic takes it, for calls in a history, whose tool may be gone."""
-    return _ILLEGAL_NAME.sub("_", name)[:128] or "_"
 
 
 class TurnRules(msgspec.Struct, frozen=True):
@@ -51,7 +45,6 @@ class TurnRules(msgspec.Struct, frozen=True):
     signed_by: tuple[str, ...] = (FAMILY,)
     opaque_of: str = FAMILY
     legal_id: re.Pattern[str] = _LEGAL_ID
-    name: Callable[[str], str] = legal_name
 
 
 _ANTHROPIC = TurnRules()
@@ -219,7 +212,7 @@ class _Speech:
 
     def _own(self, block: Block, place: _Place) -> list[Block]:
         if isinstance(block, ToolCall):
-            return [msgspec.structs.replace(block, id=self._ids[place], name=self._rules.name(block.name))]
+            return [msgspec.structs.replace(block, id=self._ids[place])]
         if isinstance(block, ToolResult):
             said = "".join(part.text for part in block.content if isinstance(part, Text))
             # Pictures and files of the result have their own form outside of it too.

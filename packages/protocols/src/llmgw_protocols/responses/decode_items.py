@@ -19,6 +19,7 @@ from msgspec import Raw
 from llmgw_domain.stream import (
     Cited,
     MediaMade,
+    MessageOpened,
     OpaqueMade,
     RefusalDelta,
     StreamEvent,
@@ -26,9 +27,11 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokensScored,
     ToolDelta,
     ToolOpened,
 )
+from llmgw_protocols.chat.chunks import Scored
 from llmgw_protocols.responses import decode_wire as wire
 from llmgw_protocols.responses import reasoning
 from llmgw_protocols.responses.reasoning import FAMILY, GLUE
@@ -41,20 +44,21 @@ Events = list[StreamEvent]
 
 
 class _Text:
-    """A part of a message: where in the answer's text it starts, how much of it came, how many citations."""
+    """A part of a message: where in the answer's text it starts, how much of it came, how many citations and scores."""
 
-    __slots__ = ("cited", "sent", "start")
+    __slots__ = ("cited", "scored", "sent", "start")
 
     def __init__(self, start: int) -> None:
         self.start = start
         self.sent = 0
         self.cited = 0
+        self.scored = 0
 
 
 class _Open:
     """An item that is not done."""
 
-    __slots__ = ("call", "keys", "paragraph", "refused", "sent", "texts", "thoughts")
+    __slots__ = ("call", "keys", "paragraph", "phase", "refused", "sent", "texts", "thoughts")
 
     def __init__(self, *keys: int | str | None) -> None:
         self.keys = keys
@@ -62,6 +66,7 @@ class _Open:
         self.call: int | None = None
         self.sent = False
         """Whether anything of a call's arguments came."""
+        self.phase: str | None = None
         self.texts: dict[int, _Text] = {}
         self.refused: set[int] = set()
         self.thoughts: set[tuple[str, int]] = set()
@@ -92,6 +97,7 @@ class Output:
     def added(self, event: wire.Event) -> Events:
         head = wire.read_head(event.item)
         opened = self._begin(event.output_index, head.id)
+        opened.phase = head.phase
         return self._name(opened, wire.read_item(event.item)) if head.type in _CALLS else []
 
     def done(self, event: wire.Event) -> Events:
@@ -156,12 +162,19 @@ class Output:
     # --- messages -----------------------------------------------------------------------------------------------------
 
     def text(self, event: wire.Event) -> Events:
-        return self._say(self._of(event), event.content_index or 0, event.delta)
+        opened, at = self._of(event), event.content_index or 0
+        events = self._say(opened, at, event.delta)
+        if event.logprobs:
+            text = self._text(opened, at)
+            text.scored += len(event.logprobs)
+            events.append(_scored(event.logprobs))
+        return events
 
     def text_done(self, event: wire.Event) -> Events:
         opened, at = self._of(event), event.content_index or 0
-        told = opened.texts.get(at)
-        return [] if told and told.sent else self._say(opened, at, event.text)
+        text = self._text(opened, at)
+        events = [] if text.sent else self._say(opened, at, event.text)
+        return events + self._score(text, event.logprobs)
 
     def refusal(self, event: wire.Event) -> Events:
         return self._refuse(self._of(event), event.content_index or 0, event.delta)
@@ -184,9 +197,8 @@ class Output:
         events: Events = []
         if not said:
             return events
-        if self._length and not opened.spoken:
-            events.append(TextDelta(GLUE))
-            self._length += len(GLUE)
+        if not opened.spoken:
+            events += self._open_message(opened.phase)
         text = self._text(opened, at)
         if not text.sent:
             text.start = self._length
@@ -194,6 +206,18 @@ class Output:
         self._length += len(said)
         events.append(TextDelta(said))
         return events
+
+    def _open_message(self, phase: str | None) -> Events:
+        if not self._length:
+            return [MessageOpened(phase)] if phase else []
+        self._length += len(GLUE)
+        return [TextDelta(GLUE), MessageOpened(phase)]
+
+    def _score(self, text: _Text, scores: Sequence[Scored] | None) -> Events:
+        """What a part's whole list of scores says beyond those that came with its deltas."""
+        new = (scores or ())[text.scored :]
+        text.scored += len(new)
+        return [_scored(new)] if new else []
 
     def _refuse(self, opened: _Open, at: int, said: str | None) -> Events:
         if not said:
@@ -218,6 +242,7 @@ class Output:
 
     def _close_message(self, opened: _Open, item: wire.Item) -> Events:
         events: Events = []
+        opened.phase = opened.phase or item.phase
         spoken, refused = opened.spoken, bool(opened.refused)
         # Indexes of parts are not to be trusted to agree between events and items, their order is.
         streamed = list(opened.texts.values())
@@ -226,6 +251,7 @@ class Output:
             if not spoken:
                 events += self._say(opened, at, part.text)
             text = streamed[at] if at < len(streamed) else self._text(opened, at)
+            events += self._score(text, part.logprobs)
             for annotation in (part.annotations or ())[text.cited :]:
                 events += self._cite(text, annotation)
         for at, part in enumerate(item.parts):
@@ -304,3 +330,7 @@ class Output:
             return []
         opened.sent = True
         return [ToolDelta(opened.call, arguments)]
+
+
+def _scored(scores: Sequence[Scored]) -> TokensScored:
+    return TokensScored(tuple(score.score for score in scores))

@@ -12,7 +12,7 @@ from typing import Generic, TypeVar
 import msgspec
 from msgspec import Raw
 
-from llmgw_protocols.chat.chunks import NotUnderstood, fit, loosely
+from llmgw_protocols.chat.chunks import NotUnderstood, Scored, fit, loosely
 from llmgw_protocols.responses.usage import WireUsage
 
 __all__ = [
@@ -48,6 +48,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
     text: str | None = None
     refusal: str | None = None
     annotations: list[Annotation] | None = None
+    logprobs: list[Scored] | None = None
 
 
 class Head(msgspec.Struct, frozen=True, gc=False):
@@ -55,6 +56,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
 
     type: str | None = None
     id: str | None = None
+    phase: str | None = None
 
 
 class Item(msgspec.Struct, frozen=True, gc=False):
@@ -64,6 +66,7 @@ class Item(msgspec.Struct, frozen=True, gc=False):
     id: str | None = None
     call_id: str | None = None
     name: str | None = None
+    phase: str | None = None
     arguments: str | dict[str, Raw] | None = None
     input: str | None = None
     content: list[Part] | str | None = None
@@ -123,6 +126,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     arguments: str | None = None
     input: str | None = None
     annotation: Annotation | None = None
+    logprobs: list[Scored] | None = None
     item: Raw = _ABSENT
     response: Response | None = None
     error: Raw = _ABSENT

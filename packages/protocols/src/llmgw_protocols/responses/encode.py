@@ -35,6 +35,8 @@ from llmgw_domain.stream import (
     ThinkingDelta,
     ThinkingRedacted,
     ThinkingSigned,
+    TokenScore,
+    TokensScored,
     ToolDelta,
     ToolOpened,
     UsageReported,
@@ -42,7 +44,7 @@ from llmgw_domain.stream import (
 from llmgw_protocols import sse
 from llmgw_protocols.dialect import EncodeContext
 from llmgw_protocols.responses.errors import failure
-from llmgw_protocols.responses.namespaces import offered
+from llmgw_protocols.responses.namespaces import places
 from llmgw_protocols.responses.output import (
     FAMILY,
     Call,
@@ -53,6 +55,7 @@ from llmgw_protocols.responses.output import (
     Picture,
     Reasoning,
     Status,
+    Texts,
     Whole,
 )
 from llmgw_protocols.responses.replay import events_of
@@ -82,16 +85,13 @@ class ResponsesEncoder:
     def __init__(self, context: EncodeContext) -> None:
         self._mint = mint(context.request_id)
         self._object = ResponseObject(context)
-        self._offered = offered(context.request.fields if context.request else {})
+        self._places = places(context.request.fields if context.request else {})
         self._sequence = 0
         self._started = False
         self._items: list[Item] = []
         self._open: Message | Reasoning | None = None
         self._calls: dict[int, Call] = {}
-        self._parts: list[Part] = []
-        """Text parts, which citations refer to."""
-        self._said = 0
-        """Characters of text so far."""
+        self._texts = Texts()
         self._size = 0
         self._most = _LARGEST
         self._usage: Usage | None = None
@@ -151,6 +151,7 @@ class ResponsesEncoder:
         for block in choice.blocks:
             for event in events_of(block, len(self._calls)):
                 self._take(event, None)
+        self._score(choice.scores, None)
         for cited in choice.citations:
             self._take(cited, None)
         self._finish, self._usage = choice.finish, answer.usage
@@ -211,6 +212,8 @@ class ResponsesEncoder:
                 self._picture(data, out)
             case Cited():
                 self._cite(event, out)
+            case TokensScored(tokens=tokens):
+                self._score(tokens, out)
             case OpaqueMade(family=family, json=json) if family == FAMILY:
                 self._whole(json, out)
 
@@ -221,7 +224,7 @@ class ResponsesEncoder:
             return
         part = self._part(kind, out)
         if kind == "output_text":
-            self._said += len(text)
+            self._texts.length += len(text)
         if self._fits(text):
             part.pieces.append(text)
         if out is None:
@@ -244,10 +247,11 @@ class ResponsesEncoder:
         if message.parts and message.parts[-1].kind == kind:
             return message.parts[-1]
         self._close_part(message, out)
-        part = message.begin(kind, self._said)
+        part = message.begin(kind, self._texts.length)
         if kind == "output_text":
-            self._parts.append(part)
+            self._texts.parts.append(part)
         self._write(out, "response.content_part.added", **part.place, part=part.write(empty=True))
+        self._score((), out)
         return part
 
     def _close_part(self, message: Message, out: _Out) -> None:
@@ -257,19 +261,20 @@ class ResponsesEncoder:
         if part.kind == "refusal":
             self._write(out, "response.refusal.done", **part.place, refusal=part.text)
         else:
-            self._write(out, "response.output_text.done", **part.place, text=part.text, logprobs=[])
+            self._write(out, "response.output_text.done", **part.place, text=part.text, logprobs=part.scores)
         self._write(out, "response.content_part.done", **part.place, part=part.write())
+
+    def _score(self, tokens: Sequence[TokenScore], out: _Out) -> None:
+        for token in tokens:
+            self._fits(token.token + "".join(other for other, _ in token.top))
+        for part, scores in self._texts.score(tokens):
+            self._write(out, "response.output_text.delta", **part.place, delta="", logprobs=scores)
 
     def _cite(self, cited: Cited, out: _Out) -> None:
         """Bounds are those of the whole text; a citation that comes late is told with the part it is about."""
-        about = [p for p in self._parts if cited.start is None or p.start <= cited.start]
-        if not about:
-            return
-        part = about[-1]
-        number = len(part.annotations)
-        annotation = part.cite(cited)
-        kind = "response.output_text.annotation.added"
-        self._write(out, kind, **part.place, annotation_index=number, annotation=annotation)
+        if part := self._texts.about(cited.start):
+            kind, number = "response.output_text.annotation.added", len(part.annotations)
+            self._write(out, kind, **part.place, annotation_index=number, annotation=part.cite(cited))
 
     # --- reasoning ----------------------------------------------------------------------------------------------------
 
@@ -304,11 +309,9 @@ class ResponsesEncoder:
         if head.signature:
             # A call has no member for it, while reasoning comes back with the next request.
             self._sign("call", head.signature, "google", out, of=call_id)
-        wrapped = head.name in self._offered.custom and not head.custom
-        custom = head.custom or wrapped
-        place = self._offered.places.get(head.name, (None, head.name))
-        index_id = self._next("ctc" if custom else "fc")
-        self._calls[head.call] = call = Call(*index_id, call_id, place, custom=custom, wrapped=wrapped)
+        place = self._places.get(head.name, (None, head.name))
+        index_id = self._next("ctc" if head.custom else "fc")
+        self._calls[head.call] = call = Call(*index_id, call_id, place, custom=head.custom)
         self._begin(call, out)
 
     def _call_id(self, head: ToolOpened) -> str:
@@ -323,8 +326,7 @@ class ResponsesEncoder:
         elif fragment:
             if self._fits(fragment):
                 call.pieces.append(fragment)
-            if not call.wrapped:
-                self._write(out, call.event("delta"), **call.place, delta=fragment)
+            self._write(out, call.event("delta"), **call.place, delta=fragment)
 
     def _picture(self, data: str, out: _Out) -> None:
         self._close(out)
@@ -363,8 +365,6 @@ class ResponsesEncoder:
                 self._write(out, "response.reasoning_summary_text.done", **item.place, text=item.text)
                 self._write(out, "response.reasoning_summary_part.done", **item.place, part=part)
             case Call() if out is not None:
-                if item.wrapped and item.text:
-                    self._write(out, item.event("delta"), **item.place, delta=item.text)
                 member = "input" if item.custom else "arguments"
                 self._write(out, item.event("done"), **item.place, **{member: item.text})
         item.status = status

@@ -24,13 +24,6 @@ class _Tool(msgspec.Struct):
     tools: list[_Tool] | None = None
 
 
-class Offered(msgspec.Struct, frozen=True):
-    """The client's own tools in a request: `places` are namespace and name by flat name, `custom` take free text."""
-
-    places: dict[str, tuple[str, str]] = {}
-    custom: frozenset[str] = frozenset()
-
-
 _tools = msgspec.json.Decoder(list[_Tool] | None)
 _items = msgspec.json.Decoder(list[Raw])
 _item = msgspec.json.Decoder(_Tool)
@@ -47,25 +40,18 @@ def flat(namespace: str | None, name: str) -> str:
     return joined[: _LONGEST - 9] + "_" + mark
 
 
-def offered(fields: Mapping[str, Raw]) -> Offered:
-    """What a request offers anywhere. What can't be read offers nothing: this never raises."""
-    places: dict[str, tuple[str, str]] = {}
-    custom: set[str] = set()
-    for namespace, tool in _own(fields):
-        name = flat(namespace, tool.name or "")
-        if namespace:
-            places[name] = (namespace, tool.name or "")
-        if tool.type == "custom":
-            custom.add(name)
-    return Offered(places, frozenset(custom))
+def places(fields: Mapping[str, Raw]) -> dict[str, tuple[str, str]]:
+    """Namespace and name of each tool that a request offers in one anywhere, by its flat name.
+
+    What can't be read offers nothing: this never raises.
+    """
+    return {flat(group, name): (group, name) for group, name in _grouped(fields)}
 
 
-def _own(fields: Mapping[str, Raw]) -> Iterator[tuple[str, _Tool]]:
+def _grouped(fields: Mapping[str, Raw]) -> Iterator[tuple[str, str]]:
     for tool in _all(fields):
         if tool.type == "namespace" and tool.name:
-            yield from ((tool.name, member) for member in tool.tools or ())
-        else:
-            yield "", tool
+            yield from ((tool.name, member.name or "") for member in tool.tools or ())
 
 
 def _all(fields: Mapping[str, Raw]) -> Iterator[_Tool]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from itertools import groupby
 from typing import Any, Literal
 
-import msgspec
 from msgspec import Raw
 
-from llmgw_domain.stream import Cited
+from llmgw_domain.stream import Cited, TokenScore
+from llmgw_protocols.chat import message
 from llmgw_protocols.responses import reasoning, sealed
 
 FAMILY = "openai"
@@ -45,7 +47,7 @@ class Item:
 class Part:
     """A content part of a message: text with its citations, or a refusal."""
 
-    __slots__ = ("annotations", "index", "item", "kind", "pieces", "start")
+    __slots__ = ("annotations", "index", "item", "kind", "pieces", "scores", "start")
 
     def __init__(self, item: Item, kind: PartKind, index: int, start: int) -> None:
         self.item = item
@@ -55,6 +57,7 @@ class Part:
         """Where the part begins in the text of the whole answer, in characters."""
         self.pieces: list[str] = []
         self.annotations: list[dict[str, Any]] = []
+        self.scores: list[dict[str, Any]] = []
 
     @property
     def place(self) -> dict[str, Any]:
@@ -78,12 +81,47 @@ class Part:
         self.annotations.append(annotation)
         return annotation
 
+    def score(self, tokens: Iterable[TokenScore]) -> list[dict[str, Any]]:
+        """Adds scores of the part's next tokens."""
+        scores = message.scores(tokens)
+        self.scores += scores
+        return scores
+
     def write(self, *, empty: bool = False) -> dict[str, Any]:
         text = "" if empty else self.text
         if self.kind == "refusal":
             return {"type": "refusal", "refusal": text}
-        annotations = [] if empty else self.annotations
-        return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": []}
+        annotations, scores = ([], []) if empty else (self.annotations, self.scores)
+        return {"type": "output_text", "text": text, "annotations": annotations, "logprobs": scores}
+
+
+class Texts:
+    """The text parts of an answer. What is told of its text counts from the beginning of the whole, across parts."""
+
+    def __init__(self) -> None:
+        self.parts: list[Part] = []
+        self.length = 0
+        """Characters of text so far."""
+        self._scored = 0
+        """Characters of text that have scores."""
+        self._early: list[TokenScore] = []
+        """Scores that came before any text."""
+
+    def about(self, start: int | None) -> Part | None:
+        """The part that a place in the text is in, the last one where it is not known; None before any text."""
+        return next((part for part in reversed(self.parts) if start is None or part.start <= start), None)
+
+    def score(self, tokens: Iterable[TokenScore]) -> list[tuple[Part, list[dict[str, Any]]]]:
+        """Adds scores of the text's next tokens, each to the part that its token is in, and gives what was added."""
+        waiting, self._early = [*self._early, *tokens], []
+        if not self.parts:
+            self._early = waiting
+            return []
+        return [(part, part.score(run)) for part, run in groupby(waiting, self._part_of)]
+
+    def _part_of(self, score: TokenScore) -> Part:
+        at, self._scored = self._scored, self._scored + len(score.token)
+        return self.about(at) or self.parts[0]
 
 
 class Message(Item):
@@ -137,18 +175,15 @@ class Reasoning(Item):
 
 
 class Call(Item):
-    """A call of a client's tool. `wrapped`: a custom tool that its provider knows as a function `{"input": TEXT}`."""
+    """A call of a client's tool."""
 
-    __slots__ = ("call_id", "custom", "name", "namespace", "pieces", "wrapped")
+    __slots__ = ("call_id", "custom", "name", "namespace", "pieces")
 
-    def __init__(
-        self, index: int, id: str, call_id: str, place: tuple[str | None, str], *, custom: bool, wrapped: bool
-    ) -> None:
+    def __init__(self, index: int, id: str, call_id: str, place: tuple[str | None, str], *, custom: bool) -> None:
         super().__init__(index, id)
         self.call_id = call_id
         self.namespace, self.name = place
         self.custom = custom
-        self.wrapped = wrapped
         self.pieces: list[str] = []
 
     def event(self, what: Literal["delta", "done"]) -> str:
@@ -158,8 +193,7 @@ class Call(Item):
     @property
     def text(self) -> str:
         """The arguments, or a custom tool's input."""
-        text = "".join(self.pieces)
-        return _unwrapped(text) if self.wrapped else text
+        return "".join(self.pieces)
 
     def write(self) -> dict[str, Any]:
         kind, member = ("custom_tool_call", "input") if self.custom else ("function_call", "arguments")
@@ -195,18 +229,3 @@ class Whole(Item):
 
     def write(self) -> Raw:
         return self.json
-
-
-class _Wrapped(msgspec.Struct):
-    input: str
-
-
-_wrapped = msgspec.json.Decoder(_Wrapped)
-
-
-def _unwrapped(text: str) -> str:
-    try:
-        return _wrapped.decode(text).input
-    except (msgspec.DecodeError, RecursionError):
-        # Cut short, or in a form of the model's own: the client sees what there is.
-        return text

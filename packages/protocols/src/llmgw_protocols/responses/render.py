@@ -14,6 +14,7 @@ import msgspec
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, Effort, OutputFormat, Reasoning, Text, Turn
 from llmgw_domain.errors import InvalidField
+from llmgw_protocols import customs, names
 from llmgw_protocols.chat import models
 from llmgw_protocols.chat import render as chat_render
 from llmgw_protocols.dialect import Rendered, TargetFacts
@@ -35,6 +36,8 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request's body. Raises `UnsupportedField`, and `InvalidField` where nothing is left to send."""
     lost = Losses(request.family)
     _refuse(request, lost)
+    request, emulated = customs.for_provider(request, facts.provider, lost)
+    request, aliases = names.aliased(request, names.openais(facts.provider))
     body: dict[str, Any] = {"model": facts.model, **_conversation(request, facts, lost)}
     body |= render_extras.carry_over(request, facts.provider, lost)
     render_tools.write(request, facts.provider, body, lost)
@@ -44,7 +47,7 @@ def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
     chat_render.account(request, facts, body)
     # The default there is to store.
     body["store"] = bytes(request.extras.get("store", b"")).strip() == b"true" and request.family == "openai"
-    return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names())
+    return Rendered(path=PATH, body=msgspec.json.encode(body), lossy=lost.names(), aliases=aliases, customs=emulated)
 
 
 def _refuse(request: ChatRequest, lost: Losses) -> None:
@@ -166,12 +169,12 @@ def _sampling(request: ChatRequest, reasons: bool, body: dict[str, Any], lost: L
             lost.add(name)
     if not request.logprobs:
         return
-    # They are asked for, but there is no canonical place in which they could come back.
-    lost.add("logprobs")
-    if not reasons:
-        _include(body, _LOGPROBS)
-        if request.top_logprobs is not None:
-            body["top_logprobs"] = request.top_logprobs
+    if reasons:
+        lost.add("logprobs")
+        return
+    _include(body, _LOGPROBS)
+    if request.top_logprobs is not None:
+        body["top_logprobs"] = request.top_logprobs
 
 
 def _include(body: dict[str, Any], what: str) -> None:

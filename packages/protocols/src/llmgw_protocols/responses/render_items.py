@@ -165,11 +165,16 @@ class _Items:
     def __init__(self) -> None:
         self._items: list[Item] = []
         self._parts: list[Part] = []
+        self._phase: str | None = None
         self._thoughts: list[dict[str, Any]] = []
 
     def say(self, block: Text | Refusal) -> None:
-        if block.text:
-            self._parts.append(answered(block))
+        if not block.text:
+            return
+        if isinstance(block, Text) and block.phase != self._phase:
+            self._close_message()
+            self._phase = block.phase
+        self._parts.append(answered(block))
 
     def think(self, item: dict[str, Any] | None) -> None:
         if item is not None:
@@ -186,7 +191,7 @@ class _Items:
 
     def _close_message(self) -> None:
         if self._parts:
-            self._append(message("assistant", self._parts))
+            self._append(message("assistant", self._parts, self._phase))
             self._parts = []
 
     def _append(self, item: Item) -> None:
@@ -198,9 +203,9 @@ class _Items:
         self._thoughts = []
 
 
-def message(role: str, parts: list[Part]) -> Item:
+def message(role: str, parts: list[Part], phase: str | None = None) -> Item:
     """A message item."""
-    return {"type": "message", "role": role, "content": parts}
+    return {"type": "message", "role": role, "content": parts, **({"phase": phase} if phase else {})}
 
 
 def _told(block: Block) -> list[Block]:
