@@ -590,7 +590,10 @@ async def test_a_broken_form(each, path):
 @pytest.fixture
 def strict_uploads(monkeypatch):
     """A gateway that takes uploads of 3 MiB and waits for them for 0.3 s."""
-    strict = functools.partial(HttpConfig, max_upload_bytes=3 << 20, body_timeout=0.3)
+
+    def strict(**given):
+        return HttpConfig(**{**given, "max_upload_bytes": 3 << 20, "body_timeout": 0.3})
+
     monkeypatch.setattr("llmgw_gateway.build.HttpConfig", strict)
 
 

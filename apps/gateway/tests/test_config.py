@@ -124,6 +124,7 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ("[fetch]\nmax_urls = 0", "gateway.toml:2: fetch.max_urls: must be a positive integer, not 0"),
         ('[fetch]\nallowed_hosts = ["10.0.0.1"]', "gateway.toml:2: fetch.allowed_hosts[0]: must be a host name"),
         ("server = 1", "gateway.toml:1: server: must be a table, not an integer"),
+        ("[model_lists]\nhours = 0", "gateway.toml:2: model_lists.hours: must be more than 0 hours"),
         ('#\n[database]\nurl = "env:X"', "gateway.toml:2: database: is not available in this version"),
         ("#\n[cluster]", "gateway.toml:2: cluster: is not available in this version"),
         ('[[accounts]]\nid = "a"\nprovider = "openai"', "gateway.toml:1: accounts[0].pool: missing"),

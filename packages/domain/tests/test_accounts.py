@@ -1,3 +1,5 @@
+import pytest
+
 from llmgw_domain import Account, Provider, Secret
 from llmgw_domain.accounts import Ambient, AwsKeys, ServiceAccount
 
@@ -30,3 +32,18 @@ def test_openai_s_own_api_is_served_by_three_kinds():
     """Files, batches, images and audio exist at OpenAI, Azure and compatible servers alone."""
     assert [p.value for p in Provider if p.speaks_openai] == ["openai", "azure", "openai-compatible"]
     assert ["openai", "azure"] == [p.value for p in Provider if p.is_openai]
+
+
+@pytest.mark.parametrize(
+    ("provider", "base_url", "expected"),
+    [
+        ("anthropic", "https://api.anthropic.com", ""),
+        ("anthropic", "https://name.services.ai.azure.com/anthropic", "foundry"),
+        ("anthropic", "https://bedrock-mantle.eu-west-1.api.aws/anthropic", "mantle"),
+        ("azure", "https://name.services.ai.azure.com", ""),
+    ],
+)
+def test_cloud(provider: str, base_url: str, expected: str) -> None:
+    """Anthropic's API is told from that of a cloud by its address."""
+    account = Account(id="a", provider=Provider(provider), base_url=base_url, credential=Secret("x"), pool="p")
+    assert expected == account.cloud

@@ -5,6 +5,7 @@ import pytest
 
 from llmgw_domain import Account, Candidate, Model, Provider, Route, Secret, Target
 from llmgw_domain.accounts import Platform
+from llmgw_domain.advertised import Advertised
 from llmgw_domain.chat import Origin, Thinking
 from llmgw_domain.errors import BadRequest, UnsupportedField, UpstreamTimeout
 from llmgw_domain.servers import Server, Variant
@@ -74,6 +75,17 @@ def test_a_renderer_learns_what_it_needs_of_the_account():
         server=server.for_model("up"),
     )
     assert expected == facts
+
+
+def test_what_a_provider_says_of_the_model_goes_along():
+    """It is looked up by the account and the provider's name of the model; so does the cloud of the account."""
+    said = {("a", "up"): Advertised(max_output_tokens=5)}
+    base_url = "https://n.services.ai.azure.com/anthropic"
+    account = Account(id="a", provider=Provider.ANTHROPIC, base_url=base_url, credential=Secret("k"), pool="p")
+    candidates = [Candidate(account, name, Target(pool="p", model=name)) for name in ("up", "other")]
+    facts = [facts_of(c, advertised=lambda *key: said.get(key)) for c in candidates]
+    assert [said["a", "up"], None] == [f.advertised for f in facts]
+    assert "foundry" == facts[0].cloud
 
 
 async def test_reasoning_that_the_client_left_out_is_put_back_for_its_maker():

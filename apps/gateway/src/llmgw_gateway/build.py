@@ -28,6 +28,7 @@ from llmgw_gateway import console, first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import ServerConfig, Settings
 from llmgw_gateway.data_dir import UnusableDataDir
+from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
 from llmgw_gateway.serving import serve as listen
@@ -52,6 +53,7 @@ class Gateway:
         control: Control,
         relay: Relay,
         pool: ConnectionPool,
+        lists: ModelLists,
         slots: Slots,
         metrics: Metrics,
         data: Listener,
@@ -63,6 +65,7 @@ class Gateway:
         self.control = control
         self.relay = relay
         self.pool = pool
+        self.lists = lists
         self.slots = slots
         self.metrics = metrics
         self.data = data
@@ -82,6 +85,7 @@ class Gateway:
 
     async def drain(self, seconds: float) -> None:
         """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
+        await self.lists.close()
         await self.data.drain(seconds)
         await self.admin.drain(1.0)
 
@@ -108,6 +112,9 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         pool = await stack.enter_async_context(ConnectionPool(PoolConfig()))
         observer.connections("http1", lambda: _connection_states(pool))
 
+        lists = await stack.enter_async_context(
+            ModelLists(control.current, pool, random.random, settings.config.model_lists)
+        )
         slots = Slots()
         relay = Relay(
             current=control.current,
@@ -117,6 +124,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             clock=time.monotonic,
             wall=time.time,
             rand=random.random,
+            advertised=lists.of,
             fetch=Fetcher(settings.config.fetch),
             config=RelayConfig(stream_errors=server.stream_errors),
         )
@@ -160,6 +168,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             control=control,
             relay=relay,
             pool=pool,
+            lists=lists,
             slots=slots,
             metrics=metrics,
             data=data,

@@ -25,6 +25,7 @@ from llmgw_gateway.convert import convert
 from llmgw_gateway.data_dir import default_data_dir
 from llmgw_gateway.environment import overlay
 from llmgw_gateway.locate import Lines
+from llmgw_gateway.model_lists import ModelListsConfig
 from llmgw_gateway.problems import ConfigError, Origins, Problem
 from llmgw_pool import FetchConfig
 
@@ -65,6 +66,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole of `gateway.toml`."""
 
     server: ServerConfig = ServerConfig()
+    model_lists: ModelListsConfig = ModelListsConfig()
     fetch: FetchConfig = FetchConfig()
     accounts: tuple[AccountRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
@@ -138,6 +140,7 @@ def read(
     problems += unread
     config, wrong = convert(Config, raw)
     wrong += _server_problems(config.server) + _fetch_problems(config.fetch)
+    wrong += [(f"model_lists.{field}", message) for field, message in config.model_lists.problems()]
     problems += [origins.problem(path, message) for path, message in wrong]
     settings = Settings(
         config=msgspec.structs.replace(config, servers=config.servers + others),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -114,6 +115,10 @@ class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     """The whole call."""
 
 
+Cloud = Literal["", "foundry", "mantle"]
+"""A cloud with Anthropic's API at an address of its own: Azure AI Foundry, or Bedrock's Mantle."""
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One account at a provider. `base_url` is what the provider's own SDK takes as its base address.
 
@@ -133,6 +138,15 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     enabled: bool = True
     deadlines: Deadlines = Deadlines()
+
+    @property
+    def cloud(self) -> Cloud:
+        """The cloud that this account of Anthropic's API is at; empty for Anthropic itself, and for other providers."""
+        if self.provider is not Provider.ANTHROPIC:
+            return ""
+        if ".services.ai.azure." in self.base_url:
+            return "foundry"
+        return "mantle" if "//bedrock-mantle." in self.base_url else ""
 
     def secrets(self) -> tuple[str, ...]:
         """Every text of its credential that must not be shown to anybody."""

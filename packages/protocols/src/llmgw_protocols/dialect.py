@@ -15,7 +15,8 @@ from typing import Literal, Protocol
 import msgspec
 
 from llmgw_domain import Provider, StreamErrors
-from llmgw_domain.accounts import Platform
+from llmgw_domain.accounts import Cloud, Platform
+from llmgw_domain.advertised import Advertised
 from llmgw_domain.chat import ChatRequest
 from llmgw_domain.errors import GatewayError
 from llmgw_domain.servers import GENERIC, Server
@@ -63,6 +64,10 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     provider: Provider
     model: str
     max_output_tokens: int | None = None
+    advertised: Advertised | None = None
+    """What the provider says of the model; None where that is not known, and the name decides."""
+    cloud: Cloud = ""
+    """The cloud that Anthropic's API is asked at; empty where it is Anthropic's own, or another API."""
     account: str = ""
     platform: Platform = Platform()
     server: Server = GENERIC

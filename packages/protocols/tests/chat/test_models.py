@@ -6,7 +6,7 @@ from llmgw_domain import Provider
 from llmgw_domain.chat import Effort, Reasoning
 from llmgw_protocols.chat import models
 
-OPENAI, OTHER = Provider.OPENAI, Provider.OPENAI_COMPATIBLE
+OPENAI, AZURE, OTHER = Provider.OPENAI, Provider.AZURE, Provider.OPENAI_COMPATIBLE
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,11 @@ def test_effort_of(reasoning: Reasoning | None, expected: Effort | None) -> None
         ("none", OPENAI, "gpt-5-mini", ("minimal", True)),
         ("none", OPENAI, "gpt-5.1", ("none", False)),
         ("none", OPENAI, "gpt-6-astra", ("low", True)),
+        ("none", OPENAI, "gpt-6.1-sol", ("low", True)),
+        ("none", AZURE, "o4-mini", ("low", True)),
         ("minimal", OPENAI, "gpt-5.6", ("low", False)),
+        ("minimal", OPENAI, "gpt-6-astra", ("low", False)),
+        ("minimal", AZURE, "gpt-5.6", ("low", False)),
         ("minimal", OPENAI, "gpt-5", ("minimal", False)),
         ("max", OPENAI, "gpt-5", ("high", False)),
         ("max", OPENAI, "gpt-5.6", ("max", False)),
@@ -62,7 +66,13 @@ def test_fitting(effort: Effort | None, provider: Provider, model: str, expected
         (None, OPENAI, "gpt-5", True),
         (None, OPENAI, "openai/gpt-5-nano", True),
         (None, OPENAI, "gpt-5-chat-latest", False),
+        (None, OPENAI, "gpt-5.1", False),
         (None, OPENAI, "gpt-5.2", False),
+        (None, OPENAI, "gpt-5.4", False),
+        (None, OPENAI, "gpt-5.6", True),
+        (None, OPENAI, "gpt-6-astra", True),
+        (None, AZURE, "gpt-5-mini", True),
+        ("none", AZURE, "gpt-5.5", False),
         ("low", OPENAI, "gpt-5.2", True),
         (None, OPENAI, "gpt-5.5", True),
         ("none", OPENAI, "gpt-5.5", False),
@@ -73,6 +83,22 @@ def test_fitting(effort: Effort | None, provider: Provider, model: str, expected
 def test_reasons(effort: Effort | None, provider: Provider, model: str, expected: bool) -> None:
     """Some models always reason, some by default, some on demand."""
     assert expected == models.reasons(effort, provider, model)
+
+
+@pytest.mark.parametrize(
+    ("provider", "model", "expected"),
+    [
+        (OPENAI, "gpt-4.1", "max_completion_tokens"),
+        (AZURE, "gpt-4.1", "max_tokens"),
+        (AZURE, "our-deployment", "max_tokens"),
+        (AZURE, "o4-mini", "max_completion_tokens"),
+        (AZURE, "gpt-5-mini", "max_completion_tokens"),
+        (OTHER, "gpt-5", None),
+    ],
+)
+def test_limit_name(provider: Provider, model: str, expected: str | None) -> None:
+    """Models that can reason refuse the old name, older API versions of Azure the new one."""
+    assert expected == models.limit_name(provider, model)
 
 
 def test_other_traits() -> None:

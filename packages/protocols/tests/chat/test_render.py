@@ -238,5 +238,16 @@ def test_a_form_that_a_server_lacks_is_asked_for_in_words() -> None:
 def test_azure_is_written_for_as_openai() -> None:
     """It serves the same models, which want the same names for their limits and efforts."""
     wishes: dict[str, Any] = {"max_tokens": 5, "reasoning": Reasoning(effort="minimal"), "tools": TOOLS}
-    for model in ("gpt-4.1", "gpt-5", "o4-mini"):
+    for model in ("gpt-5", "o4-mini"):
         assert body(OPENAI, model, **wishes) == body(Provider.AZURE, model, **wishes)
+
+
+def test_a_model_that_reasons_at_azure() -> None:
+    """It is asked as at OpenAI: the newer limit, no samplers while it reasons, an effort that it takes."""
+    facts = TargetFacts(provider=Provider.AZURE, model="gpt-5-mini")
+    turns = (Turn("user", (Text("Hi"),)),)
+    wish = ChatRequest(model="m", turns=turns, max_tokens=9, temperature=0.5, reasoning=Reasoning(effort="none"))
+    made = CHAT.render(wish, facts)
+    body = msgspec.json.decode(made.body)
+    assert {"model", "messages", "max_completion_tokens", "reasoning_effort"} == body.keys()
+    assert ("minimal", ("reasoning_effort", "temperature")) == (body["reasoning_effort"], made.lossy)

@@ -2,8 +2,11 @@
 
 import pytest
 
+from llmgw_domain import Provider
+from llmgw_domain.advertised import Advertised
 from llmgw_domain.chat import Reasoning
-from llmgw_protocols.gemini.models import Thinking, thinking_for, traits_of
+from llmgw_protocols.dialect import TargetFacts
+from llmgw_protocols.gemini.models import Thinking, thinking_for, traits_at, traits_of
 
 FLASH3, PRO3, FLASH25, PRO25, OLD = (
     "gemini-3-flash-preview",
@@ -52,3 +55,37 @@ def test_thinking_for(model: str, wish: Reasoning, expected: Thinking) -> None:
 def test_current(model: str, expected: bool) -> None:
     """Models from 3 on, and names that say nothing, count as current."""
     assert expected == traits_of(model).current
+
+
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        ("gemini-3-pro-preview", False),
+        ("gemini-3.1-pro", False),
+        ("gemini-3.7-flash", False),
+        ("models/gemini-4-argon", False),
+        ("gemini-3-flash", True),
+        ("gemini-3.1-flash-lite", True),
+        ("gemini-3.6-flash", True),
+        ("gemini-4-neon", True),
+    ],
+)
+def test_minimal(model: str, expected: bool) -> None:
+    """Some models have no level below LOW."""
+    assert expected == traits_of(model).minimal
+
+
+@pytest.mark.parametrize(
+    ("model", "said", "wish", "expected"),
+    [
+        ("gemini-3-flash", None, Reasoning(effort="low"), Thinking(level="LOW")),
+        ("gemini-3-flash", Advertised(), Reasoning(effort="low"), Thinking(level="LOW")),
+        ("gemma-5", Advertised(thinks=False), Reasoning(effort="low"), Thinking(exact=False)),
+        (FLASH25, Advertised(thinks=True), Reasoning(effort="low"), Thinking(budget=2048)),
+        (OLD, Advertised(thinks=True), Reasoning(effort="low"), Thinking(budget=2048)),
+    ],
+)
+def test_googles_word(model: str, said: Advertised | None, wish: Reasoning, expected: Thinking) -> None:
+    """Whether a model thinks is as Google says; an old model that thinks has a budget."""
+    facts = TargetFacts(provider=Provider.GOOGLE, model=model, advertised=said)
+    assert expected == thinking_for(wish, traits_at(facts))

@@ -115,6 +115,10 @@ def test_tool_choice(choice: object, expected: object) -> None:
     [
         ({}, None),
         ({"thinking": {"type": "disabled"}}, Reasoning(effort="none", mode="disabled")),
+        (
+            {"thinking": {"type": "disabled"}, "output_config": {"effort": "high"}},
+            Reasoning(effort="high", mode="disabled"),
+        ),
         ({"thinking": {"type": "enabled", "budget_tokens": 2000}}, Reasoning(budget=2000, mode="enabled")),
         ({"thinking": {"type": "adaptive", "display": "omitted"}}, Reasoning(mode="adaptive", show=False)),
         ({"output_config": {"effort": "max"}}, Reasoning(effort="max")),

@@ -9,6 +9,7 @@ from anthropic.types import MessageCreateParams
 from pydantic import TypeAdapter
 
 from llmgw_domain import Provider
+from llmgw_domain.advertised import Advertised
 from llmgw_domain.chat import (
     CacheMark,
     ChatRequest,
@@ -68,12 +69,13 @@ def test_least() -> None:
     [
         ({"max_tokens": 7, "limit": 9}, 7),
         ({"limit": 9}, 9),
+        ({"limit": 100_000}, 64_000),
         ({"model": "claude-3-opus-20240229"}, 4096),
         ({"max_tokens": 100, "reasoning": Reasoning(effort="low")}, 2148),
     ],
 )
 def test_max_tokens(fields: dict[str, Any], expected: int) -> None:
-    """The client's limit, else the configured one, else the model's; a budget makes room for itself."""
+    """The client's limit, else the configured one as far as the model goes; a budget makes room for itself."""
     assert expected == _body(**fields)["max_tokens"]
 
 
@@ -167,6 +169,56 @@ def test_refused(fields: dict[str, Any], kind: type[Exception], param: str) -> N
 def test_fast(model: str, expected: tuple[str, str | None]) -> None:
     """The fast tier is a speed of its own where the model has one."""
     assert expected[1] == _body(model=model, service_tier="fast").get(expected[0])
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, None),
+        ({"service_tier": "fast"}, "fast-mode-2026-02-01"),
+        ({"extras": {"speed": msgspec.Raw(b'"fast"')}}, "fast-mode-2026-02-01"),
+        (
+            {"service_tier": "fast", "turns": (Turn("user", (File(Stored("file_1")),)),), "family": "anthropic"},
+            "files-api-2025-04-14,fast-mode-2026-02-01",
+        ),
+    ],
+)
+def test_betas(fields: dict[str, Any], expected: str | None) -> None:
+    """What some models take only as a beta brings its name along."""
+    assert expected == dict(_render(model=NEW, **fields).headers).get("anthropic-beta")
+
+
+@pytest.mark.parametrize(
+    ("model", "cloud", "temperature", "expected"),
+    [
+        (OLD, "", None, "2026-10-21"),
+        (OLD, "", 0.5, "2023-06-01"),
+        (OLD, "foundry", None, "2026-10-21"),
+        (OLD, "mantle", None, "2023-06-01"),
+        ("claude-opus-4-7", "mantle", None, "2026-10-21"),
+        ("claude-opus-4-7", "mantle", 0.5, "2026-10-21"),
+    ],
+)
+def test_version(model: str, cloud: Any, temperature: float | None, expected: str) -> None:
+    """The newest version but where a model samples, and at Bedrock for models before Claude 4.7."""
+    request = ChatRequest(model="m", turns=HI, temperature=temperature)
+    facts = TargetFacts(provider=Provider.ANTHROPIC, model=model, cloud=cloud)
+    assert expected == dict(MESSAGES.render(request, facts).headers)["anthropic-version"]
+
+
+def test_a_model_as_its_provider_tells_it() -> None:
+    """A model of no known name is written for by what its provider says, here one of an older kind."""
+    said = Advertised(
+        max_output_tokens=8000, thinks=True, thinking_types=frozenset(("enabled",)), efforts=(), structured=False
+    )
+    facts = TargetFacts(provider=Provider.ANTHROPIC, model="claude-comet", advertised=said, max_output_tokens=50_000)
+    wanted = OutputFormat(kind="json_schema", schema=SCHEMA)
+    request = ChatRequest(model="m", turns=HI, reasoning=Reasoning(effort="low"), format=wanted, temperature=0.5)
+    made = MESSAGES.render(request, facts)
+    body = msgspec.json.decode(made.body)
+    assert (8000, {"type": "enabled", "budget_tokens": 2048}) == (body["max_tokens"], body["thinking"])
+    assert {"output_config", "temperature"}.isdisjoint(body)
+    assert ("response_format", "temperature") == made.lossy
 
 
 def test_user() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from llmgw_domain.chat import ChatRequest, Reasoning, Text, Thinking, Tool, ToolCall, ToolChoice, ToolResult
 from llmgw_protocols.losses import Losses
-from llmgw_protocols.messages.models import capabilities
+from llmgw_protocols.messages.models import Capabilities, capabilities
 from llmgw_protocols.messages.thinking import ThinkingPlan, fits, plan
 from llmgw_protocols.messages.turns import WireTurn
 
@@ -45,6 +45,9 @@ def _enabled(budget: int) -> dict[str, object]:
         (ADAPTIVE, Reasoning(budget=9000), SHOWN, "high", ()),
         (ADAPTIVE, Reasoning(budget=30_000), SHOWN, "xhigh", ()),
         (ADAPTIVE, Reasoning(mode="adaptive", show=False), {"type": "adaptive", "display": "omitted"}, None, ()),
+        (ADAPTIVE, Reasoning(mode="disabled", effort="xhigh"), {"type": "disabled"}, "xhigh", ()),
+        ("claude-opus-5", Reasoning(mode="disabled", effort="xhigh"), {"type": "disabled"}, "high", ()),
+        ("claude-opus-5", Reasoning(mode="disabled", effort="none"), {"type": "disabled"}, None, ()),
         (BOTH, Reasoning(effort="xhigh"), SHOWN, "high", ()),
         (BOTH, Reasoning(budget=3000), _enabled(3000), None, ()),
         (ALWAYS, Reasoning(effort="none"), None, "low", ("reasoning_effort",)),
@@ -60,6 +63,14 @@ def test_plan(model: str, wish: Reasoning | None, thinking: object, effort: str 
     """The wish in the terms of each generation of models."""
     made, lost = _plan(model, wish)
     assert (thinking, effort, lossy, 32_000) == (made.thinking, made.effort, lost, made.max_tokens)
+
+
+def test_an_effort_for_a_model_without_any() -> None:
+    """A model that thinks by itself and takes no effort thinks, and the effort is named."""
+    losses = Losses("openai")
+    request = ChatRequest(model="m", turns=(), reasoning=Reasoning(effort="low"))
+    made = plan(request, Capabilities(efforts=()), 100, losses)
+    assert (SHOWN, None, ("reasoning_effort",)) == (made.thinking, made.effort, losses.names())
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ from llmgw_protocols.signatures import Kept, restored, wanted
 from llmgw_relay.goes import Goes
 from llmgw_relay.learned import Learned
 from llmgw_relay.meter import Meter
-from llmgw_relay.ports import Fetch
+from llmgw_relay.ports import AdvertisedBy, Fetch
 from llmgw_relay.stash import Stash
 from llmgw_relay.transform import Conversion, Passthrough, Transform, Translation
 
@@ -203,13 +203,17 @@ class Enquiring:
         return f"<Enquiring {self._enquiry.name} {self.envelope.model!r}>"
 
 
-def facts_of(candidate: Candidate, max_output_tokens: int | None = None) -> TargetFacts:
+def facts_of(
+    candidate: Candidate, max_output_tokens: int | None = None, advertised: AdvertisedBy | None = None
+) -> TargetFacts:
     """What a renderer has to know of a candidate."""
     account = candidate.account
     return TargetFacts(
         provider=account.provider,
         model=candidate.model,
         max_output_tokens=max_output_tokens,
+        advertised=advertised(account.id, candidate.model) if advertised else None,
+        cloud=account.cloud,
         account=account.id,
         platform=account.platform,
         server=account.server.for_model(candidate.model),

@@ -83,7 +83,7 @@ class Exchange(Carriage):
         try:
             return await self._run(attempt, envelope)
         except GatewayError as error:
-            facts = facts_of(candidate, route.model.max_output_tokens)
+            facts = facts_of(candidate, route.model.max_output_tokens, self._parts.advertised)
             again = asking.again(asked, error, facts, candidate.target.api)
             if again is None:
                 raise
@@ -94,7 +94,8 @@ class Exchange(Carriage):
 
     def _ask(self, asking: Asking, pick: Chosen, route: Route) -> Asked | Estimate:
         try:
-            return asking.of(facts_of(pick.candidate, route.model.max_output_tokens), pick.candidate.target.api)
+            facts = facts_of(pick.candidate, route.model.max_output_tokens, self._parts.advertised)
+            return asking.of(facts, pick.candidate.target.api)
         except GatewayError as error:
             pick.lease.release()
             # What a fallback can't express must not hide why the first choice failed.

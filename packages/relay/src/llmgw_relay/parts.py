@@ -11,7 +11,7 @@ from llmgw_domain import Catalog, StreamErrors
 from llmgw_relay.conversations import Conversations
 from llmgw_relay.learned import Learned
 from llmgw_relay.objects import Objects
-from llmgw_relay.ports import Facts, Fetch, Upstream
+from llmgw_relay.ports import AdvertisedBy, Facts, Fetch, Upstream
 from llmgw_relay.stash import Stash
 
 
@@ -38,6 +38,8 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     objects: Objects
     stash: Stash
     conversations: Conversations
+    advertised: AdvertisedBy | None = None
+    """Without it, models are what their names tell."""
     clock: Callable[[], float]
     wall: Callable[[], float]
     rand: Callable[[], float]

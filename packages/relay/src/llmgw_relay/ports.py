@@ -5,14 +5,19 @@ Each has a real form (`pool`, `telemetry`) and an in-memory one (`llmgw_relay.te
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 import msgspec
 
 from llmgw_domain import Account, Deadlines
+from llmgw_domain.advertised import Advertised
 from llmgw_relay.facts import CallOpened, CallSettled
+
+AdvertisedBy = Callable[[str, str], Advertised | None]
+"""What an account's provider says of a model, by the account's id and the model's name there; None where it is not
+known. Called for every attempt, so it is a look-up and no more."""
 
 
 class UpstreamRequest(msgspec.Struct, frozen=True, kw_only=True):

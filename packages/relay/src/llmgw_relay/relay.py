@@ -19,7 +19,7 @@ from llmgw_relay.learned import Learned
 from llmgw_relay.listing import Listing
 from llmgw_relay.objects import MemoryObjects, Objects
 from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.ports import Facts, Fetch, Upstream
+from llmgw_relay.ports import AdvertisedBy, Facts, Fetch, Upstream
 from llmgw_relay.stash import MemoryStash, Stash
 
 
@@ -39,6 +39,7 @@ class Relay:
         objects: Objects | None = None,
         stash: Stash | None = None,
         conversations: Conversations | None = None,
+        advertised: AdvertisedBy | None = None,
         fetch: Fetch | None = None,
         config: RelayConfig | None = None,
     ) -> None:
@@ -50,6 +51,7 @@ class Relay:
             objects=objects or MemoryObjects(clock),
             stash=stash or MemoryStash(clock),
             conversations=conversations or MemoryConversations(clock),
+            advertised=advertised,
             fetch=fetch,
             learned=Learned(clock),
             clock=clock,

@@ -1,6 +1,7 @@
 """What OpenAI's models can do with reasoning, told by their names; nothing else tells it (`/v1/models` does not).
 
-Compatible servers serve any model under any name, so nothing is assumed there.
+Azure serves the same models, under their names or under its deployments'. Compatible servers serve any model under any
+name, so nothing is assumed there.
 """
 
 from __future__ import annotations
@@ -72,6 +73,20 @@ def refuses_tools_with_effort(provider: Provider, model: str) -> bool:
     """Whether `/chat/completions` takes no function tools together with an active effort (from gpt-5.4 on)."""
     version = gpt_version(model)
     return provider.is_openai and version is not None and version >= (5, 4) and not _NO_NONE.search(model)
+
+
+def limit_name(provider: Provider, model: str) -> str | None:
+    """The name of the output limit where OpenAI's own models decide on it; None at other servers.
+
+    Models that can reason refuse `max_tokens`. Others at Azure may be asked through an API version that knows no other.
+    """
+    if provider is Provider.OPENAI:
+        return "max_completion_tokens"
+    if provider is not Provider.AZURE:
+        return None
+    version = gpt_version(model)
+    can_reason = _O_SERIES.search(model) is not None or (version is not None and version >= (5, 0))
+    return "max_completion_tokens" if can_reason else "max_tokens"
 
 
 def takes_breakpoints(provider: Provider, model: str) -> bool:

@@ -76,7 +76,8 @@ def _output(request: ChatRequest, facts: TargetFacts, body: dict[str, Any], lost
         if native or facts.server.stream_options:
             body["stream_options"] = {"include_usage": True}
     if request.max_tokens is not None:
-        body["max_completion_tokens" if native else facts.server.output_limit] = request.max_tokens
+        name = models.limit_name(facts.provider, facts.model) or facts.server.output_limit
+        body[name] = request.max_tokens
     if request.format is None:
         return
     if _takes(request.format, facts):

@@ -11,6 +11,7 @@ import re
 import msgspec
 
 from llmgw_domain.chat import Effort, Reasoning
+from llmgw_protocols.dialect import TargetFacts
 
 _VERSION = re.compile(r"gemini-(\d+)(?:\.(\d+))?")
 _NO_MINIMAL = re.compile(r"gemini-(3(\.1)?-pro|3\.7-flash|4-argon)")
@@ -25,6 +26,7 @@ _LEVELS: dict[Effort, str] = {
     "xhigh": "HIGH",
     "max": "HIGH",
 }
+_ANY_BUDGET = (1, 24576)
 _BUDGETS: dict[Effort, int] = {"none": 0, "minimal": 512, "low": 2048, "medium": 8192, "high": 24576}
 
 
@@ -58,6 +60,17 @@ def traits_of(model: str) -> Traits:
     if "pro" in name:
         return Traits(budgets=(128, 32768), can_stop_thinking=False, current=False)
     return Traits(budgets=(512 if "lite" in name else 1, 24576), current=False)
+
+
+def traits_at(facts: TargetFacts) -> Traits:
+    """What the model of a target takes: Google's word on whether it thinks outranks its name."""
+    traits = traits_of(facts.model)
+    thinks = None if facts.advertised is None else facts.advertised.thinks
+    if thinks is None or thinks == traits.thinks:
+        return traits
+    # A model that thinks although its name tells that it is too old for a level has a budget.
+    budgets = traits.budgets if traits.current else traits.budgets or _ANY_BUDGET
+    return msgspec.structs.replace(traits, thinks=thinks, budgets=budgets)
 
 
 def thinking_for(wish: Reasoning, traits: Traits) -> Thinking:

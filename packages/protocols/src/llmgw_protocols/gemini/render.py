@@ -13,7 +13,7 @@ from llmgw_domain.chat import ChatRequest, Tool
 from llmgw_protocols import customs, names, only_responses
 from llmgw_protocols.dialect import Rendered, TargetFacts
 from llmgw_protocols.gemini.envelope import path_of
-from llmgw_protocols.gemini.models import traits_of
+from llmgw_protocols.gemini.models import traits_at
 from llmgw_protocols.gemini.render_config import choice_of, config_of, extras_into, tools_of
 from llmgw_protocols.gemini.render_turns import contents_of
 from llmgw_protocols.losses import Losses
@@ -30,7 +30,7 @@ _TIERS = {
 
 def render_request(request: ChatRequest, facts: TargetFacts) -> Rendered:
     """The request for Google. Raises `UnsupportedField`."""
-    traits, losses = traits_of(facts.model), Losses(request.dialect or request.family)
+    traits, losses = traits_at(facts), Losses(request.dialect or request.family)
     # Google refuses its search beside functions.
     request = only_responses.without(request, losses, searches=not any(isinstance(t, Tool) for t in request.tools))
     request, emulated = customs.as_functions(request, losses)

@@ -157,7 +157,7 @@ def _reasoning(thinking: _wire.Thinking | None, config: dict[str, msgspec.Raw]) 
     if thinking is None:
         return Reasoning(effort=effort) if effort else None
     if thinking.type == "disabled":
-        return Reasoning(effort="none", mode="disabled")
+        return Reasoning(effort=effort or "none", mode="disabled")
     show = {"omitted": False, "summarized": True}.get(thinking.display or "")
     # An effort says more than a budget to models of other families, so it wins.
     budget = None if effort else thinking.budget_tokens

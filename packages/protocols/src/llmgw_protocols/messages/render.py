@@ -22,7 +22,7 @@ from llmgw_protocols.messages import thinking as _thinking
 from llmgw_protocols.messages import turns as _turns
 from llmgw_protocols.messages.content import FILES_BETA, ContentWriter, Marks
 from llmgw_protocols.messages.envelope import PATH
-from llmgw_protocols.messages.models import DEFAULT_OUTPUT, Capabilities, capabilities
+from llmgw_protocols.messages.models import DEFAULT_OUTPUT, Capabilities, capabilities_at
 from llmgw_protocols.messages.sampling import check, samplers
 from llmgw_protocols.messages.structured import closed_schema, demand
 from llmgw_protocols.messages.tools import ToolWriter, stand_ins
@@ -30,6 +30,8 @@ from llmgw_protocols.messages.tools import ToolWriter, stand_ins
 VERSION = "2026-10-21"
 SAMPLING_VERSION = "2023-06-01"
 """The API version that still takes temperature, top_p and top_k, by the models that have them."""
+FAST_BETA = "fast-mode-2026-02-01"
+"""What some models want to be sent with any `speed`, and the others bear."""
 
 
 def render(request: ChatRequest, facts: TargetFacts) -> Rendered:
@@ -47,7 +49,7 @@ class _Rendering:
         request, self._customs = customs.as_functions(request, self._losses)
         self._request, self._aliases = names.aliased(request, names.ANTHROPIC)
         self._facts = facts
-        self._model: Capabilities = capabilities(facts.model)
+        self._model: Capabilities = capabilities_at(facts)
         self._marks = Marks()
         self._body: dict[str, Any] = {"model": facts.model}
 
@@ -106,7 +108,7 @@ class _Rendering:
     def _max_tokens(self) -> int:
         if self._request.max_tokens is not None:
             return self._request.max_tokens
-        return self._facts.max_output_tokens or min(self._model.max_output, DEFAULT_OUTPUT)
+        return min(self._facts.max_output_tokens or DEFAULT_OUTPUT, self._model.max_output)
 
     def _reason(self, plan: _thinking.ThinkingPlan) -> None:
         if plan.thinking is not None:
@@ -172,7 +174,8 @@ class _Rendering:
 
     def _headers(self, uses_files: bool) -> tuple[tuple[str, str], ...]:
         samples = any(name in self._body for name in ("temperature", "top_p", "top_k"))
-        headers = [("anthropic-version", SAMPLING_VERSION if samples else VERSION)]
-        if uses_files:
-            headers.append(("anthropic-beta", FILES_BETA))
-        return tuple(headers)
+        # Bedrock has the newer version for the models that don't sample any more alone.
+        is_older = samples or (self._facts.cloud == "mantle" and self._model.sampling)
+        version = ("anthropic-version", SAMPLING_VERSION if is_older else VERSION)
+        betas = [beta for beta, used in ((FILES_BETA, uses_files), (FAST_BETA, "speed" in self._body)) if used]
+        return (version, ("anthropic-beta", ",".join(betas))) if betas else (version,)

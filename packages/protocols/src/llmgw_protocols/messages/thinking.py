@@ -36,12 +36,12 @@ def plan(request: ChatRequest, model: Capabilities, max_tokens: int, losses: Los
     if wish is None or not _says_how_much(wish, model):
         return ThinkingPlan(max_tokens=max_tokens)
     if wish.mode == "disabled" or wish.effort == "none" or wish.budget == 0:
-        return _off(model, max_tokens, losses)
+        return _off(wish, model, max_tokens, losses)
     if not model.thinks:
         losses.add("reasoning_effort")
         return ThinkingPlan(max_tokens=max_tokens)
     if model.adaptive and (wish.budget is None or not model.budget):
-        return _adaptive(wish, model, max_tokens)
+        return _adaptive(wish, model, max_tokens, losses)
     return _budgeted(request, wish, model, max_tokens, losses)
 
 
@@ -52,21 +52,25 @@ def _says_how_much(wish: Reasoning, model: Capabilities) -> bool:
     return bool(wish.show) and model.adaptive
 
 
-def _off(model: Capabilities, max_tokens: int, losses: Losses) -> ThinkingPlan:
+def _off(wish: Reasoning, model: Capabilities, max_tokens: int, losses: Losses) -> ThinkingPlan:
     if model.disable:
-        return ThinkingPlan(max_tokens=max_tokens, thinking={"type": "disabled"})
+        # An effort is about the whole answer, not only about thinking.
+        effort = model.calm_effort(wish.effort) if wish.effort and wish.effort != "none" else None
+        return ThinkingPlan(max_tokens=max_tokens, thinking={"type": "disabled"}, effort=effort)
     if not model.adaptive:
         return ThinkingPlan(max_tokens=max_tokens)
     losses.add("reasoning_effort")
     return ThinkingPlan(max_tokens=max_tokens, effort=model.effort("low"))
 
 
-def _adaptive(wish: Reasoning, model: Capabilities, max_tokens: int) -> ThinkingPlan:
+def _adaptive(wish: Reasoning, model: Capabilities, max_tokens: int, losses: Losses) -> ThinkingPlan:
     wanted = wish.effort or (effort_of(wish.budget) if wish.budget is not None else None)
     # The newest models hide their thinking unless asked, and clients of other dialects have no way to ask.
     display = "omitted" if wish.show is False else "summarized"
-    thinking = {"type": "adaptive", "display": display}
-    return ThinkingPlan(max_tokens=max_tokens, thinking=thinking, effort=model.effort(wanted) if wanted else None)
+    effort = model.effort(wanted) if wanted else None
+    if wanted and effort is None:
+        losses.add("reasoning_effort")
+    return ThinkingPlan(max_tokens=max_tokens, thinking={"type": "adaptive", "display": display}, effort=effort)
 
 
 def effort_of(budget: int) -> str:
