@@ -53,6 +53,31 @@ def test_a_request_that_makes_no_sense_is_refused_when_it_has_to_be_read():
         request.of(TargetFacts(provider=Provider.ANTHROPIC, model="claude-sonnet-4-5"), "auto")
 
 
+@pytest.mark.parametrize(
+    ("client", "native", "foreign", "body"),
+    [
+        ("chat", "openai", "anthropic", b'{"model":"m","messages":[{"role":"user","content":7}]}'),
+        (
+            "messages",
+            "anthropic",
+            "openai",
+            b'{"model":"m","max_tokens":9,"messages":[{"role":"user","content":[{"type":"text","text":7}]}]}',
+        ),
+    ],
+)
+async def test_what_cant_be_read_passes_through_though_a_fallback_would_have_to_read_it(client, native, foreign, body):
+    """The provider that speaks the client's dialect judges it; only the other one's turn is refused."""
+    dialect = dialect_named(client)
+    chat = Chat(dialect, dialect.envelope(WireRequest(body=body)))
+    route = route_to(Provider(native), Provider(foreign), model="gpt-5.4")
+    await chat.recall(MemoryStash(lambda: 0.0), "t", route)
+    await chat.gather(MemoryFetch(), route, 1.0)
+    asked = chat.of(TargetFacts(provider=Provider(native), model="gpt-5.4"), "auto")
+    assert client == asked.dialect.name
+    with pytest.raises(BadRequest):
+        chat.of(TargetFacts(provider=Provider(foreign), model="gpt-5.4"), "auto")
+
+
 def test_a_renderer_learns_what_it_needs_of_the_account():
     """The platform, and the server as it is for the model; not the credential."""
     server = Server(name="s", variants=(Variant(models=("up",), refuses=("n",)),))
@@ -128,11 +153,11 @@ CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 BEDROCK = TargetFacts(provider=Provider.BEDROCK, model=CLAUDE)
 
 
-def route_to(*providers: Provider) -> Route:
+def route_to(*providers: Provider, model: str = CLAUDE) -> Route:
     pools = {
         p: [Account(id=p, provider=p, base_url="", credential=Secret("k"), pool=p)] for p in map(Provider, providers)
     }
-    return Route.of(Model(name="m", targets=tuple(Target(pool=p, model=CLAUDE) for p in providers)), "", pools)
+    return Route.of(Model(name="m", targets=tuple(Target(pool=p, model=model) for p in providers)), "", pools)
 
 
 async def gathered(fetch, route: Route, body: bytes = PICTURED, seconds: float | None = None) -> Chat:

@@ -54,6 +54,8 @@ _ANTHROPIC = re.compile(r"anthropic-(?:ratelimit-|(?=priority-))([a-z0-9_-]+)-(l
 _UNIFIED = re.compile(r"anthropic-ratelimit-unified(?:-([0-9a-z_]+))?-(status|utilization|reset)")
 _CODEX = re.compile(r"x-codex-([a-z-]+?)-(used-percent|reset-after-seconds|reset-at)")
 
+_OTHERS = ("x-codex-", "anthropic-priority-")
+
 _GO = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)")
 _GO_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|us|µs|ns|s))+")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
@@ -75,13 +77,18 @@ def read(headers: Mapping[str, str], body: bytes, now: float, server: Server = G
 
     `body` is that of a refusal, empty for an answer. `now` is the time in Unix seconds.
     """
-    found = _Found(now, server)
-    for name, value in headers.items():
-        found.header(name, value)
+    # Most headers are none of these, and every answer has many.
+    said = [(name, value) for name, value in headers.items() if "ratelimit" in name or name.startswith(_OTHERS)]
     wait = retry_after(headers, now)
     if wait is None and body:
         wait = _asked_in(body, now)
-    return found.limits(_within(wait), _flag(headers.get("x-should-retry")))
+    should_retry = _flag(headers.get("x-should-retry"))
+    if not said and wait is None and should_retry is None:
+        return None
+    found = _Found(now, server)
+    for name, value in said:
+        found.header(name, value)
+    return found.limits(_within(wait), should_retry)
 
 
 class _Found:
@@ -94,9 +101,6 @@ class _Found:
         self._windows: dict[str, dict[str, str]] = {}
 
     def header(self, name: str, value: str) -> None:
-        # Most headers are none of these, and every answer has many.
-        if "ratelimit" not in name and not name.startswith(("x-codex-", "anthropic-priority-")):
-            return
         if match := _UNIFIED.fullmatch(name):
             self._windows.setdefault(match[1] or "unified", {})[match[2]] = value
         elif match := _ANTHROPIC.fullmatch(name):

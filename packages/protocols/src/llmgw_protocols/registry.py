@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 from llmgw_domain import Provider
 from llmgw_domain.chat import ChatRequest, File, Remote, Tool, ToolResult
+from llmgw_domain.errors import GatewayError
 from llmgw_domain.models import Api
 from llmgw_protocols.chat import CHAT
 from llmgw_protocols.chat.models import effort_of
@@ -49,7 +50,7 @@ def dialect_for(
 
     `api` is what the target is configured to be asked through, `client` the name of the client's dialect: a provider
     that speaks several is asked in the client's own. `request` gives the canonical request, for models that serve some
-    requests through one API and some through another; it raises what parsing raises.
+    requests through one API and some through another; one that raises a `GatewayError` is told by its model alone.
     """
     if facts.provider.speaks_openai:
         return _BY_NAME[_openai_s(facts, api, client, request)]
@@ -69,7 +70,7 @@ def _openai_s(facts: TargetFacts, api: Api, client: str, request: Callable[[], C
         return client
     if facts.provider.is_openai and (
         _needs_responses(facts.model, request)
-        or (client != CHAT.name and request is not None and _has_remote_file(request()))
+        or (client != CHAT.name and (asked := _read(request)) is not None and _has_remote_file(asked))
     ):
         return RESPONSES.name
     return CHAT.name
@@ -77,10 +78,17 @@ def _openai_s(facts: TargetFacts, api: Api, client: str, request: Callable[[], C
 
 def _needs_responses(model: str, request: Callable[[], ChatRequest] | None) -> bool:
     # The name rules most models out, so that nothing is parsed for them.
-    if request is None or not needs_responses(model, has_function_tools=True, effort="high"):
-        return needs_responses(model, has_function_tools=False, effort=None)
-    asked = request()
-    return needs_responses(model, any(isinstance(t, Tool) for t in asked.tools), effort_of(asked.reasoning))
+    if needs_responses(model, has_function_tools=True, effort="high") and (asked := _read(request)) is not None:
+        return needs_responses(model, any(isinstance(t, Tool) for t in asked.tools), effort_of(asked.reasoning))
+    return needs_responses(model, has_function_tools=False, effort=None)
+
+
+def _read(request: Callable[[], ChatRequest] | None) -> ChatRequest | None:
+    """The canonical request, or None where it can't be read: it may pass through; a translation says why not."""
+    try:
+        return request() if request is not None else None
+    except GatewayError:
+        return None
 
 
 def _has_remote_file(request: ChatRequest) -> bool:

@@ -88,13 +88,15 @@ class Chat:
         self.envelope = envelope
 
     async def recall(self, stash: Stash, tenant: str, route: Route) -> None:
-        """Looks up the reasoning that the client left out, if the request may have to be translated.
-
-        Raises `BadRequest` and its kin, as `request` does.
-        """
-        if any(self._dialect(facts_of(c), c.target.api).name != self._client.name for c in route):
+        """Looks up the reasoning that the client left out, if the request may have to be translated."""
+        if not any(self._dialect(facts_of(c), c.target.api).name != self._client.name for c in route):
+            return
+        try:
             keys = wanted(self.request)
-            self._kept = await stash.get(tenant, keys) if keys else {}
+        except GatewayError:
+            # What can't be translated may pass through all the same; a target that needs it read will say so.
+            return
+        self._kept = await stash.get(tenant, keys) if keys else {}
 
     async def gather(self, fetch: Fetch | None, route: Route, seconds: float | None) -> None:
         """Fetches the media that some target's provider does not fetch itself, as far as that is allowed.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from llmgw_domain import Provider
 from llmgw_domain.chat import Effort
@@ -13,6 +14,7 @@ _RESPONSES_ONLY = re.compile(r"-pro\b|codex|deep-research|computer-use")
 _FIRST_REFUSING = (5, 4)
 
 
+@lru_cache(maxsize=4096)
 def needs_responses(model: str, has_function_tools: bool, effort: Effort | None) -> bool:
     """Whether OpenAI (or Azure) serves such a request over `/responses` alone. `effort` is None where it was not said.
 
