@@ -72,3 +72,31 @@ def test_round_trip(content: bytes) -> None:
     inline = Inline("x/y", standard)
     assert inline == data_url.parse(data_url.to_url(inline))
     assert inline == data_url.parse(f"data:x/y;base64,{urlsafe}")
+
+
+@pytest.mark.parametrize(
+    ("url", "media_type", "picture"),
+    [
+        ("https://a.test/x.png", None, True),
+        ("https://a.test/x.PDF?v=1", "application/pdf", False),
+        ("https://a.test/x?name=y.pdf", None, True),
+        ("data:image/png;base64,iVBORw0KGgo=", "image/png", True),
+        ("data:application/pdf;base64,JVBERi0=", "application/pdf", False),
+    ],
+)
+def test_a_url_of_either_kind(url, media_type, picture):
+    """A PDF is told from pictures by its type or its path, not by a query."""
+    found = data_url.source(url, "at")
+    assert (media_type, picture) == (found.media_type, data_url.is_picture(found))
+
+
+def test_what_is_no_url():
+    """The error names the place and what to send."""
+    with pytest.raises(InvalidField, match=r"'at': send an http\(s\) or a data URL"):
+        data_url.source("x.png", "at")
+
+
+@pytest.mark.parametrize(("name", "kind"), [("a.B.Md", "text/markdown"), ("a.xyz", None), ("", None), (None, None)])
+def test_the_type_of_a_name(name, kind):
+    """Only of suffixes that models are given as documents."""
+    assert kind == data_url.type_of_name(name)

@@ -16,8 +16,10 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 
+import msgspec
 import uvloop
 
 from llmgw_admin import AdminConfig, Status, admin_app
@@ -44,35 +46,20 @@ _IDS = random.Random()
 """Seeded by the system at import. Request ids are names, not secrets, and the system's own source costs a call each."""
 
 
-class Gateway:
+class Gateway(msgspec.Struct, kw_only=True, eq=False):
     """A running gateway: what the signals act on, and what tests look into."""
 
-    def __init__(
-        self,
-        *,
-        control: Control,
-        relay: Relay,
-        pool: ConnectionPool,
-        lists: ModelLists,
-        slots: Slots,
-        metrics: Metrics,
-        data: Listener,
-        admin: Listener,
-        records: Records,
-        first_key: first_start.FirstKey | None,
-        simulated: bool,
-    ) -> None:
-        self.control = control
-        self.relay = relay
-        self.pool = pool
-        self.lists = lists
-        self.slots = slots
-        self.metrics = metrics
-        self.data = data
-        self.admin = admin
-        self.records = records
-        self.first_key = first_key
-        self.simulated = simulated
+    control: Control
+    relay: Relay
+    pool: ConnectionPool
+    lists: ModelLists
+    slots: Slots
+    metrics: Metrics
+    data: Listener
+    admin: Listener
+    records: Records
+    first_key: first_start.FirstKey | None
+    simulated: bool
 
     @property
     def data_bind(self) -> Bind:
@@ -130,40 +117,20 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         )
 
         draining = Draining()
-        data = await stack.enter_async_context(
-            listen(
-                data_app(
-                    relay,
-                    HttpConfig(
-                        max_body_bytes=server.max_body_bytes,
-                        max_upload_bytes=server.max_upload_bytes,
-                        max_buffered_bytes=server.max_buffered_bytes,
-                    ),
-                    new_request_id=new_request_id,
-                    clock=time.monotonic,
-                    ready=lambda: _ready(control, draining),
-                    draining=draining,
-                ),
-                bind(server.data_bind),
-                ServeConfig(engine=server.engine),
-                draining,
-            )
+        app = data_app(
+            relay,
+            _http_config(server),
+            new_request_id=new_request_id,
+            clock=time.monotonic,
+            ready=lambda: _ready(control, draining),
+            draining=draining,
         )
+        engine = ServeConfig(engine=server.engine)
+        data = await stack.enter_async_context(listen(app, bind(server.data_bind), engine, draining))
 
-        def status() -> Status:
-            held = {account: slots.held(account) for account in control.current().accounts}
-            return Status(
-                version=version("llmgw-gateway"),
-                uptime=time.monotonic() - began,
-                ready=_ready(control, draining)[0],
-                draining=draining(),
-                in_flight=held,
-            )
-
+        status = partial(_status, control, slots, draining, began)
         pages = admin_app(control, metrics.render, status, _admin_config(settings))
-        admin = await stack.enter_async_context(
-            listen(pages, bind(server.admin_bind), ServeConfig(engine=server.engine))
-        )
+        admin = await stack.enter_async_context(listen(pages, bind(server.admin_bind), engine))
         yield Gateway(
             control=control,
             relay=relay,
@@ -276,6 +243,25 @@ def _ready(control: Control, draining: Draining) -> tuple[bool, str]:
     if draining():
         return False, "draining"
     return (True, "") if control.loaded else (False, "no catalog is loaded")
+
+
+def _status(control: Control, slots: Slots, draining: Draining, began: float) -> Status:
+    """What the overview page shows; `began` is when the gateway was started, by the monotonic clock."""
+    return Status(
+        version=version("llmgw-gateway"),
+        uptime=time.monotonic() - began,
+        ready=_ready(control, draining)[0],
+        draining=draining(),
+        in_flight={account: slots.held(account) for account in control.current().accounts},
+    )
+
+
+def _http_config(server: ServerConfig) -> HttpConfig:
+    return HttpConfig(
+        max_body_bytes=server.max_body_bytes,
+        max_upload_bytes=server.max_upload_bytes,
+        max_buffered_bytes=server.max_buffered_bytes,
+    )
 
 
 def _admin_config(settings: Settings) -> AdminConfig:

@@ -11,12 +11,21 @@ import base64
 import re
 from urllib.parse import unquote, unquote_to_bytes
 
-from llmgw_domain.chat import Inline
+from llmgw_domain.chat import Inline, Remote
 from llmgw_domain.errors import InvalidField
 
 _BASE64 = re.compile(r"[A-Za-z0-9+/]*={0,2}")
 _URLSAFE = str.maketrans("-_", "+/")
 _UNKNOWN = "application/octet-stream"
+_PDF = re.compile(r"^[^?#]*\.pdf(?:[?#]|$)", re.IGNORECASE)
+_BY_SUFFIX = {
+    "pdf": "application/pdf",
+    "txt": "text/plain",
+    "md": "text/markdown",
+    "csv": "text/csv",
+    "html": "text/html",
+    "json": "application/json",
+}
 
 _MAGIC: tuple[tuple[bytes, str], ...] = (
     (b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -36,6 +45,27 @@ _MAGIC: tuple[tuple[bytes, str], ...] = (
 )
 _RIFF = {b"WEBP": "image/webp", b"WAVE": "audio/wav", b"AVI ": "video/x-msvideo"}
 _FTYP = {b"heic": "image/heic", b"heix": "image/heic", b"mif1": "image/heif", b"avif": "image/avif"}
+
+
+def source(url: str, param: str) -> Inline | Remote:
+    """The media that a URL of either kind names; of an address, only a PDF tells its type. Raises `InvalidField`."""
+    if is_data_url(url):
+        return parse(url, param)
+    if "://" not in url:
+        raise InvalidField(f"Invalid value for {param!r}: send an http(s) or a data URL.", param=param)
+    return Remote(url, "application/pdf" if _PDF.search(url) else None)
+
+
+def is_picture(found: Inline | Remote) -> bool:
+    """Whether it may stand as an image. Clients put PDFs there where OpenAI has no place for documents; every other
+    dialect takes these as documents.
+    """
+    return found.media_type is None or found.media_type.startswith("image/")
+
+
+def type_of_name(filename: str | None) -> str | None:
+    """The media type that a file's name tells, or None."""
+    return _BY_SUFFIX.get((filename or "").rpartition(".")[2].lower())
 
 
 def is_data_url(url: str) -> bool:

@@ -28,6 +28,11 @@ class SseFrame(msgspec.Struct, frozen=True):
     event: bytes | None
     data: bytes | None
 
+    @property
+    def said(self) -> bytes | None:
+        """The data, or the frame itself where it is bare JSON: some servers answer a stream request, or fail, so."""
+        return self.raw.strip() if self.data is None and self.raw.lstrip()[:1] == b"{" else self.data
+
 
 class FrameTooLarge(Exception):
     """A frame grew over its bound."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
 from typing import Any
 
 from llmgw_simulator.ask import Ask, Choice, Tool, Turn
@@ -19,13 +20,11 @@ _NAME = re.compile(r"^[a-zA-Z0-9_-]{1,64}$")
 
 def parse_chat(body: dict[str, Any]) -> Parsed:
     """The request. Raises `Refusal`."""
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        invalid("you must provide a model parameter")
-    _check_fields(body, model)
-    if model == "missing-model":
-        message = f"The model `{model}` does not exist or you do not have access to it."
-        raise Refusal(404, message, code="model_not_found")
+    model = model_of(body)
+    check_known(body, CHAT_FIELDS | COMPATIBLE_FIELDS if shows_reasoning(model) else CHAT_FIELDS)
+    limit_of(body, model)  # what is wrong with it is said before what is wrong with numbers
+    check_numbers(body)
+    check_exists(model)
     check_chat_tools(body, model)
     check_sampling(body, model, body.get("reasoning_effort"))
     turns = parse_turns(body, model)
@@ -45,14 +44,27 @@ def parse_chat(body: dict[str, Any]) -> Parsed:
     return Parsed(ask=ask, stream=_flag(body, "stream"), options=options)
 
 
-def _check_fields(body: dict[str, Any], model: str) -> None:
-    known = CHAT_FIELDS | COMPATIBLE_FIELDS if shows_reasoning(model) else CHAT_FIELDS
-    unknown = [name for name in body if name not in known]
+def model_of(body: dict[str, Any]) -> str:
+    """The name of the model. Raises `Refusal`."""
+    model = body.get("model")
+    if not isinstance(model, str) or not model:
+        invalid("you must provide a model parameter")
+    return model
+
+
+def check_known(body: dict[str, Any], known: Collection[str]) -> None:
+    """Refuse fields that are not `known`, in the words of the older endpoints. Raises `Refusal`."""
+    unknown = sorted(name for name in body if name not in known)
     if unknown:
         plural = "s" if len(unknown) > 1 else ""
-        invalid(f"Unrecognized request argument{plural} supplied: {', '.join(sorted(unknown))}")
-    limit_of(body, model)  # what is wrong with it is said before what is wrong with numbers
-    check_numbers(body)
+        invalid(f"Unrecognized request argument{plural} supplied: {', '.join(unknown)}")
+
+
+def check_exists(model: str) -> None:
+    """Refuse the one model that does not exist. Raises `Refusal`."""
+    if model == "missing-model":
+        message = f"The model `{model}` does not exist or you do not have access to it."
+        raise Refusal(404, message, code="model_not_found")
 
 
 def check_numbers(body: dict[str, Any]) -> None:

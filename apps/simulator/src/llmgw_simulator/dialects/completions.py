@@ -12,7 +12,15 @@ from llmgw_simulator.dialects._checks import is_integer, is_texts
 from llmgw_simulator.dialects._rules import json_body
 from llmgw_simulator.dialects.chat import Chat
 from llmgw_simulator.dialects.chat_messages import called, invalid
-from llmgw_simulator.dialects.chat_request import check_numbers, count_of, limit_of, stops_of
+from llmgw_simulator.dialects.chat_request import (
+    check_exists,
+    check_known,
+    check_numbers,
+    count_of,
+    limit_of,
+    model_of,
+    stops_of,
+)
 from llmgw_simulator.engine import decide
 from llmgw_simulator.opaque import token
 from llmgw_simulator.tokens import pieces
@@ -130,16 +138,9 @@ class Completions(Chat):
 
 
 def _checked_model(body: dict[str, Any]) -> str:
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        invalid("you must provide a model parameter")
-    unknown = sorted(name for name in body if name not in _FIELDS)
-    if unknown:
-        plural = "s" if len(unknown) > 1 else ""
-        invalid(f"Unrecognized request argument{plural} supplied: {', '.join(unknown)}")
-    if model == "missing-model":
-        message = f"The model `{model}` does not exist or you do not have access to it."
-        raise Refusal(404, message, code="model_not_found")
+    model = model_of(body)
+    check_known(body, _FIELDS)
+    check_exists(model)
     if model.startswith(_CHAT_ONLY):
         message = (
             "This is a chat model and not supported in the v1/completions endpoint. Did you mean to use "

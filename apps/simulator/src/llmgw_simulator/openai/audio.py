@@ -14,9 +14,10 @@ from typing import Any
 
 from llmgw_simulator.dialects._rules import TEXT, Rule, check, check_value, json_body, missing, one_of
 from llmgw_simulator.dialects.chat_messages import invalid
+from llmgw_simulator.dialects.chat_request import check_exists
 from llmgw_simulator.openai.page import as_json, sse
 from llmgw_simulator.tokens import count, pieces
-from llmgw_simulator.wire import Form, Frame, Incoming, Product, Refusal, Upload
+from llmgw_simulator.wire import Form, Frame, Incoming, Product, Upload
 
 _MEDIA = {
     "mp3": ("audio/mpeg", b"\xff\xf3\xe4\xc4"),
@@ -63,7 +64,7 @@ def speak(incoming: Incoming) -> Product:
     """Bytes of sound, or the same in events. Raises `Refusal`."""
     body = json_body(incoming.body)
     check(body, _SPEECH)
-    _check_model(body["model"])
+    check_exists(body["model"])
     text: str = body["input"]
     if len(text) > _LONGEST:
         message = (
@@ -100,7 +101,7 @@ def _heard(incoming: Incoming, task: str) -> Product:
     model = (fields.get("model") or [""])[0]
     if not model:
         invalid("you must provide a model parameter")
-    _check_model(model)
+    check_exists(model)
     wanted = (fields.get("response_format") or ["json"])[0]
     check_value(wanted, one_of(*_FORMATS), "response_format")
     if "transcribe" in model and wanted in ("srt", "verbose_json", "vtt"):
@@ -167,12 +168,6 @@ def _wave_head(size: int) -> bytes:
     """The header of a RIFF file: PCM, mono, 24 kHz, 16 bits."""
     form = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, 24_000, 48_000, 2, 16)
     return struct.pack("<4sI4s", b"RIFF", 36 + size, b"WAVE") + form + struct.pack("<4sI", b"data", size)
-
-
-def _check_model(model: str) -> None:
-    if model == "missing-model":
-        message = f"The model `{model}` does not exist or you do not have access to it."
-        raise Refusal(404, message, code="model_not_found")
 
 
 def _events_header() -> dict[str, str]:

@@ -12,9 +12,10 @@ from typing import Any
 from llmgw_simulator.dialects._checks import is_integer, is_texts
 from llmgw_simulator.dialects._rules import json_body
 from llmgw_simulator.dialects.chat_messages import invalid
+from llmgw_simulator.dialects.chat_request import check_exists, check_known, model_of
 from llmgw_simulator.openai.page import as_json
 from llmgw_simulator.tokens import count
-from llmgw_simulator.wire import Incoming, Product, Refusal
+from llmgw_simulator.wire import Incoming, Product
 
 _FIELDS = ("input", "model", "dimensions", "encoding_format", "user")
 _DIMENSIONS = {"text-embedding-3-large": 3072}
@@ -27,7 +28,9 @@ _HIGHEST_TOKEN = 100_257
 def embed(incoming: Incoming) -> Product:
     """The vectors of all inputs, in order. Raises `Refusal`."""
     body = json_body(incoming.body)
-    model = _checked_model(body)
+    model = model_of(body)
+    check_known(body, _FIELDS)
+    check_exists(model)
     dimensions = _dimensions(body, model)
     inputs = _inputs(body.get("input"))
     sizes = [len(one) if isinstance(one, list) else count(one) for one in inputs]
@@ -61,20 +64,6 @@ def _written(packed: bytes, as_text: bool) -> str | list[float]:
     if as_text:
         return base64.b64encode(packed).decode()
     return list(struct.unpack(f"<{len(packed) // 4}f", packed))
-
-
-def _checked_model(body: dict[str, Any]) -> str:
-    model = body.get("model")
-    if not isinstance(model, str) or not model:
-        invalid("you must provide a model parameter")
-    unknown = sorted(name for name in body if name not in _FIELDS)
-    if unknown:
-        plural = "s" if len(unknown) > 1 else ""
-        invalid(f"Unrecognized request argument{plural} supplied: {', '.join(unknown)}")
-    if model == "missing-model":
-        message = f"The model `{model}` does not exist or you do not have access to it."
-        raise Refusal(404, message, code="model_not_found")
-    return model
 
 
 def _dimensions(body: dict[str, Any], model: str) -> int:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-
 from llmgw_domain.chat import (
     Audio,
     Block,
@@ -14,7 +12,6 @@ from llmgw_domain.chat import (
     Origin,
     RedactedThinking,
     Refusal,
-    Remote,
     Source,
     Stored,
     Text,
@@ -24,16 +21,6 @@ from llmgw_domain.chat import (
 from llmgw_domain.errors import InvalidField
 from llmgw_protocols import data_url
 from llmgw_protocols.chat import _wire
-
-_PDF = re.compile(r"^[^?#]*\.pdf(?:[?#]|$)", re.IGNORECASE)
-_BY_SUFFIX = {
-    "pdf": "application/pdf",
-    "txt": "text/plain",
-    "md": "text/markdown",
-    "csv": "text/csv",
-    "html": "text/html",
-    "json": "application/json",
-}
 
 
 def block(part: _wire.Part, at: str) -> Block:
@@ -47,10 +34,10 @@ def block(part: _wire.Part, at: str) -> Block:
             return _image(image, part, f"{at}.image_url.url")
         case _wire.Part(type="video_url", video_url=(str() | _wire.ImageUrl()) as video):
             url = video if isinstance(video, str) else video.url
-            return Video(_source(url, f"{at}.video_url.url"))
+            return Video(data_url.source(url, f"{at}.video_url.url"))
         case _wire.Part(type="document_url", document_url=(str() | _wire.ImageUrl()) as document):
             url = document if isinstance(document, str) else document.url
-            return File(_source(url, f"{at}.document_url"), cache=mark(part))
+            return File(data_url.source(url, f"{at}.document_url"), cache=mark(part))
         case _wire.Part(type="input_audio", input_audio=_wire.InputAudio() as audio):
             return Audio(_audio(audio, f"{at}.input_audio.data"))
         case _wire.Part(type="file", file=_wire.FilePart() as file):
@@ -82,21 +69,8 @@ def mark(marked: _wire.Part | _wire.Message | _wire.Call | _wire.Tool | _wire.Fu
 
 def _image(image: str | _wire.ImageUrl, part: _wire.Part, at: str) -> Block:
     url, detail = (image, None) if isinstance(image, str) else (image.url, image.detail)
-    source = _source(url, at)
-    # Clients put PDFs where OpenAI has only images; every other dialect takes them as documents.
-    if isinstance(source, Inline) and not source.media_type.startswith("image/"):
-        return File(source, cache=mark(part))
-    if isinstance(source, Remote) and _PDF.search(url):
-        return File(Remote(url, "application/pdf"), cache=mark(part))
-    return Image(source, detail, mark(part))
-
-
-def _source(url: str, at: str) -> Inline | Remote:
-    if data_url.is_data_url(url):
-        return data_url.parse(url, at)
-    if "://" not in url:
-        raise InvalidField(f"Invalid value for {at!r}: send an http(s) or a data URL.", param=at)
-    return Remote(url)
+    source = data_url.source(url, at)
+    return Image(source, detail, mark(part)) if data_url.is_picture(source) else File(source, cache=mark(part))
 
 
 def _audio(audio: _wire.InputAudio, at: str) -> Inline:
@@ -111,9 +85,9 @@ def _file(file: _wire.FilePart, at: str) -> Source:
     if file.file_data is None:
         raise InvalidField(f"Invalid value for {at!r}: send 'file_data' or 'file_id'.", param=at)
     if data_url.is_data_url(file.file_data) or "://" in file.file_data:
-        return _source(file.file_data, f"{at}.file_data")
-    suffix = (file.filename or "").rpartition(".")[2].lower()
-    return data_url.of_base64(file.file_data, file.format or _BY_SUFFIX.get(suffix), f"{at}.file_data")
+        return data_url.source(file.file_data, f"{at}.file_data")
+    kind = file.format or data_url.type_of_name(file.filename)
+    return data_url.of_base64(file.file_data, kind, f"{at}.file_data")
 
 
 def _refused(part: _wire.Part, at: str) -> InvalidField:

@@ -87,10 +87,7 @@ class ResponsesDecoder:
         return frames
 
     def _frame(self, frame: SseFrame) -> Frame:
-        data = frame.data
-        if data is None and frame.raw.lstrip()[:1] == b"{":
-            # Some servers answer a stream request with bare JSON, an error mostly.
-            data = frame.raw.strip()
+        data = frame.said
         if not data or data.isspace() or frame.event == b"ping":
             return Frame(frame.raw, (), hidden=True)
         if self._failed or self._complete or data.strip() == b"[DONE]":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from llmgw_domain.chat import (
@@ -11,9 +10,7 @@ from llmgw_domain.chat import (
     CacheMark,
     File,
     Image,
-    Inline,
     Refusal,
-    Remote,
     Source,
     Stored,
     Text,
@@ -22,15 +19,6 @@ from llmgw_domain.errors import InvalidField
 from llmgw_protocols import data_url
 from llmgw_protocols.responses._request import Breakpoint, InputAudio, Part
 
-_PDF = re.compile(r"^[^?#]*\.pdf(?:[?#]|$)", re.IGNORECASE)
-_BY_SUFFIX = {
-    "pdf": "application/pdf",
-    "txt": "text/plain",
-    "md": "text/markdown",
-    "csv": "text/csv",
-    "html": "text/html",
-    "json": "application/json",
-}
 _TEXTS = ("input_text", "output_text", "text", "summary_text")
 
 
@@ -71,34 +59,20 @@ def _image(part: Part, at: str) -> Block:
         return Image(Stored(part.file_id), part.detail, mark)
     if part.image_url is None:
         raise InvalidField(f"Invalid value for {at!r}: send 'image_url' or 'file_id'.", param=f"{at}.image_url")
-    source = _source(part.image_url, f"{at}.image_url")
-    # Clients put PDFs where OpenAI has only images; every other dialect takes them as documents.
-    if isinstance(source, Inline) and not source.media_type.startswith("image/"):
-        return File(source, part.filename, mark)
-    if isinstance(source, Remote) and _PDF.search(source.url):
-        return File(Remote(source.url, "application/pdf"), part.filename, mark)
-    return Image(source, part.detail, mark)
+    source = data_url.source(part.image_url, f"{at}.image_url")
+    return Image(source, part.detail, mark) if data_url.is_picture(source) else File(source, part.filename, mark)
 
 
 def _file(part: Part, at: str) -> Source:
     if part.file_data is not None:
         if data_url.is_data_url(part.file_data):
             return data_url.parse(part.file_data, f"{at}.file_data")
-        suffix = (part.filename or "").rpartition(".")[2].lower()
-        return data_url.of_base64(part.file_data, _BY_SUFFIX.get(suffix), f"{at}.file_data")
+        return data_url.of_base64(part.file_data, data_url.type_of_name(part.filename), f"{at}.file_data")
     if part.file_url is not None:
-        return _source(part.file_url, f"{at}.file_url")
+        return data_url.source(part.file_url, f"{at}.file_url")
     if part.file_id:
         return Stored(part.file_id)
     raise InvalidField(f"Invalid value for {at!r}: send 'file_data', 'file_url' or 'file_id'.", param=at)
-
-
-def _source(url: str, at: str) -> Inline | Remote:
-    if data_url.is_data_url(url):
-        return data_url.parse(url, at)
-    if "://" not in url:
-        raise InvalidField(f"Invalid value for {at!r}: send an http(s) or a data URL.", param=at)
-    return Remote(url, "application/pdf" if _PDF.search(url) else None)
 
 
 def _refused(part: Part, at: str) -> InvalidField:
