@@ -17,7 +17,7 @@ from llmgw_relay.ports import UpstreamRequest
 
 def test_sockets_notice_a_dead_peer():
     """Keep-alive probes, the user timeout and undelayed writes are set before connecting."""
-    config = PoolConfig(tcp_keepalive_idle=11, tcp_keepalive_interval=6, tcp_user_timeout=21)
+    config = PoolConfig(tcp_keepalive_idle_seconds=11, tcp_keepalive_interval_seconds=6, tcp_user_timeout_seconds=21)
     with make_socket(config, (socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", ("h", 1))) as sock:
         assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
@@ -29,7 +29,7 @@ def test_sockets_notice_a_dead_peer():
 
 async def test_it_is_configured_for_a_gateway():
     """No limit of its own, and our keep-alive time."""
-    connector = Connector(PoolConfig(keepalive=7), ssl.create_default_context())
+    connector = Connector(PoolConfig(keepalive_seconds=7), ssl.create_default_context())
     assert (connector.limit, connector.limit_per_host, connector._keepalive_timeout, connector.idle) == (0, 0, 7, 0)
     await connector.close()
 
@@ -56,7 +56,7 @@ async def test_an_expired_connection_is_not_used():
             await peer.request()
             await peer.answer()
 
-    async with RawServer(script) as server, ConnectionPool(PoolConfig(keepalive=0.02)) as pool:
+    async with RawServer(script) as server, ConnectionPool(PoolConfig(keepalive_seconds=0.02)) as pool:
         for _ in range(2):
             async with pool.open(UpstreamRequest(account=server.account(), path="/", body=b"{}")) as reply:
                 await reply.read(10)

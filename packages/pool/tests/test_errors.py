@@ -75,7 +75,7 @@ def test_our_own_errors_pass():
     [
         ("connect", UpstreamTimeout),
         ("headers", UpstreamTimeout),
-        ("first_byte", UpstreamTimeout),
+        ("first_event", UpstreamTimeout),
         ("gap", UpstreamStalled),
         ("total", UpstreamTimeout),
     ],

@@ -84,7 +84,7 @@ async def cloud(robot):
 
     @asynccontextmanager
     async def opened():
-        async with RawServer(played.play) as server, ConnectionPool(PoolConfig(credential_timeout=5.0)) as pool:
+        async with RawServer(played.play) as server, ConnectionPool(PoolConfig(credential_timeout_seconds=5.0)) as pool:
             request = UpstreamRequest(
                 account=account(robot(f"{server.url}/token"), server.url), path="/v1/x", body=b"{}"
             )

@@ -548,7 +548,7 @@ async def test_closing_the_pool_ends_what_is_still_leased(waiting):
         await peer.silence()
 
     async with RawServer(script) as server:
-        pool = ConnectionPool(PoolConfig(close_timeout=0.5))
+        pool = ConnectionPool(PoolConfig(close_timeout_seconds=0.5))
         async with pool:
             lease = pool.open(ask(server))
             reply = await lease.__aenter__()

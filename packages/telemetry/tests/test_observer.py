@@ -183,14 +183,16 @@ def test_the_catalog_has_one_version():
 
 
 def test_connections_are_read_when_asked():
-    """A transport's connections are shown by state, as they are at the scrape."""
-    seen, now = Watched(), {"idle": 1}
-    seen.observer.connections("http/1.1", now.items)
-    now["in_use"] = 2
+    """Connections, the calls on them and their PINGs are shown as they are at the scrape."""
+    seen, now, calls, pings = Watched(), {("http1", "https://a", "idle"): 1}, {("http2", "a"): 3}, {"answered": 4}
+    seen.observer.connections(now.items, calls.items, lambda: pings)
+    now["http2", "https://b", "leased"] = 2
     assert seen.samples("gateway_upstream_connections") == [
-        'gateway_upstream_connections{transport="http/1.1",state="idle"} 1',
-        'gateway_upstream_connections{transport="http/1.1",state="in_use"} 2',
+        'gateway_upstream_connections{transport="http1",origin="https://a",state="idle"} 1',
+        'gateway_upstream_connections{transport="http2",origin="https://b",state="leased"} 2',
     ]
+    assert ['gateway_upstream_leases{transport="http2",account="a"} 3'] == seen.samples("gateway_upstream_leases")
+    assert ['gateway_pings_total{outcome="answered"} 4'] == seen.samples("gateway_pings_total")
 
 
 def test_a_cost_that_nobody_knows_is_an_alarm():

@@ -35,7 +35,7 @@ from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
 from llmgw_gateway.serving import serve as listen
 from llmgw_httpapi import HttpConfig, data_app
-from llmgw_pool import ConnectionPool, Fetcher, PoolConfig
+from llmgw_pool import ConnectionPool, Fetcher
 from llmgw_relay import Relay, RelayConfig
 from llmgw_simulator import Simulator, SimulatorConfig
 from llmgw_telemetry import LogConfig, LogStream, Metrics, Observer, configure_logging
@@ -96,8 +96,8 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         observer = Observer(metrics, log)
         observer.catalog(catalog.version)
 
-        pool = await stack.enter_async_context(ConnectionPool(PoolConfig()))
-        observer.connections("http1", lambda: _connection_states(pool))
+        pool = await stack.enter_async_context(ConnectionPool(settings.config.connections))
+        observer.connections(partial(_connections, pool), partial(_leases, pool), lambda: pool.counters().pings)
 
         lists = await stack.enter_async_context(
             ModelLists(control.current, pool, random.random, settings.config.model_lists)
@@ -269,9 +269,12 @@ def _admin_config(settings: Settings) -> AdminConfig:
     return AdminConfig(host=Bind.parse(server.admin_bind).host, hosts=server.admin_hosts, token=settings.admin_token)
 
 
-def _connection_states(pool: ConnectionPool) -> list[tuple[str, int]]:
-    counters = pool.counters()
-    return [("leased", counters.open - counters.idle), ("idle", counters.idle)]
+def _connections(pool: ConnectionPool) -> list[tuple[tuple[str, str, str], int]]:
+    return [((c.transport, c.origin, c.state), c.count) for c in pool.counters().connections]
+
+
+def _leases(pool: ConnectionPool) -> list[tuple[tuple[str, str], int]]:
+    return list(pool.counters().leases.items())
 
 
 def _log_config(server: ServerConfig) -> LogConfig:

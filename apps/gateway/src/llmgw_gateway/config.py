@@ -27,7 +27,7 @@ from llmgw_gateway.environment import overlay
 from llmgw_gateway.locate import Lines
 from llmgw_gateway.model_lists import ModelListsConfig
 from llmgw_gateway.problems import ConfigError, Origins, Problem
-from llmgw_pool import FetchConfig
+from llmgw_pool import FetchConfig, PoolConfig
 
 DEFAULT_FILE = "gateway.toml"
 
@@ -68,6 +68,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     server: ServerConfig = ServerConfig()
     model_lists: ModelListsConfig = ModelListsConfig()
     fetch: FetchConfig = FetchConfig()
+    connections: PoolConfig = PoolConfig()
     accounts: tuple[AccountRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
@@ -139,7 +140,9 @@ def read(
     others, unread = compatible.complete(raw, file.parent / compatible.FOLDER if file else None)
     problems += unread
     config, wrong = convert(Config, raw)
-    wrong += _server_problems(config.server) + _fetch_problems(config.fetch)
+    wrong += _server_problems(config.server)
+    wrong += [(f"fetch.{field}", message) for field, message in config.fetch.problems().items()]
+    wrong += [(f"connections.{field}", message) for field, message in config.connections.problems().items()]
     wrong += [(f"model_lists.{field}", message) for field, message in config.model_lists.problems()]
     problems += [origins.problem(path, message) for path, message in wrong]
     settings = Settings(
@@ -207,10 +210,6 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.workers": _workers_problem(server.workers),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]
-
-
-def _fetch_problems(fetch: FetchConfig) -> list[tuple[str, str]]:
-    return [(f"fetch.{field}", problem) for field, problem in fetch.problems().items()]
 
 
 def _size_problem(size: int) -> str | None:

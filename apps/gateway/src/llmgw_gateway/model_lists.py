@@ -24,7 +24,7 @@ from llmgw_relay import Upstream, UpstreamRequest
 
 _log = logging.getLogger(__name__)
 
-_DEADLINES = Deadlines(connect=10.0, headers=30.0, first_byte=30.0, gap=30.0, total=60.0)
+_DEADLINES = Deadlines(connect=10.0, headers=30.0, first_event=30.0, gap=30.0, total=60.0)
 _MAX_PAGE_BYTES = 8 * 1024 * 1024
 _MOST_PAGES = 10
 """How far a list is read, should it never end."""

@@ -5,6 +5,7 @@ A message says what is wrong, quotes the value unless it might be secret, and sa
 
 from __future__ import annotations
 
+import base64
 import difflib
 import math
 import re
@@ -19,6 +20,7 @@ from llmgw_domain import Provider
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODEL = re.compile(r"[!-~]{1,200}")
 _SHA256 = re.compile(r"sha256:([0-9A-Fa-f]{64})")
+_PEM = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
 _APIS = ("auto", "chat", "responses")
 _ENDPOINTS = ("images", "audio", "files", "batches", "*")
 # The provider's SDK adds the version itself, so a base address that ends in it would be called as /v1/v1/messages.
@@ -69,6 +71,11 @@ def api(report: Report, value: str, kind: Provider | None) -> None:
         report.add(f"{value!r} is one of OpenAI's APIs, which {kind.value!r} has not; leave it out")
 
 
+def one_of(report: Report, value: str, allowed: Collection[str]) -> None:
+    if value not in allowed:
+        report.add(f"must be one of {listed(allowed)}, not {value!r}")
+
+
 def endpoint(report: Report, value: str) -> None:
     if value not in _ENDPOINTS:
         report.add(f"there is no endpoint {value!r}{_meant(value, _ENDPOINTS)}; there are {listed(_ENDPOINTS)}")
@@ -86,6 +93,16 @@ def sha256(report: Report, value: str) -> bytes | None:
         report.add("must be 'sha256:' and the 64 hex digits of the key's SHA-256, e.g. from: printf %s KEY | sha256sum")
         return None
     return bytes.fromhex(match[1])
+
+
+def are_certificates(text: str) -> bool:
+    """Whether a text is PEM certificates. What is in them is judged when they are used."""
+    try:
+        found = [base64.b64decode("".join(body.split()), validate=True) for body in _PEM.findall(text)]
+    except ValueError:
+        return False
+    # A certificate is a DER sequence.
+    return bool(found) and all(der.startswith(b"\x30") for der in found)
 
 
 def secret_problem(value: str) -> str | None:
@@ -139,6 +156,24 @@ def _parts_problem(value: str, parts: SplitResult, port: int | None) -> str | No
         return "must not have a query or fragment"
     if any(segment in (".", "..") for segment in parts.path.split("/")):
         return "must not have '.' or '..' in its path"
+    return None
+
+
+def proxy_problem(value: str, *, plain: bool) -> str | None:
+    """What is wrong with a proxy's address. It is not quoted; `plain` is one that stands in the configuration."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError as error:
+        return f"is not a valid URL: {error}"
+    if any(not "!" <= c <= "~" for c in value):
+        return "must not hold white space or characters outside of ASCII"
+    if parts.scheme != "http":
+        return "must start with http://: the way to a proxy is not encrypted, what goes through it to https:// is"
+    if not parts.hostname or port == 0 or parts.path.strip("/") or parts.query or parts.fragment:
+        return "must be http://HOST:PORT, with USER:PASSWORD@ before the host if the proxy wants them"
+    if plain and "@" in parts.netloc:
+        return "must not hold a user or password here; put the whole address behind a reference, e.g. 'env:PROXY'"
     return None
 
 

@@ -62,6 +62,38 @@ def revealed(report: Report, owner: str, reference: str, reveal: Reveal) -> Secr
     return None if text is None else _key(report, owner, text)
 
 
+def proxy(report: Report, record: AccountRecord, reveal: Reveal) -> Secret | None:
+    """The proxy's address. It may hold a password, so it is a secret; one that has none can stand there as it is."""
+    given = record.proxy
+    if given is None:
+        return None
+    if given.startswith(("http://", "https://")):
+        text, plain = given, True
+    else:
+        revealed_text = _text(report, f"account {record.id!r}", given, reveal)
+        if revealed_text is None:
+            return None
+        text, plain = revealed_text, False
+    problem = checks.proxy_problem(text, plain=plain)
+    if problem:
+        report.add(problem)
+        return None
+    return Secret(text)
+
+
+def certificates(report: Report, record: AccountRecord, reveal: Reveal) -> str | None:
+    """PEM certificates to trust."""
+    if record.ca is None:
+        return None
+    text = _text(report, f"account {record.id!r}", record.ca, reveal)
+    if text is None:
+        return None
+    if not checks.are_certificates(text):
+        report.add("must hold certificates in PEM form, one or several: -----BEGIN CERTIFICATE----- ...")
+        return None
+    return text
+
+
 # --- forms ------------------------------------------------------------------------------------------------------------
 
 

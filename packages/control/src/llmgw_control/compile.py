@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import msgspec
 
@@ -30,6 +30,7 @@ from llmgw_control.records import (
 )
 from llmgw_control.refusal import Refused
 from llmgw_domain import Account, Catalog, ClientKey, Deadlines, Model, Policy, Provider, Secret, Target, Tenant
+from llmgw_domain.accounts import Transport
 from llmgw_domain.models import Api
 from llmgw_domain.servers import Server
 
@@ -69,6 +70,9 @@ def _account(report: Report, record: AccountRecord, reveal: Reveal, servers: Map
         checks.positive(report.at(field), getattr(record, field))
     checks.weight(report.at("weight"), record.weight)
     deadlines = _deadlines(report.at("deadlines"), record.deadlines)
+    checks.one_of(report.at("transport"), record.transport, get_args(Transport))
+    proxy = credentials.proxy(report.at("proxy"), record, reveal)
+    ca = credentials.certificates(report.at("ca"), record, reveal)
     provider = checks.provider(report.at("provider"), record.provider)
     if provider is None:
         return None
@@ -93,18 +97,21 @@ def _account(report: Report, record: AccountRecord, reveal: Reveal, servers: Map
         tokens_per_minute=record.tokens_per_minute,
         weight=record.weight,
         enabled=record.enabled,
-        deadlines=deadlines,
+        deadlines=Deadlines(**deadlines),
+        transport=cast("Transport", record.transport),
+        proxy=proxy,
+        ca=ca,
     )
 
 
-def _deadlines(report: Report, record: DeadlinesRecord) -> Deadlines:
+def _deadlines(report: Report, record: DeadlinesRecord) -> dict[str, float | None]:
     given: dict[str, float | None] = {}
     for phase in Deadlines.__struct_fields__:
         seconds = getattr(record, f"{phase}_seconds")
         checks.seconds(report.at(f"{phase}_seconds"), seconds)
         if seconds is not None:
             given[phase] = seconds or None
-    return Deadlines(**given)
+    return given
 
 
 def _model(report: Report, record: ModelRecord, records: Records) -> Model:
@@ -114,7 +121,12 @@ def _model(report: Report, record: ModelRecord, records: Records) -> Model:
         report.at("targets").add('none: a model needs at least one, e.g. [{ pool = "openai", model = "gpt-5" }]')
     pools = {a.pool: a.provider for a in records.accounts}
     targets = [_target(report.at(f"targets[{i}]"), t, record, pools) for i, t in enumerate(record.targets)]
-    return Model(name=record.name, targets=tuple(targets), max_output_tokens=record.max_output_tokens)
+    return Model(
+        name=record.name,
+        targets=tuple(targets),
+        max_output_tokens=record.max_output_tokens,
+        deadlines=_deadlines(report.at("deadlines"), record.deadlines),
+    )
 
 
 def _target(report: Report, record: TargetRecord, model: ModelRecord, pools: Mapping[str, str]) -> Target:

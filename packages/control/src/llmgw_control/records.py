@@ -17,7 +17,7 @@ class DeadlinesRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
 
     connect_seconds: float | None = None
     headers_seconds: float | None = None
-    first_byte_seconds: float | None = None
+    first_event_seconds: float | None = None
     gap_seconds: float | None = None
     total_seconds: float | None = None
 
@@ -34,7 +34,8 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """`[[accounts]]`: one account at a provider. Limits are None where there is none.
 
     `credential` is a reference, or `"default"` for what a cloud's own chain finds. `region`, `project`, `location`,
-    `api_version`, `deployments` and `server` mean something to one kind of provider each.
+    `api_version`, `deployments` and `server` mean something to one kind of provider each. `transport` is `auto`,
+    `http1` or `http2`; `proxy` an `http://` address or a reference to one; `ca` a reference to certificates.
     """
 
     id: str
@@ -54,6 +55,9 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     weight: float = 1.0
     enabled: bool = True
     deadlines: DeadlinesRecord = DeadlinesRecord()
+    transport: str = "auto"
+    proxy: str | None = None
+    ca: str | None = None
 
 
 class TargetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -71,6 +75,8 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     name: str
     targets: tuple[TargetRecord, ...] = ()
     max_output_tokens: int | None = None
+    deadlines: DeadlinesRecord = DeadlinesRecord()
+    """Instead of the account's, as far as they are given."""
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -100,20 +100,25 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
 class Deadlines(msgspec.Struct, frozen=True, kw_only=True):
     """How long each phase of an upstream call may take, in seconds; `None` is no limit.
 
-    The defaults let five minutes of silent thinking pass: `headers` and `gap` are above 300.
+    An event is a part of the answer: a provider's comments and pings prove that it lives, not that it gets on. The
+    defaults let five minutes of silent thinking pass: `headers`, `first_event` and `gap` are above 300.
     """
 
     connect: float | None = 10.0
     """TCP and TLS set-up."""
     headers: float | None = 600.0
     """From the request sent to the response's status line."""
-    first_byte: float | None = 600.0
-    """From the status line to the first byte of the body."""
+    first_event: float | None = 600.0
+    """From the status line to the first event of the body, or the first bytes of one that is no stream."""
     gap: float | None = 600.0
-    """Between two reads of the body."""
+    """Between two events, or two reads of a body that is no stream."""
     total: float | None = 3600.0
     """The whole call."""
 
+
+Transport = Literal["auto", "http1", "http2"]
+"""How an account is reached. `auto` is what suits its provider, and what its server then agrees to; `http2` insists,
+and needs no TLS (prior knowledge) where the address is `http://`."""
 
 Cloud = Literal["", "foundry", "mantle"]
 """A cloud with Anthropic's API at an address of its own: Azure AI Foundry, or Bedrock's Mantle."""
@@ -122,7 +127,9 @@ Cloud = Literal["", "foundry", "mantle"]
 class Account(msgspec.Struct, frozen=True, kw_only=True):
     """One account at a provider. `base_url` is what the provider's own SDK takes as its base address.
 
-    `server` is what is known of an OpenAI-compatible server (`vllm`, `groq`, ...).
+    `server` is what is known of an OpenAI-compatible server (`vllm`, `groq`, ...). `proxy` is the address of an HTTP
+    proxy to go through, with user and password if it wants them; `ca` are certificates (PEM) to trust in place of the
+    system's.
     """
 
     id: str
@@ -138,6 +145,9 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     weight: float = 1.0
     enabled: bool = True
     deadlines: Deadlines = Deadlines()
+    transport: Transport = "auto"
+    proxy: Secret | None = None
+    ca: str | None = None
 
     @property
     def cloud(self) -> Cloud:

@@ -40,12 +40,21 @@ class Route(msgspec.Struct, frozen=True):
         for target in model.targets:
             wanted = target.model.replace("*", star)
             tier = tiers.setdefault(target.priority, [])
-            tier.extend(Candidate(account, wanted, target) for account in pools.get(target.pool, ()))
+            accounts = pools.get(target.pool, ())
+            tier.extend(Candidate(_patient(account, model), wanted, target) for account in accounts)
         return cls(model, tuple(tuple(tiers[p]) for p in sorted(tiers)))
 
     def __iter__(self) -> Iterator[Candidate]:
         for tier in self.tiers:
             yield from tier
+
+
+def _patient(account: Account, model: Model) -> Account:
+    """The account with the deadlines that the model sets."""
+    if not model.deadlines:
+        return account
+    deadlines = msgspec.structs.replace(account.deadlines, **model.deadlines)
+    return msgspec.structs.replace(account, deadlines=deadlines)
 
 
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):

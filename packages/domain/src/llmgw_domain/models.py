@@ -30,6 +30,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     targets: tuple[Target, ...]
     max_output_tokens: int | None = None
     """Sent as the output limit to providers that demand one when the client gave none."""
+    deadlines: dict[str, float | None] = msgspec.field(default_factory=dict)
+    """Fields of `Deadlines` that this model's calls have in place of their account's."""
 
     @property
     def is_pattern(self) -> bool:

@@ -22,7 +22,7 @@ from llmgw_domain.errors import (
     UpstreamUnreachable,
 )
 
-Phase = Literal["connect", "headers", "first_byte", "gap", "total"]
+Phase = Literal["connect", "headers", "first_event", "gap", "total"]
 
 FOREIGN = (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError)
 """What may come out of aiohttp; anything else is a defect and is left alone."""
@@ -39,9 +39,9 @@ def while_opening(error: BaseException) -> GatewayError:
     if isinstance(error, GatewayError):
         return error
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
-        return UpstreamUnreachable(detail=f"tls: {_tls(error.certificate_error)}")
+        return UpstreamUnreachable(detail=f"tls: {tls(error.certificate_error)}")
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return UpstreamUnreachable(detail=f"dns: {_system(error.os_error)}")
+        return UpstreamUnreachable(detail=f"dns: {system(error.os_error)}")
     if isinstance(error, aiohttp.ClientConnectorError):
         return UpstreamUnreachable(detail=_connecting(error.os_error))
     if isinstance(error, aiohttp.ClientResponseError):
@@ -49,7 +49,7 @@ def while_opening(error: BaseException) -> GatewayError:
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return UpstreamReset(detail="headers: connection closed before an answer")
     if isinstance(error, OSError):
-        return UpstreamReset(detail=f"headers: {_system(error)}")
+        return UpstreamReset(detail=f"headers: {system(error)}")
     if isinstance(error, ValueError):
         return UpstreamUnreachable(detail=f"request can't be sent: {type(error).__name__}")
     return UpstreamReset(detail=f"headers: {type(error).__name__}")
@@ -62,7 +62,7 @@ def while_reading(error: BaseException, received: int) -> GatewayError:
     elif isinstance(error, aiohttp.ClientPayloadError):
         mapped = UpstreamReset(detail=f"body ended before its framing said so, after {received} bytes")
     elif isinstance(error, OSError) and error.errno is not None:
-        mapped = UpstreamReset(detail=f"{_system(error)} after {received} bytes")
+        mapped = UpstreamReset(detail=f"{system(error)} after {received} bytes")
     else:
         mapped = UpstreamReset(detail=f"{type(error).__name__} after {received} bytes")
     mapped.bytes_received = received
@@ -70,15 +70,16 @@ def while_reading(error: BaseException, received: int) -> GatewayError:
 
 
 def _connecting(error: OSError) -> str:
-    return f"tls: {_tls(error)}" if isinstance(error, ssl.SSLError) else f"connect: {_system(error)}"
+    return f"tls: {tls(error)}" if isinstance(error, ssl.SSLError) else f"connect: {system(error)}"
 
 
-def _tls(error: Exception) -> str:
+def tls(error: Exception) -> str:
+    """Why TLS failed, in one line."""
     reason = getattr(error, "verify_message", None) or getattr(error, "reason", None) or type(error).__name__
     return _one_line(str(reason))
 
 
-def _system(error: OSError) -> str:
+def system(error: OSError) -> str:
     """The symbolic name of an error number, else the kind of the error."""
     return errno.errorcode.get(error.errno or 0, type(error).__name__)
 

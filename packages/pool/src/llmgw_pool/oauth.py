@@ -64,7 +64,7 @@ class ServiceAccountTokens:
         self._id = account.id
         self._key = account.credential
         self._ask = ask
-        self._deadlines = Deadlines(connect=seconds, headers=seconds, first_byte=seconds, gap=seconds, total=seconds)
+        self._deadlines = Deadlines(connect=seconds, headers=seconds, first_event=seconds, gap=seconds, total=seconds)
 
     async def __call__(self) -> Token:
         """Raises `AccountRejected`."""

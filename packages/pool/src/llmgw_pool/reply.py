@@ -1,7 +1,8 @@
 """A provider's response while it is open: its body, read with a deadline for each wait.
 
 Deadlines run only while somebody waits for the provider. When the client is the slow one, nobody is waiting for a read
-and no gap is counted.
+and no gap is counted. What is waited for is an event: bytes that hold none, such as a provider's comments, stop no
+deadline. Only its reader knows what an event is, so it says so (`progress`).
 """
 
 from __future__ import annotations
@@ -9,33 +10,33 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 
-from aiohttp import ClientOSError, ClientPayloadError, ClientResponse, StreamReader
-
 from llmgw_domain import Deadlines
 from llmgw_domain.errors import GatewayError, UpstreamMalformed
 from llmgw_pool import errors
-from llmgw_pool.connector import Line
+from llmgw_pool.transport import Body, Incoming
 from llmgw_pool.watch import Watch
 
 _REFUSALS = 400
 _SHORTEST_SECRET = 8
 """Characters. A shorter placeholder would be found inside ordinary words."""
+_EARLY = 0.002
+"""uvloop's clock counts whole milliseconds, so a timer may go off that much early."""
 
 
 class Reply:
     """The relay's `UpstreamReply`. Made by the lease, which closes it; one reader at a time."""
 
     __slots__ = (
-        "_content",
+        "_body",
         "_deadlines",
         "_ended",
         "_error",
+        "_events",
         "_hidden",
-        "_line",
         "_loop",
         "_phase",
-        "_response",
         "_total_at",
+        "_waited",
         "_watch",
         "headers",
         "received",
@@ -44,27 +45,31 @@ class Reply:
 
     def __init__(
         self,
-        response: ClientResponse,
-        line: Line,
+        incoming: Incoming,
         deadlines: Deadlines,
         total_at: float | None,
+        *,
         hidden: tuple[str, ...] = (),
+        events: bool = False,
     ) -> None:
-        """`hidden` are secrets that the request was sent with and that only the transport knows: made tokens."""
-        self.status: int = response.status
-        self.headers: Mapping[str, str] = _lower(response)
+        """`hidden` are secrets that the request was sent with and that only the transport knows: made tokens.
+
+        `events` says that the reader calls `progress`; otherwise every read is one.
+        """
+        self.status: int = incoming.status
+        self.headers: Mapping[str, str] = incoming.headers
         self.received = 0
         """Bytes of the body so far."""
-        self._response = response
-        self._content: StreamReader = response.content
-        self._line = line
-        line.body = self._content
+        self._body: Body = incoming.body
         self._deadlines = deadlines
         self._total_at = total_at
         self._hidden = hidden
+        self._events = events
         self._loop = asyncio.get_running_loop()
         self._watch = Watch(self._loop, self._expire)
-        self._phase: errors.Phase = "first_byte"
+        self._phase: errors.Phase = "first_event"
+        self._waited = 0.0
+        """Seconds spent waiting since the last event."""
         self._ended = False
         self._error: GatewayError | None = self._encoding_error()
 
@@ -82,6 +87,7 @@ class Reply:
 
         A refusal may quote the credential that it refuses; where that is the transport's own it is taken out.
         """
+        self._events = False
         parts: list[bytes] = []
         while data := await self._next():
             if self.received > limit:
@@ -89,16 +95,15 @@ class Reply:
             parts.append(data)
         return self._clean(parts[0] if len(parts) == 1 else b"".join(parts))
 
+    def progress(self) -> None:
+        """An event came: the deadline between events starts anew."""
+        self._phase = "gap"
+        self._waited = 0.0
+
     def close(self) -> None:
-        """Frees the connection: to be used again after a whole body, aborted otherwise. Idempotent."""
+        """Frees the connection: to be used again after a whole body, given up otherwise. Idempotent."""
         self._watch.close()
-        # After a whole body the connection may already serve another call.
-        if self._line.body is self._content:
-            self._line.body = None
-        if not self._content.is_eof():
-            # Closing politely would keep a TLS stream open until the provider answers, and reading until then.
-            self._line.abort()
-        self._response.close()
+        self._body.close()
 
     def _clean(self, body: bytes) -> bytes:
         if self.status < _REFUSALS:
@@ -120,7 +125,8 @@ class Reply:
             return self._broken(error)
         if not data:
             self._end()
-        self._phase = "gap"
+        elif not self._events:
+            self.progress()
         self.received += len(data)
         return data
 
@@ -128,27 +134,27 @@ class Reply:
         """What has already arrived: it needs no timer."""
         if self._total_at is not None and self._loop.time() > self._total_at:
             raise self._late("total")
-        return self._content.read_nowait()
+        return self._body.take()
 
     async def _wait(self) -> bytes:
-        if self._content.at_eof():
+        if self._body.at_end:
             return b""
-        if not self._line.connected:
-            raise ClientPayloadError("connection closed")
         deadline = self._deadline()
         if deadline is None:
-            return await self._content.readany()
+            return await self._body.wait()
+        began = self._loop.time()
         self._watch.arm(deadline)
         try:
-            return await self._content.readany()
+            return await self._body.wait()
         finally:
+            self._waited += self._loop.time() - began
             self._watch.disarm()
 
     def _deadline(self) -> float | None:
         seconds = self._seconds(self._phase)
         if seconds is None:
             return self._total_at
-        at = self._loop.time() + seconds
+        at = self._loop.time() + seconds - self._waited
         return at if self._total_at is None else min(at, self._total_at)
 
     def _seconds(self, phase: errors.Phase) -> float | None:
@@ -156,32 +162,25 @@ class Reply:
         return value
 
     def _expire(self) -> None:
-        over = self._total_at is not None and self._loop.time() >= self._total_at - 0.002
-        self._content.set_exception(self._late("total" if over else self._phase))
+        over = self._total_at is not None and self._loop.time() >= self._total_at - _EARLY
+        self._body.interrupt(self._late("total" if over else self._phase))
 
     def _late(self, phase: errors.Phase) -> GatewayError:
         return errors.timed_out(phase, self._seconds(phase) or 0.0)
 
     def _broken(self, error: Exception) -> bytes:
-        """Gives what arrived before the break, which aiohttp keeps back once it knows of it; then, or else, raises."""
-        # aiohttp reports the body's framing; how the connection ended tells more.
-        cause = self._lost() or error
-        left = self._content._read_nowait(-1) if self._content._buffer else b""
+        """Gives what arrived before the break; then, or else, raises."""
+        left = self._body.rest()
         self.received += len(left)
-        self._error = errors.while_reading(cause, self.received)
+        self._error = errors.while_reading(self._body.lost() or error, self.received)
         if not left:
             raise self._error
         return left
 
-    def _lost(self) -> ClientOSError | None:
-        lost = self._line.exception()
-        return lost if isinstance(lost, ClientOSError) else None
-
     def _end(self) -> None:
-        """A body without a length ends with its connection, which aiohttp takes for well even where it was reset."""
+        """A body without a length ends with its connection, which looks well even where it was reset."""
         self._ended = True
-        delimited = "content-length" in self.headers or "transfer-encoding" in self.headers
-        lost = None if delimited else self._lost()
+        lost = None if self._body.delimited else self._body.lost()
         if lost is not None:
             self._error = errors.while_reading(lost, self.received)
             raise self._error
@@ -199,12 +198,3 @@ class Reply:
 
     def __repr__(self) -> str:
         return f"<Reply {self.status} {self._phase} {self.received} bytes{' ended' if self._ended else ''}>"
-
-
-def _lower(response: ClientResponse) -> dict[str, str]:
-    """Header names in lower case; repeated ones joined as RFC 9110, 5.3 allows."""
-    headers: dict[str, str] = {}
-    for name, value in response.headers.items():
-        key = name.lower()
-        headers[key] = f"{headers[key]}, {value}" if key in headers else value
-    return headers

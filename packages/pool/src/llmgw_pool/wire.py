@@ -72,9 +72,11 @@ class Streamed:
 
     def __init__(self, upload: AsyncIterator[bytes]) -> None:
         self._upload = upload
+        self.begun = False
         self.error: Exception | None = None
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
+        self.begun = True
         try:
             async for part in self._upload:
                 yield part

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -117,13 +117,29 @@ class Observer:
         self._version.clear()
         self._version.of(version).set(1)
 
-    def connections(self, transport: str, read: Callable[[], Iterable[tuple[str, int]]]) -> None:
-        """Shows a transport's connections; `read` gives their number by state. Once a process."""
-        self._metrics.callback(
-            "gateway_upstream_connections",
-            "Connections to providers.",
-            ("transport", "state"),
-            lambda: [((transport, state), count) for state, count in read()],
+    def connections(
+        self,
+        connections: Callable[[], Iterable[tuple[tuple[str, str, str], int]]],
+        leases: Callable[[], Iterable[tuple[tuple[str, str], int]]],
+        pings: Callable[[], Mapping[str, int]],
+    ) -> None:
+        """Shows the connections to providers. Once a process.
+
+        `connections` gives their number by transport, origin and state, `leases` that of the calls that are on them by
+        transport and account, `pings` the total of each outcome.
+        """
+        metrics = self._metrics
+        labels = ("transport", "origin", "state")
+        metrics.callback("gateway_upstream_connections", "Connections to providers.", labels, connections)
+        metrics.callback(
+            "gateway_upstream_leases", "Calls that hold a connection or wait for one.", ("transport", "account"), leases
+        )
+        metrics.callback(
+            "gateway_pings_total",
+            "HTTP/2 PINGs to providers by what came of them.",
+            ("outcome",),
+            lambda: [((outcome,), count) for outcome, count in pings().items()],
+            kind="counter",
         )
 
     def _settled(self, fact: CallSettled) -> None:

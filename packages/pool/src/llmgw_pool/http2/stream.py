@@ -1,0 +1,198 @@
+"""One request and its response on a connection: a future of the head, and a body that is read at its client's pace.
+
+What the reader has taken is given back to the provider's window at the reader's next step, since only then has the
+client taken it in its turn. So a client that stops reading stops its own stream at one window, and no other.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+from llmgw_domain.errors import GatewayError, UpstreamReset
+from llmgw_pool.http2.codec import CANCEL, NO_ERROR, Head
+
+if TYPE_CHECKING:
+    from llmgw_pool.http2.connection import Connection
+
+
+class Stream:
+    """Implements `Body`. The connection calls `began`, `came`, `ended`, `broke` and `may_send`."""
+
+    __slots__ = (
+        "_broken",
+        "_connection",
+        "_ended",
+        "_head",
+        "_interruption",
+        "_lost",
+        "_owed",
+        "_pieces",
+        "_sent",
+        "_size",
+        "_waiting",
+        "heard_before",
+        "id",
+    )
+
+    delimited = True
+
+    def __init__(self, connection: Connection, id: int, heard_before: int) -> None:
+        self.id = id
+        self.heard_before = heard_before
+        """The connection's count of reads when the stream was opened."""
+        self._connection = connection
+        self._head: Head | None = None
+        self._pieces: deque[bytes] = deque()
+        self._size = 0
+        """What the pieces take of the window, padding included."""
+        self._owed = 0
+        """What the reader has taken and the provider's window does not have back yet."""
+        self._ended = False
+        self._sent = False
+        self._broken: Exception | None = None
+        self._lost: OSError | None = None
+        self._interruption: GatewayError | None = None
+        self._waiting: asyncio.Future[None] | None = None
+
+    # --- what the connection hears ----------------------------------------------------------------------------------
+
+    def began(self, head: Head) -> None:
+        self._head = head
+        self._wake()
+
+    def came(self, data: bytes, size: int) -> None:
+        if data:
+            self._pieces.append(data)
+        self._size += size
+        self._wake()
+
+    def ended(self) -> None:
+        self._ended = True
+        self._wake()
+
+    def broke(self, error: Exception, lost: OSError | None = None) -> None:
+        """It won't go on. What ended, ended well."""
+        if not self._ended and self._broken is None:
+            self._broken, self._lost = error, lost
+            self._wake()
+
+    def may_send(self) -> None:
+        self._wake()
+
+    def _wake(self) -> None:
+        waiting, self._waiting = self._waiting, None
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+
+    async def _next(self) -> None:
+        """Until the connection has something to tell."""
+        self._waiting = self._connection.loop.create_future()
+        try:
+            await self._waiting
+        finally:
+            self._waiting = None
+
+    # --- sending ----------------------------------------------------------------------------------------------------
+
+    async def send(self, data: bytes, *, end: bool) -> None:
+        """A part of the request's body, at the provider's pace.
+
+        Stops when the provider has refused the request already, or broken off: its answer says why.
+        """
+        view = memoryview(data)
+        while view:
+            room = self._connection.codec.room(self.id)
+            if self._refused:
+                return
+            if not room or self._connection.paused:
+                await self._next()
+                continue
+            part, view = view[:room], view[room:]
+            self._connection.send(self.id, part, end=end and not view)
+        if end and not data:
+            self._connection.send(self.id, b"", end=True)
+        self._sent = self._sent or end
+
+    @property
+    def _refused(self) -> bool:
+        head = self._head
+        return self._broken is not None or self._ended or (head is not None and head.status >= 400)
+
+    def sent_whole(self) -> None:
+        """The request had no body, or all of it went out at once."""
+        self._sent = True
+
+    async def head(self) -> Head:
+        """The response's head. Raises how the stream broke before it."""
+        while self._head is None:
+            if self._broken is not None:
+                raise self._broken
+            if self._ended:
+                raise UpstreamReset(detail="headers: stream ended before an answer")
+            await self._next()
+        return self._head
+
+    # --- reading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def at_end(self) -> bool:
+        return self._ended and not self._pieces
+
+    def take(self) -> bytes:
+        self._give_back()
+        if self._interruption is not None:
+            raise self._interruption
+        if not self._pieces and self._broken is not None:
+            raise self._broken
+        return self._taken()
+
+    async def wait(self) -> bytes:
+        while True:
+            data = self.take()
+            if data or self.at_end:
+                return data
+            await self._next()
+
+    def rest(self) -> bytes:
+        return self._taken()
+
+    def lost(self) -> OSError | None:
+        return self._lost
+
+    def interrupt(self, error: GatewayError) -> None:
+        self._interruption = error
+        self._wake()
+
+    def close(self) -> None:
+        """Idempotent. A stream that is not over is cancelled, and its provider told so at once."""
+        connection = self._connection
+        self._owed += self._size
+        self._pieces.clear()
+        self._size = 0
+        self._give_back()
+        if self._broken is None and not self._ended:
+            self._broken = UpstreamReset(detail="closed")
+            connection.cancel(self, CANCEL)
+        elif not self._sent:
+            connection.cancel(self, NO_ERROR)
+        connection.release(self)
+
+    def _taken(self) -> bytes:
+        if not self._pieces:
+            return b""
+        data = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
+        self._pieces.clear()
+        self._owed += self._size
+        self._size = 0
+        return data
+
+    def _give_back(self) -> None:
+        if self._owed:
+            owed, self._owed = self._owed, 0
+            self._connection.taken(self, owed)
+
+    def __repr__(self) -> str:
+        state = "broken" if self._broken else "ended" if self._ended else "open"
+        return f"<Stream {self.id} {state} {self._size} bytes unread>"
