@@ -109,7 +109,7 @@ async def test_a_whole_account_in_one_variable(opened):
 
 async def test_an_accounts_limit_and_deadlines_by_names(opened):
     """max_concurrency, enabled, and the table of deadlines below it."""
-    async with opened(GATEWAY_ACCOUNTS__0__DEADLINES__FIRST_BYTE_SECONDS="0.2") as call:
+    async with opened(GATEWAY_ACCOUNTS__0__DEADLINES__FIRST_EVENT_SECONDS="0.2") as call:
         await call.fault(think=20)
         assert (await call(stream=True)).status == 504
     async with opened(GATEWAY_ACCOUNTS__0__ENABLED="false") as call:

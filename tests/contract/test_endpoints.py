@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import functools
 import hashlib
 import io
 from collections.abc import AsyncIterator
@@ -20,7 +19,6 @@ from google.genai import errors as genai_errors
 from google.genai import types
 
 from llmgw_httpapi.config import HttpConfig
-from llmgw_pool.config import PoolConfig
 
 PLAIN_KEY = "gw-plain-key-0123456789abcdefghijklmno"
 PLAIN_HASH = "sha256:" + hashlib.sha256(PLAIN_KEY.encode()).hexdigest()
@@ -691,9 +689,8 @@ async def test_an_upload_that_its_provider_refuses_in_the_middle(each):
 
 
 @pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
-async def test_a_provider_that_does_not_read_slows_its_client_down(open_stack, monkeypatch, engine):
+async def test_a_provider_that_does_not_read_slows_its_client_down(open_stack, engine):
     """Of an upload that nobody takes a few buffers are held, and the kernel ends it when nothing is acknowledged."""
-    monkeypatch.setattr("llmgw_gateway.build.PoolConfig", functools.partial(PoolConfig, tcp_user_timeout=1))
     over = asyncio.Event()
 
     async def never_read(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -712,7 +709,7 @@ async def test_a_provider_that_does_not_read_slows_its_client_down(open_stack, m
     more = 'policy = "all"\n[[policies]]\nid = "all"\nendpoints = ["*"]\n'
     async with await asyncio.start_server(never_read, "127.0.0.1", 0) as provider:
         address = f"http://127.0.0.1:{provider.sockets[0].getsockname()[1]}/v1"
-        environ = {"GATEWAY_ACCOUNTS__0__BASE_URL": address}
+        environ = {"GATEWAY_ACCOUNTS__0__BASE_URL": address, "GATEWAY_CONNECTIONS__TCP_USER_TIMEOUT_SECONDS": "1"}
         async with open_stack(engine=engine, more=more, environ=environ) as stack:
             headers = {"authorization": f"Bearer {stack.key}", "content-type": FORM_TYPE}
             asking = stack.http.post(stack.base + "/v1/files", data=endless(), headers=headers)

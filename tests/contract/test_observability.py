@@ -14,7 +14,8 @@ NAMES = {
     "gateway_tokens_total": {"kind"},
     "gateway_inflight": set(),
     "gateway_catalog_version": {"version"},
-    "gateway_upstream_connections": {"transport", "state"},
+    "gateway_upstream_connections": {"transport", "origin", "state"},
+    "gateway_pings_total": {"outcome"},
 }
 """The metrics of this version and their labels."""
 
@@ -121,6 +122,7 @@ async def test_inflight_rises_and_falls(stack, call):
         await response.content.readany()
         assert value(await metrics(stack), "gateway_inflight") == 1
         assert value(await metrics(stack), "gateway_upstream_connections", state="leased") == 1
+        assert value(await metrics(stack), "gateway_upstream_leases", transport="http1") == 1
         response.close()
     await stack.settle()
     assert value(await metrics(stack), "gateway_inflight") == 0

@@ -261,6 +261,8 @@ def _http_config(server: ServerConfig) -> HttpConfig:
         max_body_bytes=server.max_body_bytes,
         max_upload_bytes=server.max_upload_bytes,
         max_buffered_bytes=server.max_buffered_bytes,
+        heartbeat_seconds=server.heartbeat_seconds,
+        send_timeout=server.send_timeout_seconds,
     )
 
 

@@ -55,6 +55,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     max_buffered_bytes: int = 512 * 1024 * 1024
     """Of all requests in flight together."""
     data_dir: str | None = None
+    heartbeat_seconds: float = 10.0
+    """How long a client may wait for a byte before it is sent a sign of life; 0 for none."""
+    send_timeout_seconds: float = 60.0
+    """How long a client may leave what is sent to it untaken before its connection is dropped."""
     stream_errors: StreamErrors = StreamErrors.FINISH
     log_format: Literal["auto", "console", "json"] = "auto"
     """`auto` is `console` on a terminal and `json` elsewhere."""
@@ -204,12 +208,18 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.data_bind": bind_problem(server.data_bind),
         "server.admin_bind": bind_problem(server.admin_bind),
         "server.drain_seconds": None if 0 <= server.drain_seconds < float("inf") else "must be 0 or more seconds",
+        "server.heartbeat_seconds": _seconds_problem(server.heartbeat_seconds),
+        "server.send_timeout_seconds": _seconds_problem(server.send_timeout_seconds, least=0.1),
         "server.max_body_bytes": _size_problem(server.max_body_bytes),
         "server.max_upload_bytes": _size_problem(server.max_upload_bytes),
         "server.max_buffered_bytes": _size_problem(server.max_buffered_bytes),
         "server.workers": _workers_problem(server.workers),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]
+
+
+def _seconds_problem(seconds: float, least: float = 0.0) -> str | None:
+    return None if least <= seconds < float("inf") else f"must be {least:g} or more seconds, not {seconds}"
 
 
 def _size_problem(size: int) -> str | None:

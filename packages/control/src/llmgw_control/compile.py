@@ -150,6 +150,7 @@ def _policy(report: Report, record: PolicyRecord) -> Policy:
         models=record.models,
         hide_accounts=record.hide_accounts,
         stream_errors=record.stream_errors,
+        json_heartbeats=record.json_heartbeats,
         max_body_bytes=record.max_body_bytes,
         stored_responses=record.stored_responses,
         endpoints=record.endpoints,

@@ -104,6 +104,7 @@ class PolicyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     models: tuple[str, ...] | None = None
     hide_accounts: bool = False
     stream_errors: StreamErrors | None = None
+    json_heartbeats: bool = False
     max_body_bytes: int | None = None
     stored_responses: bool = False
     endpoints: tuple[str, ...] = ()

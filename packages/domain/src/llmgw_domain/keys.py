@@ -38,6 +38,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """Leaves account ids out of response headers."""
     stream_errors: StreamErrors | None = None
     """None: what the gateway is configured to do."""
+    json_heartbeats: bool = False
+    """Answers that are no stream get white space before their JSON while the provider is silent."""
     max_body_bytes: int | None = None
     stored_responses: bool = False
     """The gateway may keep this key's responses, so that `previous_response_id` works at every provider."""

@@ -39,7 +39,7 @@ from llmgw_httpapi.paths import Endpoint, Paths
 from llmgw_httpapi.ports import Relay
 from llmgw_httpapi.upload import Upload
 from llmgw_protocols import WireRequest
-from llmgw_relay.call import Admission, Call, Knock, Reply
+from llmgw_relay.call import Admission, Call, Carried, Knock, Reply
 
 _log = logging.getLogger(__name__)
 
@@ -109,6 +109,7 @@ class _Heads:
             tags=wishes.tags,
             timeout=wishes.timeout,
             pool=wishes.pool,
+            heartbeats=wishes.heartbeats,
             method=self.method,
             resource=self.endpoint.resource,
             upload=upload,
@@ -198,10 +199,18 @@ class _DataApp:
         self, admission: Admission, call: Call, heads: _Heads, scope: Scope, receive: Receive, send: Send
     ) -> None:
         upload = call.upload if isinstance(call.upload, Upload) else None
-        line = Lifeline(receive, send, send_timeout=self._config.send_timeout, upload=upload)
+        config, carried = self._config, self._relay.open(admission, call)
+        line = Lifeline(
+            receive,
+            send,
+            send_timeout=config.send_timeout,
+            upload=upload,
+            beat=lambda first: self._beat(carried, call, scope, first=first),
+            beat_seconds=config.heartbeat_seconds,
+        )
         try:
             with line:
-                async with self._relay.open(admission, call) as reply:
+                async with carried as reply:
                     await self._write(reply, call, scope, line)
         except Exception:
             _log.exception("request %s failed inside the gateway", call.request_id)
@@ -218,7 +227,11 @@ class _DataApp:
             headers.append(CLOSE)
         body, chunks = reply.body, reply.chunks
         headers += _STREAM_HEADERS if body is None else ((b"content-length", b"%d" % len(body)),)
-        await line.send({"type": "http.response.start", "status": reply.status, "headers": headers})
+        await line.start(reply.status, headers)
+        if reply.broken:
+            # The client may read why; but without its end no answer with the status 200 is taken for a good one.
+            await line.send({"type": "http.response.body", "body": body, "more_body": True})
+            return
         if body is None:
             assert chunks is not None
             await _write_chunks(chunks, line)
@@ -229,6 +242,16 @@ class _DataApp:
             body = b""
         line.complete = True
         await line.send({"type": "http.response.body", "body": body or b"", "more_body": False})
+
+    def _beat(self, carried: Carried, call: Call, scope: Scope, *, first: bool) -> tuple[bytes, Headers] | None:
+        """A sign of life, and the headers that go before it if it is the first thing that is sent."""
+        beat = carried.beat(first=first)
+        if beat is None:
+            return None
+        headers = [*beat.headers, (b"x-request-id", call.request_id.encode("latin-1")), *_STREAM_HEADERS]
+        if self._closes(scope):
+            headers.append(CLOSE)
+        return beat.data, headers
 
     def _refusal(
         self, error: GatewayError, heads: _Heads, scope: Scope, *, extra: Headers | None = None, unread: bool = True

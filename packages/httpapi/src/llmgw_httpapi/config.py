@@ -18,6 +18,8 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Between two reads of a request's body."""
     send_timeout: float = 60.0
     """How long a client may leave one write untaken before its connection is dropped."""
+    heartbeat_seconds: float = 10.0
+    """How long a client waits for a byte before it gets a sign of life, and then again; 0 for none."""
     linger_bytes: int = 1 << 20
     """How much of a refused request's body is read off, so that its client gets to see the answer."""
     linger_seconds: float = 1.0

@@ -16,6 +16,7 @@ from starlette.types import Scope
 
 from llmgw_domain import StreamErrors
 from llmgw_domain.errors import BadRequest, UnknownKey
+from llmgw_relay.call import Heartbeats
 
 _SANE_ID = re.compile(r"[A-Za-z0-9._-]{1,128}").fullmatch
 _KEY_HEADERS = ("x-api-key", "x-goog-api-key", "api-key")
@@ -74,11 +75,30 @@ class Wishes(msgspec.Struct, frozen=True):
     timeout: float | None = None
     tags: str = ""
     pool: str = ""
+    heartbeats: Heartbeats | None = None
 
 
 def wishes_of(headers: Mapping[str, str]) -> Wishes:
     """The `x-gw-*` headers. Raises `BadRequest`, which names the header."""
-    return Wishes(_stream_errors(headers), _timeout(headers), _tags(headers), headers.get("x-gw-pool", "").strip())
+    return Wishes(
+        stream_errors=_stream_errors(headers),
+        timeout=_timeout(headers),
+        tags=_tags(headers),
+        pool=headers.get("x-gw-pool", "").strip(),
+        heartbeats=_heartbeats(headers),
+    )
+
+
+def _heartbeats(headers: Mapping[str, str]) -> Heartbeats | None:
+    given = headers.get("x-gw-heartbeats")
+    match given and given.strip().lower():
+        case None:
+            return None
+        case "off":
+            return "off"
+        case "json":
+            return "json"
+    raise BadRequest("Header x-gw-heartbeats must be one of: off, json.", param="x-gw-heartbeats")
 
 
 def _stream_errors(headers: Mapping[str, str]) -> StreamErrors | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
 from llmgw_domain.errors import GatewayError
-from llmgw_relay.call import Admission, Call, Knock, Reply
+from llmgw_relay.call import Admission, Call, Carried, Knock
 
 
 class Relay(Protocol):
@@ -20,7 +19,7 @@ class Relay(Protocol):
         """Records a request that is refused before its call is opened; the headers to answer it with."""
         ...
 
-    def open(self, admission: Admission, call: Call) -> AbstractAsyncContextManager[Reply]:
+    def open(self, admission: Admission, call: Call) -> Carried:
         """The answer to a call; failures are answers too, so no `GatewayError` comes out.
 
         Leaving the context settles the call, on cancellation as well. `Reply.chunks` is closed before.

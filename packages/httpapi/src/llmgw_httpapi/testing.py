@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 import msgspec
 from starlette.types import ASGIApp, Message, Scope
 
 from llmgw_domain import Catalog, ClientKey, Policy
 from llmgw_domain.errors import GatewayError, UnknownKey
-from llmgw_relay.call import Admission, Call, Knock, Reply
+from llmgw_relay.call import Admission, Beat, Call, Knock, Reply
 
 SECRET = "sk-test"  # noqa: S105
 
@@ -150,6 +150,7 @@ class ScriptedRelay:
         self.calls: list[Call] = []
         self.outcomes: list[str] = []
         self.turned: list[tuple[Knock, GatewayError]] = []
+        self.beats: list[Beat | None] = []
 
     def turned_away(self, knock: Knock, error: GatewayError) -> list[tuple[bytes, bytes]]:
         self.turned.append((knock, error))
@@ -161,20 +162,40 @@ class ScriptedRelay:
         key = ClientKey(id="key-1", tenant="default", digest=ClientKey.digest_of(SECRET))
         return Admission(catalog=Catalog.of(version="1"), key=key, policy=self.policy)
 
-    @asynccontextmanager
-    async def open(self, admission: Admission, call: Call) -> AsyncIterator[Reply]:
+    def open(self, admission: Admission, call: Call) -> ScriptedCall:
         self.calls.append(call)
-        outcome = "ok"
+        return ScriptedCall(self, call)
+
+
+class ScriptedCall:
+    """The relay's `Carried`. It gives what its relay has as `beats`, one by one, then None."""
+
+    def __init__(self, relay: ScriptedRelay, call: Call) -> None:
+        self._relay = relay
+        self._call = call
+
+    def beat(self, *, first: bool) -> Beat | None:
+        return self._relay.beats.pop(0) if self._relay.beats else None
+
+    async def __aenter__(self) -> Reply:
         try:
-            yield await self.script(call)
-        except asyncio.CancelledError:
-            outcome = "cancelled"
+            return await self._relay.script(self._call)
+        except BaseException as error:
+            self._over(error)
             raise
-        except Exception as error:
-            outcome = type(error).__name__
-            raise
-        finally:
-            self.outcomes.append(outcome)
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over(error)
+
+    def _over(self, error: BaseException | None) -> None:
+        if error is None:
+            self._relay.outcomes.append("ok")
+        elif isinstance(error, asyncio.CancelledError):
+            self._relay.outcomes.append("cancelled")
+        elif isinstance(error, Exception):
+            self._relay.outcomes.append(type(error).__name__)
 
 
 def whole(body: bytes, status: int = 200) -> Script:

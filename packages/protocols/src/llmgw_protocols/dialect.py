@@ -225,6 +225,10 @@ class Dialect(ProviderDialect, Protocol):
         """The media type of an answer to a client."""
         ...
 
+    def heartbeat(self, form: StreamForm = "sse") -> bytes:
+        """A frame of a stream that says nothing, for clients that have waited long: one that they are known to bear."""
+        ...
+
     def error_body(self, error: GatewayError, request_id: str) -> bytes:
         """An error in this dialect's envelope; its status is `error.status` (Messages: see `status_of`)."""
         ...

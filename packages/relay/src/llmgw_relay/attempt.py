@@ -6,7 +6,6 @@ Mostly one request; a question that a provider takes only in parts is several, s
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
 
 from llmgw_balancer import Lease
 from llmgw_domain import Candidate
@@ -14,7 +13,7 @@ from llmgw_domain.errors import GatewayError, RateLimited
 from llmgw_domain.limits import RateLimits
 from llmgw_protocols import ProviderDialect, Rendered, ratelimits
 from llmgw_protocols.redaction import holds_secret
-from llmgw_relay.ports import Upstream, UpstreamReply, UpstreamRequest
+from llmgw_relay.ports import Upstream, UpstreamLease, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
 
 _SHORTEST_SECRET = 8
@@ -47,13 +46,14 @@ class Attempt:
         self.limits: RateLimits | None = None
         """What the provider said of the account's limits with its last response."""
         self._fault: tuple[GatewayError, bytes] | None = None
-        self._context: AbstractAsyncContextManager[UpstreamReply] | None = None
+        self._opening: UpstreamLease | None = None
+        self._context: UpstreamLease | None = None
         self._reply: UpstreamReply | None = None
         self._chunks: AsyncIterator[bytes] | None = None
 
     async def open(self, upstream: Upstream) -> UpstreamReply:
         await self.close()
-        context = upstream.open(self._requests.pop(0))
+        context = self._opening = upstream.open(self._requests.pop(0))
         self._reply = await context.__aenter__()
         # Only an entered context is left again; one that failed to enter has cleaned up after itself.
         self._context = context
@@ -65,6 +65,11 @@ class Attempt:
         """What turns the answer into the client's, where it is not passed on as it comes."""
         assert self._transform is not None
         return self._transform
+
+    @property
+    def alive(self) -> bool:
+        """Whether the provider is believed to be there; true while nobody knows yet."""
+        return self._opening is None or self._opening.alive
 
     def ask(self, request: UpstreamRequest) -> None:
         """Adds a request to those to be sent."""
@@ -118,7 +123,7 @@ class Attempt:
         return body if client.name == self.dialect.name and client.owns_error(body) and not holds_secret(body) else None
 
     async def close(self) -> None:
-        context, self._context = self._context, None
+        context, self._context, self._opening = self._context, None, None
         chunks, self._chunks = self._chunks, None
         try:
             # A generator left suspended would be closed by the garbage collector, in a task that nobody owns.

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from enum import StrEnum
+from types import TracebackType
+from typing import Literal, Protocol
 
 import msgspec
 
@@ -31,6 +33,10 @@ class Verb(StrEnum):
     FORWARD = "forward"
 
 
+Heartbeats = Literal["off", "json"]
+"""What a client may ask for: none at all, or also before an answer that is no stream."""
+
+
 class Call(msgspec.Struct, frozen=True, kw_only=True):
     """One request of a client, read whole but for an `upload`. `started` is the monotonic time of its first byte."""
 
@@ -51,6 +57,8 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
     client: str = ""
     stream_errors: StreamErrors | None = None
     """What `x-gw-stream-errors` asked for."""
+    heartbeats: Heartbeats | None = None
+    """What `x-gw-heartbeats` asked for."""
     tags: str = ""
     timeout: float | None = None
     """Seconds, from `x-gw-timeout`: an upper bound on the whole call."""
@@ -71,9 +79,12 @@ class Knock(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply:
-    """An answer to a client: either `body` is whole, or it is None and `chunks` brings it, one item a write."""
+    """An answer to a client: either `body` is whole, or it is None and `chunks` brings it, one item a write.
 
-    __slots__ = ("body", "chunks", "headers", "status")
+    `broken` is one that failed when its status had been sent already: it must not end as if it were whole.
+    """
+
+    __slots__ = ("body", "broken", "chunks", "headers", "status")
 
     def __init__(
         self,
@@ -81,12 +92,40 @@ class Reply:
         headers: list[tuple[bytes, bytes]],
         body: bytes | None = None,
         chunks: AsyncIterator[bytes] | None = None,
+        *,
+        broken: bool = False,
     ) -> None:
         self.status = status
         self.headers = headers
         self.body = body
         self.chunks = chunks
+        self.broken = broken
 
     def __repr__(self) -> str:
         size = "stream" if self.body is None else f"{len(self.body)} bytes"
         return f"<Reply {self.status} {size}>"
+
+
+class Beat(msgspec.Struct, frozen=True):
+    """A sign of life: a frame that says nothing. `headers` are those of the reply, as far as it is known now."""
+
+    data: bytes
+    headers: list[tuple[bytes, bytes]]
+
+
+class Carried(Protocol):
+    """A call on its way: entered once for its reply, left once, which settles it on cancellation as well."""
+
+    def beat(self, *, first: bool) -> Beat | None:
+        """What to send to a client that has waited long; None where nothing can be sent now, or nothing is wanted.
+
+        `first` says that nothing was sent yet: with this the reply's status is settled as 200, and a failure is told
+        inside of the answer. Synchronous, and safe at any time between entering and leaving.
+        """
+        ...
+
+    async def __aenter__(self) -> Reply: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...

@@ -14,7 +14,7 @@ from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownMode
 from llmgw_protocols import Rendered
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, retry_headers
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_relay.call import Admission, Beat, Call, Reply
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.ports import UpstreamRequest
@@ -48,6 +48,10 @@ class Carriage:
     @abstractmethod
     async def _answer(self) -> Reply:
         """The reply. Raises `GatewayError` for a call that fails before its first byte."""
+
+    def beat(self, *, first: bool) -> Beat | None:
+        """See `Carried`. What passes through as it comes has no room for it."""
+        return None
 
     async def __aenter__(self) -> Reply:
         try:
@@ -133,11 +137,14 @@ class Carriage:
         self._failures.append(error)
         await attempt.close()
 
+    def _shown(self, error: GatewayError) -> GatewayError:
+        """Of several attempts' errors the one to show."""
+        return most_telling(self._failures) if self._failures and error is self._failures[-1] else error
+
     async def _refuse(self, error: GatewayError) -> Reply:
         """The answer to a call that failed before its first byte, in the client's own envelope."""
         call, attempt = self._call, self._attempt
-        if self._failures and error is self._failures[-1]:
-            error = most_telling(self._failures)
+        error = self._shown(error)
         status = call.dialect.status_of(error)
         body = (attempt and attempt.own_words(error, call.dialect)) or call.dialect.error_body(error, call.request_id)
         headers = self._books.headers(attempt, call.dialect.content_type(stream=False)) + retry_headers(error)

@@ -12,16 +12,21 @@ from llmgw_protocols.enquiry import Estimate
 from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_relay.call import Admission, Beat, Call, Reply
 from llmgw_relay.carriage import Carriage, Chosen
 from llmgw_relay.continuing import Continuing
 from llmgw_relay.endings import stream_errors
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.retry import cannot_answer, may_retry
-from llmgw_relay.transform import Step
+from llmgw_relay.transform import Step, ending
 
 _JSON = "application/json"
+_WHITE = b"\n"
+"""White space, which JSON may have before it."""
+
+PROVISIONAL = (b"x-gw-provisional", b"1")
+"""Marks headers that were sent with a heartbeat: what they tell of the target may change yet."""
 
 
 class Exchange(Carriage):
@@ -35,6 +40,44 @@ class Exchange(Carriage):
         self._said: Envelope | None = None
         """The request as a translated answer repeats it."""
         self._broken: GatewayError | None = None
+        self._begun = False
+        """The client has the status 200 already, with a heartbeat."""
+
+    # --- heartbeats -------------------------------------------------------------------------------------------------
+
+    def beat(self, *, first: bool) -> Beat | None:
+        envelope, attempt = self._envelope, self._attempt
+        if envelope is None or attempt is None or self._books.settled or not attempt.alive:
+            return None
+        wanted = self._call.heartbeats
+        if wanted == "off" or not (envelope.stream or ((first or self._begun) and self._wants_json)):
+            return None
+        dialect = self._call.dialect
+        self._begun = self._begun or first
+        data = dialect.heartbeat(envelope.form) if envelope.stream else _WHITE
+        self._books.sent += len(data)
+        content_type = dialect.content_type(stream=envelope.stream, form=envelope.form)
+        return Beat(data, [*self._books.headers(attempt, content_type), PROVISIONAL])
+
+    @property
+    def _wants_json(self) -> bool:
+        return self._call.heartbeats == "json" or self._admission.policy.json_heartbeats
+
+    async def _refuse(self, error: GatewayError) -> Reply:
+        """A failure before the first event. Where the status has been sent, it is told as the end of a stream is."""
+        if not self._begun:
+            return await super()._refuse(error)
+        error, attempt, envelope = self._shown(error), self._attempt, self._envelope
+        assert envelope is not None
+        if envelope.stream:
+            encoder = self._call.dialect.encoder(self._context(envelope))
+            used = self._meter.settled_usage(complete=False, request_bytes=0)
+            body = ending(encoder, error, used)
+        else:
+            body = self._call.dialect.error_body(error, self._call.request_id)
+        self._books.sent += len(body)
+        self._books.settle(attempt, self._meter, "failed", error, 200)
+        return Reply(200, [], body, broken=not envelope.stream)
 
     # --- the request path -------------------------------------------------------------------------------------------
 
@@ -177,7 +220,7 @@ class Exchange(Carriage):
         step = attempt.transform.whole(bodies)
         if step.error is not None:
             raise step.error
-        self._books.sent = len(step.out)
+        self._books.sent += len(step.out)
         headers = self._books.headers(attempt, self._call.dialect.content_type(stream=False))
         self._settle(attempt, attempt.reply.status)
         return Reply(attempt.reply.status, headers, step.out)
@@ -267,7 +310,10 @@ class Exchange(Carriage):
             attempt.over = step.further is None
         else:
             attempt.received += len(data)
+            events = self._meter.events
             step = attempt.transform.feed(data)
+            if self._meter.events != events:
+                attempt.reply.progress()
             attempt.over = step.over
         self._go_on(attempt, step.further)
         return step

@@ -225,6 +225,7 @@ class Forwarding(Carriage):
         try:
             while (data := await attempt.next_chunk()) is not None:
                 attempt.received += len(data)
+                attempt.reply.progress()
                 self._books.sent += len(data)
                 yield data
         except GatewayError as error:

@@ -7,7 +7,7 @@ from types import TracebackType
 from llmgw_domain.errors import GatewayError
 from llmgw_protocols.listings import entry, listing
 from llmgw_relay.books import Books, retry_headers
-from llmgw_relay.call import Admission, Call, Reply
+from llmgw_relay.call import Admission, Beat, Call, Reply
 from llmgw_relay.meter import Meter
 
 _JSON = "application/json"
@@ -42,6 +42,10 @@ class Listing:
         self._books.settle(None, Meter(), "refused", error, status)
         headers = self._books.headers(None, _JSON) + retry_headers(error)
         return Reply(status, headers, dialect.error_body(error, self._call.request_id))
+
+    def beat(self, *, first: bool) -> Beat | None:
+        """It is answered at once."""
+        return None
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -29,10 +29,11 @@ _SEMANTIC = frozenset(SEMANTIC)
 class Meter:
     """Counts one answer. `finish` joins the reasons of several choices, `failure` is the first in-band error."""
 
-    __slots__ = ("chars", "failure", "finishes", "id", "semantic", "usage")
+    __slots__ = ("chars", "events", "failure", "finishes", "id", "semantic", "usage")
 
     def __init__(self) -> None:
         self.chars = 0
+        self.events = 0
         self.id = ""
         """The provider's own for the answer."""
         self.semantic = False
@@ -42,6 +43,7 @@ class Meter:
 
     def see(self, events: Iterable[StreamEvent]) -> None:
         for event in events:
+            self.events += 1
             kind = type(event)
             if kind is TextDelta or kind is ThinkingDelta or kind is RefusalDelta:
                 self.chars += len(event.text)  # type: ignore[union-attr]

@@ -6,7 +6,7 @@ Each has a real form (`pool`, `telemetry`) and an in-memory one (`llmgw_relay.te
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from types import TracebackType
 from typing import Protocol
 
 import msgspec
@@ -70,11 +70,33 @@ class UpstreamReply(Protocol):
         """The whole body. Raises as `chunks`, and `UpstreamMalformed` over `limit` bytes."""
         ...
 
+    def progress(self) -> None:
+        """What was read held an event: the deadline between events starts anew. Only where `stream` was asked for."""
+        ...
+
+
+class UpstreamLease(Protocol):
+    """A request on its way, and then its response: entered once, left once."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether the provider's side has answered all that it should have by now: segments, probes, PINGs.
+
+        Also before it is entered, and while it is; true as long as there is no connection that could be asked.
+        """
+        ...
+
+    async def __aenter__(self) -> UpstreamReply: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
 
 class Upstream(Protocol):
     """Sends requests to providers."""
 
-    def open(self, request: UpstreamRequest) -> AbstractAsyncContextManager[UpstreamReply]:
+    def open(self, request: UpstreamRequest) -> UpstreamLease:
         """Sends the request and gives the response once its headers are there; leaving the context frees the
         connection.
 

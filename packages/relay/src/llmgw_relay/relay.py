@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 
 from llmgw_balancer import Slots
 from llmgw_domain import Catalog
 from llmgw_domain.errors import ClientGone, GatewayError
 from llmgw_relay.books import common_headers, retry_headers
-from llmgw_relay.call import Admission, Call, Knock, Reply, Verb
+from llmgw_relay.call import Admission, Call, Carried, Knock, Verb
 from llmgw_relay.carriage import books
 from llmgw_relay.conversations import Conversations, MemoryConversations
 from llmgw_relay.exchange import Exchange
@@ -90,7 +89,7 @@ class Relay:
         )
         return common_headers(knock.dialect, knock.request_id, self._parts.current().version) + retry_headers(error)
 
-    def open(self, admission: Admission, call: Call) -> AbstractAsyncContextManager[Reply]:
+    def open(self, admission: Admission, call: Call) -> Carried:
         """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
         parts = self._parts
         if call.verb is Verb.LIST:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from types import TracebackType
 
 from llmgw_domain.errors import BadRequest, UpstreamMalformed
 from llmgw_relay.facts import CallOpened, CallSettled
-from llmgw_relay.ports import UpstreamReply, UpstreamRequest
+from llmgw_relay.ports import UpstreamRequest
 
 
 class MemoryFacts:
@@ -78,12 +78,16 @@ class Script:
         self.status = status
         self.headers: Mapping[str, str] = dict(headers or {})
         self.refuse = refuse
+        self.progressed = 0
 
     async def chunks(self) -> AsyncIterator[bytes]:
         for piece in self.pieces:
             if isinstance(piece, BaseException):
                 raise piece
             yield piece
+
+    def progress(self) -> None:
+        self.progressed += 1
 
     async def read(self, limit: int) -> bytes:
         body = b"".join([piece async for piece in self.chunks()])
@@ -93,24 +97,45 @@ class Script:
 
 
 class ScriptedUpstream:
-    """Answers each request with the next script (the last one again and again) and remembers what it was asked."""
+    """Answers each request with the next script (the last one again and again) and remembers what it was asked.
+
+    `alive` is what every lease says of its provider.
+    """
 
     def __init__(self, *scripts: Script) -> None:
         self.scripts = list(scripts)
         self.asked: list[UpstreamRequest] = []
         self.uploaded: list[bytes] = []
         self.open_now = 0
+        self.alive = True
 
-    @asynccontextmanager
-    async def open(self, request: UpstreamRequest) -> AsyncIterator[UpstreamReply]:
-        self.asked.append(request)
+    def open(self, request: UpstreamRequest) -> ScriptedLease:
+        return ScriptedLease(self, request)
+
+
+class ScriptedLease:
+    """The relay's `UpstreamLease`."""
+
+    def __init__(self, upstream: ScriptedUpstream, request: UpstreamRequest) -> None:
+        self._upstream = upstream
+        self._request = request
+
+    @property
+    def alive(self) -> bool:
+        return self._upstream.alive
+
+    async def __aenter__(self) -> Script:
+        upstream, request = self._upstream, self._request
+        upstream.asked.append(request)
         if request.upload is not None:
-            self.uploaded.append(b"".join([part async for part in request.upload]))
-        script = self.scripts.pop(0) if len(self.scripts) > 1 else self.scripts[0]
+            upstream.uploaded.append(b"".join([part async for part in request.upload]))
+        script = upstream.scripts.pop(0) if len(upstream.scripts) > 1 else upstream.scripts[0]
         if script.refuse is not None:
             raise script.refuse
-        self.open_now += 1
-        try:
-            yield script
-        finally:
-            self.open_now -= 1
+        upstream.open_now += 1
+        return script
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._upstream.open_now -= 1

@@ -104,7 +104,7 @@ class Passthrough:
         return Step(body, self._breaking(body))
 
     def fail(self, error: GatewayError, usage: Usage) -> bytes:
-        return _ending(self._encoder, error, usage)
+        return ending(self._encoder, error, usage)
 
     def _breaking(self, raw: bytes) -> GatewayError | None:
         """The failure that ends the pass-through; None where the provider's own frame may go on to the client.
@@ -189,7 +189,7 @@ class Translation:
         return Step(self._encoder.body(answer))
 
     def fail(self, error: GatewayError, usage: Usage) -> bytes:
-        return _ending(self._encoder, error, usage)
+        return ending(self._encoder, error, usage)
 
     def _emit(self, frames: list[Frame]) -> Step:
         decoder = self._goes.decoder
@@ -260,7 +260,8 @@ class Conversion:
         raise NotImplementedError("only chats are streamed")
 
 
-def _ending(encoder: Encoder, error: GatewayError, usage: Usage) -> bytes:
+def ending(encoder: Encoder, error: GatewayError, usage: Usage) -> bytes:
+    """The ending of a stream that broke, with what it is taken to have used."""
     # Most providers count at the end only, so what a broken stream is told to have used is an estimate.
     encoder.observe((UsageReported(usage),))
     return encoder.fail(error)

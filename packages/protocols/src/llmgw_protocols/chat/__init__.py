@@ -48,6 +48,9 @@ class ChatDialect:
     def content_type(self, *, stream: bool, form: StreamForm = "sse") -> str:
         return "text/event-stream; charset=utf-8" if stream else "application/json"
 
+    def heartbeat(self, form: StreamForm = "sse") -> bytes:
+        return b": keepalive\n\n"
+
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return _errors.fault(status, headers, body)
 

@@ -47,6 +47,10 @@ class Gemini:
             return "application/json; charset=UTF-8"
         return "text/event-stream" if form == "sse" else "application/json"
 
+    def heartbeat(self, form: StreamForm = "sse") -> bytes:
+        # Comments break Google's own clients for Python, and its command line.
+        return b"\n\n" if form == "sse" else b"\n"
+
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         return fault_of(status, headers, body)
 
