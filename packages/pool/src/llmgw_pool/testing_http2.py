@@ -21,7 +21,7 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.settings import SettingCodes
+from h2.settings import SettingCodes, Settings
 
 from llmgw_domain import Account, Provider, Secret
 from llmgw_domain.accounts import Transport
@@ -99,8 +99,8 @@ class ServedConnection(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.server.connections.append(self)
         self.number = len(self.server.connections)
-        for code, value in self.server.settings.items():
-            self.h2.local_settings[code] = value
+        # As they are from the start: what is set later holds only once the client has acknowledged it.
+        self.h2.local_settings = Settings(client=False, initial_values=self.server.settings)
         self.h2.initiate_connection()
         self.flush()
 

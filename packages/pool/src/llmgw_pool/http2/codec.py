@@ -199,9 +199,20 @@ class Codec:
         """What a network read brought. Raises `BadFrames`; then `pending` holds the farewell."""
         try:
             events: Iterable[Event] = self._h2.receive_data(data)
-            return [told for event in events if (told := _told(event)) is not None]
+            told = [heard for event in events if (heard := _told(event)) is not None]
         except (H2Error, ValueError, IndexError, KeyError) as error:
             raise BadFrames(type(error).__name__) from error
+        self._refuse_overlong()
+        return told
+
+    def _refuse_overlong(self) -> None:
+        """A frame is refused by its announced length: `h2` would hold all of it first, up to 16 MiB.
+
+        This also finds a server that answers in HTTP/1.1: `HTT` is an announcement of 4 MiB.
+        """
+        rest = self._h2.incoming_buffer._data
+        if len(rest) > 3 and int.from_bytes(rest[:3], "big") > self._h2.max_inbound_frame_size:
+            raise BadFrames("no HTTP/2" if rest.startswith(b"HTTP/") else "a frame is too long")
 
     def pending(self) -> bytes:
         """What is to be sent now."""
