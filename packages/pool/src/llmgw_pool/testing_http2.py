@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import struct
 from collections.abc import Awaitable, Callable, Sequence
 from types import TracebackType
 from typing import Any, Self, cast
@@ -147,12 +148,9 @@ class ServedConnection(asyncio.Protocol):
 
     def go_away(self, last: int | None = None, code: int = 0) -> None:
         """GOAWAY as a server sends it that serves its open streams to their end. `h2` thinks that all is over then."""
-        from hyperframe.frame import GoAwayFrame
-
-        frame = GoAwayFrame(0)
-        frame.last_stream_id = max(self.streams) if last is None else last
-        frame.error_code = code
-        self.transport.write(frame.serialize())
+        # RFC 9113, 6.8: 8 bytes, type 7, no flags, stream 0.
+        last = max(self.streams) if last is None else last
+        self.transport.write(b"\0\0\x08\x07\0" + struct.pack(">III", 0, last, code))
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.server.left += 1
