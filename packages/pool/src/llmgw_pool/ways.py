@@ -1,8 +1,8 @@
 """Which transport carries an account's calls, and how its servers are reached.
 
-`auto` is HTTP/2 for the providers whose own edges speak it, over TLS, and HTTP/1.1 for everything else: see
-`docs/decisions`. TLS settles it (ALPN): a server that does not agree on HTTP/2 is asked over HTTP/1.1 from then on, and
-asked again after a while, for it may have learned.
+`auto` is HTTP/2 for the providers whose own edges speak it, over TLS, and HTTP/1.1 for everything else: silence is what
+their calls are made of, and PING sees through it. TLS settles it (ALPN): a server that declines is asked over HTTP/1.1,
+and asked again after a while, for it may have learned.
 """
 
 from __future__ import annotations
