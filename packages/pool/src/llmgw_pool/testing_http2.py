@@ -200,11 +200,11 @@ class Http2Server:
         return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def account(self, transport: Transport = "http2", id: str = "a") -> Account:
-        return Account(
-            id=id,
-            provider=Provider.OPENAI,
-            base_url=self.url,
-            credential=Secret("sk-test"),
-            pool="p",
-            transport=transport,
-        )
+        return account_at(self.url, transport, id)
+
+
+def account_at(url: str, transport: Transport = "http2", id: str = "a") -> Account:
+    """An account at any server."""
+    return Account(
+        id=id, provider=Provider.OPENAI, base_url=url, credential=Secret("sk-test"), pool="p", transport=transport
+    )

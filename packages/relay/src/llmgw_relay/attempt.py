@@ -89,7 +89,12 @@ class Attempt:
         """The next network read of the body; None at its well-framed end. Raises what the transport raises."""
         if self._chunks is None:
             self._chunks = self.reply.chunks()
-        return await anext(self._chunks, None)
+        try:
+            return await anext(self._chunks, None)
+        except BaseException:
+            # What was cancelled goes on with a new iterator; an old one would claim that the body is at its end.
+            self._chunks = None
+            raise
 
     def fault(self, status: int, headers: Mapping[str, str], body: bytes) -> GatewayError:
         """The provider's refusal as an error; its body is kept for clients of the same dialect.

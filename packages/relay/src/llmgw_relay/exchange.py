@@ -25,6 +25,11 @@ _JSON = "application/json"
 _WHITE = b"\n"
 """White space, which JSON may have before it."""
 
+_HEARD_OUT_SECONDS = 0.5
+_HEARD_OUT_BYTES = 64 * 1024
+"""What a stream that its client left after the model's last word is worth waiting for. Whoever is cut off counts
+nothing for us, and an HTTP/1.1 connection is lost with it."""
+
 PROVISIONAL = (b"x-gw-provisional", b"1")
 """Marks headers that were sent with a heartbeat: what they tell of the target may change yet."""
 
@@ -42,6 +47,36 @@ class Exchange(Carriage):
         self._broken: GatewayError | None = None
         self._begun = False
         """The client has the status 200 already, with a heartbeat."""
+
+    # --- leaving ----------------------------------------------------------------------------------------------------
+
+    async def _leave(self, error: BaseException | None) -> None:
+        attempt = self._attempt
+        try:
+            if isinstance(error, asyncio.CancelledError) and attempt is not None and self._nearly_over(attempt):
+                await self._hear_out(attempt)
+        finally:
+            await super()._leave(error)
+
+    def _nearly_over(self, attempt: Attempt) -> bool:
+        """Whether the client left a stream of which only the count and the end mark can be missing."""
+        envelope, meter = self._envelope, self._meter
+        ended = envelope is not None and len(meter.finishes) >= envelope.choices
+        return ended and not (self._books.settled or attempt.over or attempt.more or meter.failure)
+
+    async def _hear_out(self, attempt: Attempt) -> None:
+        """Reads on for a moment, for the provider's count and a connection that can be used again."""
+        most = attempt.received + _HEARD_OUT_BYTES
+        try:
+            async with asyncio.timeout(_HEARD_OUT_SECONDS):
+                while not attempt.over and attempt.received < most:
+                    if (await self._read(attempt)).error is not None:
+                        return
+        except (GatewayError, TimeoutError):
+            return
+        if attempt.over:
+            self._meter.heard_out = True
+            self._keep(attempt)
 
     # --- heartbeats -------------------------------------------------------------------------------------------------
 

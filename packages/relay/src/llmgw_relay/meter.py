@@ -29,7 +29,7 @@ _SEMANTIC = frozenset(SEMANTIC)
 class Meter:
     """Counts one answer. `finish` joins the reasons of several choices, `failure` is the first in-band error."""
 
-    __slots__ = ("chars", "events", "failure", "finishes", "id", "semantic", "usage")
+    __slots__ = ("chars", "events", "failure", "finishes", "heard_out", "id", "semantic", "usage")
 
     def __init__(self) -> None:
         self.chars = 0
@@ -40,6 +40,8 @@ class Meter:
         self.usage: Usage | None = None
         self.finishes: dict[int, str] = {}
         self.failure: Failed | None = None
+        self.heard_out = False
+        """The provider's answer came to its good end, also if its client had left by then."""
 
     def see(self, events: Iterable[StreamEvent]) -> None:
         for event in events:
@@ -69,10 +71,12 @@ class Meter:
     def settled_usage(self, *, complete: bool, request_bytes: int) -> Usage:
         """The usage to bill: what the provider reported of a complete answer, else an estimate marked as one.
 
+        An answer is complete where the client had all of it, or where it was heard out.
+
         A provider that reported nothing, or whose answer was cut before its final count, is estimated from what passed:
         it read the request, and generated at least what came.
         """
-        if complete and self.usage is not None:
+        if (complete or self.heard_out) and self.usage is not None:
             return self.usage
         seen = self.usage or Usage(uncached_input=request_bytes // CHARS_PER_TOKEN)
         written = -(-self.chars // CHARS_PER_TOKEN)
