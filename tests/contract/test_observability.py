@@ -14,6 +14,7 @@ NAMES = {
     "gateway_tokens_total": {"kind"},
     "gateway_inflight": set(),
     "gateway_catalog_version": {"version"},
+    "gateway_account_state": {"account", "state"},
     "gateway_upstream_connections": {"transport", "origin", "state"},
     "gateway_pings_total": {"outcome"},
 }

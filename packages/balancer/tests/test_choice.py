@@ -84,3 +84,15 @@ def test_no_account_ever_exceeds_its_concurrency(steps, limit):
                 held.append(pick.lease)
         assert all(slots.held(x) <= limit for x in "abc")
     assert slots.total == len(held)
+
+
+def test_an_account_in_doubt_is_the_last_resort():
+    """It is passed over within its tier and for the tiers below, and taken when nothing else is left."""
+    tiers = [[candidate("a"), candidate("b")], [candidate("c")]]
+    doubted = {"a"}.__contains__
+    pick = acquire(tiers, Slots(), lambda: 0.0, doubted=doubted)
+    assert ("b", {"a": Exclusion.DOUBTED}) == (name(pick), pick.excluded)
+    pick = acquire(tiers, Slots(), lambda: 0.0, ["b"], doubted)
+    assert ("c", {"a": Exclusion.DOUBTED, "b": Exclusion.TRIED}) == (name(pick), pick.excluded)
+    assert "a" == name(acquire(tiers, Slots(), lambda: 0.0, ["b", "c"], doubted))
+    assert "a" == name(acquire(tiers, Slots(), lambda: 0.0, doubted={"a", "b", "c"}.__contains__))

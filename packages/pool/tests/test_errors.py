@@ -9,6 +9,7 @@ from aiohttp.client_reqrep import ConnectionKey
 from llmgw_domain.errors import (
     UpstreamMalformed,
     UpstreamReset,
+    UpstreamSilent,
     UpstreamStalled,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -73,9 +74,9 @@ def test_our_own_errors_pass():
 @pytest.mark.parametrize(
     ("phase", "kind"),
     [
-        ("connect", UpstreamTimeout),
-        ("headers", UpstreamTimeout),
-        ("first_event", UpstreamTimeout),
+        ("connect", UpstreamSilent),
+        ("headers", UpstreamSilent),
+        ("first_event", UpstreamSilent),
         ("gap", UpstreamStalled),
         ("total", UpstreamTimeout),
     ],

@@ -13,7 +13,7 @@ from llmgw_domain.errors import (
     GatewayError,
     TooLarge,
     UpstreamReset,
-    UpstreamTimeout,
+    UpstreamSilent,
     UpstreamUnreachable,
 )
 from llmgw_pool import ConnectionPool, PoolConfig
@@ -263,7 +263,7 @@ async def test_a_silent_handshake_is_a_connect_timeout():
         request = UpstreamRequest(
             account=at(server.url.replace("http:", "https:")), path="/", body=b"{}", deadlines=Deadlines(connect=0.05)
         )
-        assert (UpstreamTimeout, "connect: no progress in 0.05 s") == await failing(pool, request)
+        assert (UpstreamSilent, "connect: no progress in 0.05 s") == await failing(pool, request)
         await settle(lambda: server.left == 1)
 
 
@@ -279,7 +279,7 @@ async def test_silence_is_a_headers_timeout():
     """A provider that takes the request and says nothing runs into the headers deadline."""
     async with RawServer(lambda peer: peer.silence()) as server, ConnectionPool() as pool:
         request = ask(server, deadlines=Deadlines(headers=0.05))
-        assert (UpstreamTimeout, "headers: no progress in 0.05 s") == await failing(pool, request)
+        assert (UpstreamSilent, "headers: no progress in 0.05 s") == await failing(pool, request)
         await settle(lambda: server.left == 1)
 
 
@@ -287,7 +287,7 @@ async def test_the_total_deadline_holds_before_the_headers():
     """The total deadline ends the wait for headers, and the log names the phase it hit."""
     async with RawServer(lambda peer: peer.silence()) as server, ConnectionPool() as pool:
         request = ask(server, deadlines=Deadlines(total=0.05))
-        assert (UpstreamTimeout, "total: over 0.05 s, in the phase 'headers'") == await failing(pool, request)
+        assert (UpstreamSilent, "total: over 0.05 s, in the phase 'headers'") == await failing(pool, request)
 
 
 async def test_a_connection_closed_without_an_answer_is_a_reset():

@@ -1,7 +1,11 @@
 import pytest
 
 from llmgw_domain import errors
+from llmgw_domain.errors import UpstreamReset, UpstreamSilent, UpstreamStalled, UpstreamTimeout, UpstreamUnreachable
 from llmgw_relay.books import header_text, retry_headers
+from llmgw_relay.testing import Script
+
+from .test_exchange import STREAM, Bench, account, catalog, streamed
 
 
 @pytest.mark.parametrize(
@@ -33,3 +37,35 @@ def test_header_values_are_one_line_of_ascii(text, expected):
 def test_clients_are_told_when_to_come_back(error, expected):
     """`retry-after` on 429 and 503, between 1 and 120 seconds; the SDKs' switch where a repeat cannot help."""
     assert dict(retry_headers(error)) == expected
+
+
+LOST = [
+    Script(refuse=UpstreamUnreachable()),
+    Script(refuse=UpstreamSilent()),
+    Script([*STREAM[:3], UpstreamReset()]),
+    Script([*STREAM[:3], UpstreamStalled()]),
+    Script(STREAM[:3]),
+]
+
+
+@pytest.mark.parametrize("script", LOST, ids=lambda s: repr(s.refuse or s.pieces[-1]))
+async def test_an_account_that_was_lost_is_avoided_until_it_answers(script):
+    """However it was lost, before an answer or in it; the call's own account is the last resort from then on."""
+    bench = Bench(script, Script(STREAM))
+    await bench.run(streamed())
+    lost, *_ = [request.account.id for request in bench.upstream.asked]
+    other = {"a": "b", "b": "a"}[lost]
+    del bench.upstream.asked[:]
+    for _ in range(6):
+        await bench.run(streamed())
+    assert {other} == {request.account.id for request in bench.upstream.asked}
+
+
+@pytest.mark.parametrize(
+    "script", [Script([b"{}"], status=500), Script([b"{}"], status=429), Script(refuse=UpstreamTimeout())]
+)
+async def test_what_an_account_says_puts_it_in_no_doubt(script):
+    """Nor does a call that had less time than the answer took: its client chose it."""
+    bench = Bench(script, Script(STREAM), on=catalog(account("a")))
+    await bench.run(streamed())
+    assert {} == bench.signals.doubts()

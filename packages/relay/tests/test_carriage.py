@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from llmgw_balancer import Slots
+from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
 from llmgw_domain.accounts import Platform
 from llmgw_domain.errors import NoAccount, UnknownModel
@@ -49,6 +49,7 @@ def carriage(said, **call):
         current=lambda: catalog,
         upstream=ScriptedUpstream(),
         slots=Slots(),
+        signals=Signals(lambda: 0.0, lambda: 0.0),
         facts=facts,
         objects=MemoryObjects(lambda: 0.0),
         learned=Learned(lambda: 0.0),

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from llmgw_balancer import Slots
+from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Route, Secret, Target
 from llmgw_domain.errors import BadRequest, NotFound
 from llmgw_protocols import WireRequest, dialect_named
@@ -39,6 +39,7 @@ class Bench:
             current=lambda: self.catalog,
             upstream=ScriptedUpstream(),
             slots=Slots(),
+            signals=Signals(lambda: 0.0, lambda: 0.0),
             facts=MemoryFacts(),
             objects=MemoryObjects(lambda: 0.0),
             learned=Learned(lambda: 0.0),

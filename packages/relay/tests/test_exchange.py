@@ -4,7 +4,7 @@ from itertools import count
 import msgspec
 import pytest
 
-from llmgw_balancer import Slots
+from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, StreamErrors, Target
 from llmgw_domain.errors import UpstreamReset, UpstreamStalled, UpstreamUnreachable
 from llmgw_domain.limits import Allowance
@@ -76,11 +76,13 @@ class Bench:
         self.upstream = ScriptedUpstream(*scripts)
         self.facts = MemoryFacts()
         self.slots = Slots()
+        self.signals = Signals(lambda: 0.0, lambda: 0.0)
         ticks = count(1)
         self.relay = Relay(
             current=lambda: on or catalog(),
             upstream=self.upstream,
             slots=self.slots,
+            signals=self.signals,
             facts=self.facts,
             clock=lambda: float(next(ticks)),
             wall=lambda: 1e9,

@@ -1,6 +1,7 @@
 import msgspec
 import pytest
 
+from llmgw_balancer import Signals
 from llmgw_domain import Catalog, ClientKey, Model, Policy
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_relay.books import Books
@@ -17,9 +18,9 @@ async def ask(dialect: str, model: str | None = None, query=None, policy: Policy
     wire = WireRequest(body=b"", path_model=model, query=query or {})
     call = Call(request_id="r", dialect=dialect_named(dialect), wire=wire, started=0.0, verb=Verb.LIST)
     facts = MemoryFacts()
-    async with Listing(
-        admission, call, Books(admission, call, facts=facts, clock=lambda: 1.0, wall=lambda: 2.0)
-    ) as reply:
+    signals = Signals(lambda: 1.0, lambda: 0.0)
+    books = Books(admission, call, facts=facts, signals=signals, clock=lambda: 1.0, wall=lambda: 2.0)
+    async with Listing(admission, call, books) as reply:
         return reply, msgspec.json.decode(reply.body), facts
 
 

@@ -1,7 +1,7 @@
 import msgspec
 import pytest
 
-from llmgw_balancer import Slots
+from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, Provider, Secret
 from llmgw_domain.errors import AccountRejected, InvalidField, UpstreamMalformed
 from llmgw_protocols.resources import resource_at
@@ -26,6 +26,7 @@ def lists(*pages, query=None, status=200):
         current=lambda: catalog,
         upstream=upstream,
         slots=Slots(),
+        signals=Signals(lambda: 0.0, lambda: 0.0),
         facts=MemoryFacts(),
         objects=MemoryObjects(lambda: 0.0),
         learned=Learned(lambda: 0.0),

@@ -185,6 +185,11 @@ def test_the_catalog_has_one_version():
 def test_connections_are_read_when_asked():
     """Connections, the calls on them and their PINGs are shown as they are at the scrape."""
     seen, now, calls, pings = Watched(), {("http1", "https://a", "idle"): 1}, {("http2", "a"): 3}, {"answered": 4}
+    seen.observer.accounts(lambda: [(("a", "ok"), 1), (("b", "doubted"), 1)])
+    assert seen.samples("gateway_account_state") == [
+        'gateway_account_state{account="a",state="ok"} 1',
+        'gateway_account_state{account="b",state="doubted"} 1',
+    ]
     seen.observer.connections(now.items, calls.items, lambda: pings)
     now["http2", "https://b", "leased"] = 2
     assert seen.samples("gateway_upstream_connections") == [

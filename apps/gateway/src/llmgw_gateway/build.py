@@ -23,9 +23,9 @@ import msgspec
 import uvloop
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_balancer import Slots
+from llmgw_balancer import Signals, Slots
 from llmgw_control import Control, Records
-from llmgw_domain import uuid7
+from llmgw_domain import Account, uuid7
 from llmgw_gateway import console, first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import ServerConfig, Settings
@@ -103,10 +103,13 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             ModelLists(control.current, pool, random.random, settings.config.model_lists)
         )
         slots = Slots()
+        signals = Signals(time.monotonic, random.random)
+        observer.accounts(partial(_states, control, signals))
         relay = Relay(
             current=control.current,
             upstream=pool,
             slots=slots,
+            signals=signals,
             facts=observer,
             clock=time.monotonic,
             wall=time.time,
@@ -254,6 +257,17 @@ def _status(control: Control, slots: Slots, draining: Draining, began: float) ->
         draining=draining(),
         in_flight={account: slots.held(account) for account in control.current().accounts},
     )
+
+
+def _states(control: Control, signals: Signals) -> list[tuple[tuple[str, str], int]]:
+    """1 for the state that each account is in."""
+    return [((account.id, _state(account, signals)), 1) for account in control.current().accounts.values()]
+
+
+def _state(account: Account, signals: Signals) -> str:
+    if not account.enabled:
+        return "disabled"
+    return "doubted" if signals.doubted(account.id) else "ok"
 
 
 def _http_config(server: ServerConfig) -> HttpConfig:

@@ -6,6 +6,7 @@ stream; it is released once however often it is asked to. Chance comes in as an 
 """
 
 from llmgw_balancer.choice import Exclusion, Pick, acquire
+from llmgw_balancer.signals import Doubt, Signals
 from llmgw_balancer.slots import Lease, Slots
 
-__all__ = ["Exclusion", "Lease", "Pick", "Slots", "acquire"]
+__all__ = ["Doubt", "Exclusion", "Lease", "Pick", "Signals", "Slots", "acquire"]

@@ -17,6 +17,7 @@ class Exclusion(StrEnum):
     DISABLED = "disabled"
     FULL = "full"
     TRIED = "tried"
+    DOUBTED = "doubted"
 
 
 class Pick(msgspec.Struct, frozen=True):
@@ -27,27 +28,46 @@ class Pick(msgspec.Struct, frozen=True):
     excluded: dict[str, Exclusion]
 
 
+def _trusted(_: str) -> bool:
+    return False
+
+
 def acquire(
-    tiers: Sequence[Iterable[Candidate]], slots: Slots, rand: Callable[[], float], tried: Collection[str] = ()
+    tiers: Sequence[Iterable[Candidate]],
+    slots: Slots,
+    rand: Callable[[], float],
+    tried: Collection[str] = (),
+    doubted: Callable[[str], bool] = _trusted,
 ) -> Pick:
     """Takes a lease on the least loaded account of the first tier that has a free one.
 
-    Load is leases per weight, counting the one about to be taken, so a heavier account is preferred when idle. Equal
-    loads are drawn by lot: taking the first of equals would send every burst to the same account.
+    An account that is `doubted` is taken only where every tier has none but such. Load is leases per weight, counting
+    the one about to be taken, so a heavier account is preferred when idle. Equal loads are drawn by lot: taking the
+    first of equals would send every burst to the same account.
     """
     excluded: dict[str, Exclusion] = {}
+    last_resort: list[Candidate] = []
     for tier in tiers:
         free: list[Candidate] = []
+        doubtful: list[Candidate] = []
         for candidate in tier:
             reason = _exclusion(candidate, slots, tried)
-            if reason is None:
-                free.append(candidate)
-            else:
+            if reason is not None:
                 excluded[candidate.account.id] = reason
+            elif doubted(candidate.account.id):
+                doubtful.append(candidate)
+            else:
+                free.append(candidate)
         if free:
-            chosen = _least_loaded(free, slots, rand)
-            return Pick(chosen, slots.take(chosen.account.id), excluded)
-    return Pick(None, None, excluded)
+            excluded |= {candidate.account.id: Exclusion.DOUBTED for candidate in (*last_resort, *doubtful)}
+            return _taken(free, slots, rand, excluded)
+        last_resort = last_resort or doubtful
+    return _taken(last_resort, slots, rand, excluded) if last_resort else Pick(None, None, excluded)
+
+
+def _taken(free: list[Candidate], slots: Slots, rand: Callable[[], float], excluded: dict[str, Exclusion]) -> Pick:
+    chosen = _least_loaded(free, slots, rand)
+    return Pick(chosen, slots.take(chosen.account.id), excluded)
 
 
 def _exclusion(candidate: Candidate, slots: Slots, tried: Collection[str]) -> Exclusion | None:

@@ -331,7 +331,11 @@ class UpstreamTimeout(GatewayError):
     blame = "upstream"
 
 
-class UpstreamStalled(UpstreamTimeout):
+class UpstreamSilent(UpstreamTimeout):
+    """The model's provider said nothing in time."""
+
+
+class UpstreamStalled(UpstreamSilent):
     """The provider's answer stopped coming."""
 
     code = "upstream_stalled"

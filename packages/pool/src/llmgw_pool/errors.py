@@ -17,6 +17,7 @@ from llmgw_domain.errors import (
     GatewayError,
     UpstreamMalformed,
     UpstreamReset,
+    UpstreamSilent,
     UpstreamStalled,
     UpstreamTimeout,
     UpstreamUnreachable,
@@ -30,8 +31,10 @@ FOREIGN = (aiohttp.ClientError, OSError, ValueError, asyncio.TimeoutError)
 
 def timed_out(phase: Phase, seconds: float) -> GatewayError:
     """A phase took longer than its deadline of `seconds`."""
-    kind = UpstreamStalled if phase == "gap" else UpstreamTimeout
-    return kind(detail=f"{phase}: no progress in {seconds:g} s" if phase != "total" else f"total: over {seconds:g} s")
+    if phase == "total":
+        return UpstreamTimeout(detail=f"total: over {seconds:g} s")
+    kind = UpstreamStalled if phase == "gap" else UpstreamSilent
+    return kind(detail=f"{phase}: no progress in {seconds:g} s")
 
 
 def while_opening(error: BaseException) -> GatewayError:

@@ -138,8 +138,8 @@ def test_an_authority_for_all_accounts(on_a_loop, tmp_path):
 
     async def test() -> None:
         CA.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
-        async with Http2Server(answers, tls=certified("h2")) as server:
-            async with ConnectionPool(PoolConfig(ca_file=str(tmp_path / "ca.pem"))) as pool:
-                assert b"by h2" == await ask(pool, server.account())
+        config = PoolConfig(ca_file=str(tmp_path / "ca.pem"))
+        async with Http2Server(answers, tls=certified("h2")) as server, ConnectionPool(config) as pool:
+            assert b"by h2" == await ask(pool, server.account())
 
     on_a_loop(test)

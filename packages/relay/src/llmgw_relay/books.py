@@ -5,8 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from llmgw_balancer import Signals
 from llmgw_domain import Usage
-from llmgw_domain.errors import GatewayError, QuotaExhausted
+from llmgw_domain.errors import (
+    GatewayError,
+    QuotaExhausted,
+    UpstreamReset,
+    UpstreamSilent,
+    UpstreamTruncated,
+    UpstreamUnreachable,
+)
 from llmgw_protocols import Dialect
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Admission, Call, Verb
@@ -18,6 +26,10 @@ _MAX_RETRY_AFTER = 120
 """Seconds. OpenAI's SDK does not retry at all above this, Anthropic's sleeps as long as it is told."""
 
 _MAX_USER_AGENT = 256
+
+_LOST = (UpstreamUnreachable, UpstreamReset, UpstreamTruncated, UpstreamSilent)
+"""Failures of the way to an account. What it answered is an answer, whatever it says; a call's total time is the
+client's to choose."""
 
 ESTIMATED = (b"x-gw-estimated", b"1")
 """Marks an answer that is the gateway's own estimate, e.g. a token count where the provider can't count."""
@@ -32,12 +44,15 @@ class Books:
         call: Call,
         *,
         facts: Facts,
+        signals: Signals,
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
         self._admission = admission
         self._call = call
         self._facts = facts
+        self._signals = signals
+        self._judged: Attempt | None = None
         self._clock = clock
         self._wall = wall
         self._asked: float | None = None
@@ -101,7 +116,20 @@ class Books:
         self.settled = True
         if attempt is not None:
             attempt.lease.release()
+            if outcome != "cancelled":
+                self.judge(attempt, error)
         self._facts.append(self._fact(attempt, meter, outcome, error, status))
+
+    def judge(self, attempt: Attempt, error: GatewayError | None) -> None:
+        """Remembers how the attempt's account did. Once for each attempt."""
+        if attempt is self._judged:
+            return
+        self._judged = attempt
+        account = attempt.candidate.account.id
+        if error is None:
+            self._signals.answered(account)
+        elif isinstance(error, _LOST):
+            self._signals.failed(account, error.code)
 
     def _fact(
         self, attempt: Attempt | None, meter: Meter, outcome: Outcome, error: GatewayError | None, status: int

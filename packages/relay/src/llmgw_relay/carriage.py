@@ -93,7 +93,8 @@ class Carriage:
         return route
 
     def _choose(self, route: Route) -> Chosen:
-        pick = acquire(route.tiers, self._parts.slots, self._parts.rand, self._tried)
+        parts = self._parts
+        pick = acquire(route.tiers, parts.slots, parts.rand, self._tried, parts.signals.doubted)
         if pick.candidate is None or pick.lease is None:
             raise self._nobody(pick)
         return Chosen(pick.candidate, pick.lease)
@@ -133,6 +134,7 @@ class Carriage:
 
     async def _end_attempt(self, attempt: Attempt, error: GatewayError) -> None:
         attempt.lease.release()
+        self._books.judge(attempt, error)
         error.bytes_received = attempt.received
         self._failures.append(error)
         await attempt.close()
@@ -154,4 +156,4 @@ class Carriage:
 
 
 def books(parts: Parts, admission: Admission, call: Call) -> Books:
-    return Books(admission, call, facts=parts.facts, clock=parts.clock, wall=parts.wall)
+    return Books(admission, call, facts=parts.facts, signals=parts.signals, clock=parts.clock, wall=parts.wall)

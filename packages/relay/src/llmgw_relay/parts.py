@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from llmgw_balancer import Slots
+from llmgw_balancer import Signals, Slots
 from llmgw_domain import Catalog, StreamErrors
 from llmgw_relay.conversations import Conversations
 from llmgw_relay.learned import Learned
@@ -34,6 +34,7 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
     current: Callable[[], Catalog]
     upstream: Upstream
     slots: Slots
+    signals: Signals
     facts: Facts
     objects: Objects
     stash: Stash

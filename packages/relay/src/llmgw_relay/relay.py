@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from llmgw_balancer import Slots
+from llmgw_balancer import Signals, Slots
 from llmgw_domain import Catalog
 from llmgw_domain.errors import ClientGone, GatewayError
 from llmgw_relay.books import common_headers, retry_headers
@@ -35,6 +35,7 @@ class Relay:
         clock: Callable[[], float],
         wall: Callable[[], float],
         rand: Callable[[], float],
+        signals: Signals | None = None,
         objects: Objects | None = None,
         stash: Stash | None = None,
         conversations: Conversations | None = None,
@@ -46,6 +47,7 @@ class Relay:
             current=current,
             upstream=upstream,
             slots=slots,
+            signals=signals or Signals(clock, rand),
             facts=facts,
             objects=objects or MemoryObjects(clock),
             stash=stash or MemoryStash(clock),

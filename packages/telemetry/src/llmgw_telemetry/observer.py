@@ -117,6 +117,10 @@ class Observer:
         self._version.clear()
         self._version.of(version).set(1)
 
+    def accounts(self, states: Callable[[], Iterable[tuple[tuple[str, str], int]]]) -> None:
+        """Shows the state of each account: `ok`, `doubted` (its last call lost it), `disabled`. Once a process."""
+        self._metrics.callback("gateway_account_state", "1 for an account's state.", ("account", "state"), states)
+
     def connections(
         self,
         connections: Callable[[], Iterable[tuple[tuple[str, str, str], int]]],
