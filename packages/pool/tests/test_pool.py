@@ -14,6 +14,7 @@ from llmgw_domain.errors import (
     TooLarge,
     UpstreamReset,
     UpstreamSilent,
+    UpstreamTimeout,
     UpstreamUnreachable,
 )
 from llmgw_pool import ConnectionPool, PoolConfig
@@ -287,7 +288,7 @@ async def test_the_total_deadline_holds_before_the_headers():
     """The total deadline ends the wait for headers, and the log names the phase it hit."""
     async with RawServer(lambda peer: peer.silence()) as server, ConnectionPool() as pool:
         request = ask(server, deadlines=Deadlines(total=0.05))
-        assert (UpstreamSilent, "total: over 0.05 s, in the phase 'headers'") == await failing(pool, request)
+        assert (UpstreamTimeout, "total: over 0.05 s, in the phase 'headers'") == await failing(pool, request)
 
 
 async def test_a_connection_closed_without_an_answer_is_a_reset():
