@@ -54,6 +54,7 @@ test: install clients ## every suite but the slow ones and the benchmarks
 
 bench: install ## measure; prints figures, gates nothing
 	@$(RUN) --no-sync python tests/bench/rivals.py
+	@$(RUN) --no-sync python tests/bench/transports.py
 
 # LiteLLM comes with what it would else try to import, and fail, in each request, and with the faster HTTP parser.
 RIVAL := "litellm[proxy]" httptools opentelemetry-sdk opentelemetry-exporter-otlp

@@ -1,10 +1,10 @@
 """An upstream that costs next to nothing: canned OpenAI and Anthropic answers on one asyncio protocol.
 
-    python tests/bench/canned.py PORT [GAP]
+    python tests/bench/canned.py PORT [--gap SECONDS] [--tls PORT CERTIFICATE KEY]
 
 A body whose JSON has `"stream":true` gets a stream of `CHUNKS` text events, each in a write of its own; GAP seconds
 (0.002 unless given) lie between two of them, so that the reader sees one event a read. Anything else gets a whole
-answer.
+answer. HTTP/1.1 and, by prior knowledge or ALPN, HTTP/2 (`canned_http2.py`).
 
 The words of a stream vary and the models are real ones: LiteLLM takes a chunk that comes a hundred times for a model
 that hangs and breaks the stream off, and does more work for a model that has no price.
@@ -12,8 +12,9 @@ that hangs and breaks the stream off, and does more work for a model that has no
 
 from __future__ import annotations
 
+import argparse
 import asyncio
-import sys
+import ssl
 from itertools import cycle, islice
 
 import uvloop
@@ -84,6 +85,9 @@ class Canned(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
+        if self._buffer.startswith(b"PRI "):
+            self._speak_http2()
+            return
         while (end := self._buffer.find(b"\r\n\r\n")) >= 0:
             head = self._buffer[:end].lower()
             length = body_length(head)
@@ -92,6 +96,14 @@ class Canned(asyncio.Protocol):
             body = self._buffer[end + 4 : end + 4 + length]
             self._buffer = self._buffer[end + 4 + length :]
             self._answer(head, body)
+
+    def _speak_http2(self) -> None:
+        from canned_http2 import CannedHttp2  # it imports the answers from here
+
+        other = CannedHttp2(self._tasks, self._gap)
+        self._transport.set_protocol(other)
+        other.connection_made(self._transport)
+        other.data_received(self._buffer)
 
     def _answer(self, head: bytes, body: bytes) -> None:
         if b'"stream":true' not in body.replace(b" ", b""):
@@ -112,13 +124,25 @@ class Canned(asyncio.Protocol):
         write(chunk(MESSAGE_END if messages else CHAT_END) + b"0\r\n\r\n")
 
 
-async def main(port: int, gap: float) -> None:
+async def main(options: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
-    server = await asyncio.get_running_loop().create_server(lambda: Canned(tasks, gap), "127.0.0.1", port)
-    async with server:
-        await server.serve_forever()
+    listening = [await loop.create_server(lambda: Canned(tasks, options.gap), "127.0.0.1", options.port)]
+    if options.tls:
+        port, certificate, key = options.tls
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate, key)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        listening.append(
+            await loop.create_server(lambda: Canned(tasks, options.gap), "127.0.0.1", int(port), ssl=context)
+        )
+    await asyncio.gather(*(server.serve_forever() for server in listening))
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("port", type=int)
+    parser.add_argument("--gap", type=float, default=GAP)
+    parser.add_argument("--tls", nargs=3, metavar=("PORT", "CERTIFICATE", "KEY"))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main(int(sys.argv[1]), float(sys.argv[2]) if len(sys.argv) > 2 else GAP))
+        runner.run(main(parser.parse_args()))

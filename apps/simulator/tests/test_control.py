@@ -2,6 +2,7 @@ import msgspec
 import pytest
 
 from llmgw_simulator.config import SimulatorConfig
+from llmgw_simulator.connections import Connections
 from llmgw_simulator.control import Control
 from llmgw_simulator.service import Service
 from llmgw_simulator.testing import KEYS, incoming_of, request_of
@@ -13,7 +14,7 @@ def service():
 
 
 def asked(service, method, path, query=None, body=b""):
-    answer = Control(service).answer(method, path, query or {}, body)
+    answer = Control(service, Connections()).answer(method, path, query or {}, body)
     return answer.status, msgspec.json.decode(answer.body)
 
 

@@ -20,7 +20,8 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     """One request. `body` is its JSON as it came, or its text if it was none; `seconds` runs until the outcome.
 
     `outcome` is `in_flight`, then one of `served`, `refused` (an error answer), `client_closed` (the caller left before
-    the end), `reset`, `eof`, `fin`, `stall` (a fault ended it), `crashed` (a fault of the simulator itself).
+    the end), `reset`, `eof`, `fin`, `stall`, `rst`, `black_hole`, `refused_stream` (a fault ended it), `crashed` (a
+    fault of the simulator itself). `connection` is the number of the one that it came on.
     """
 
     id: int
@@ -35,6 +36,8 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     body: msgspec.Raw | str | None
     started: float
     fault: Any = None
+    http: str = ""
+    connection: int = 0
     status: int | None = None
     outcome: str = "in_flight"
     sent_bytes: int = 0

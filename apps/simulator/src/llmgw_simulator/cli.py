@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
 
+from llmgw_simulator import certificates
 from llmgw_simulator.config import SimulatorConfig
 from llmgw_simulator.keyring import Keyring
 from llmgw_simulator.script import Pace
@@ -19,7 +20,8 @@ _EPILOG = """\
 Use it as a provider: OpenAI base URL http://HOST:PORT/v1, Anthropic, Gemini, Bedrock and Vertex http://HOST:PORT.
 Any API key works, but for those that start with "bad". Any model works, but for "missing-model".
 The AWS secret access key of ID is "secret-of-ID"; a Google service account gets its tokens from /token.
-What was received: GET /_sim/log. What goes wrong: header x-sim-fault, or POST /_sim/faults.
+HTTP/1.1 and HTTP/2 (by prior knowledge, or agreed on by TLS) share the port.
+What was received: GET /_sim/log. What goes wrong: header x-sim-fault, or POST /_sim/faults. GET /_sim/connections.
 """
 
 
@@ -75,6 +77,15 @@ def _parser() -> argparse.ArgumentParser:
         metavar="EMAIL=FILE",
         help="the public key (PEM) of a service account; with one, no other account is known",
     )
+    add("--tls", action="store_true", help="serve TLS, with a certificate that is made at the start")
+    add("--tls-ca", type=Path, metavar="FILE", help="write the authority to trust (PEM) to this file; implies --tls")
+    add("--tls-name", action="append", default=[], metavar="NAME", help="another host name or address for TLS")
+    add("--alpn", default="h2,http/1.1", metavar="LIST", help='what TLS agrees on; "" for none (default: %(default)s)')
+    add("--max-streams", type=int, default=128, metavar="N", help="streams of an HTTP/2 connection (default: 128)")
+    add("--initial-window", type=int, metavar="BYTES", help="HTTP/2: of a request's body, before the caller waits")
+    add("--no-windows", action="store_true", help="HTTP/2: never let a caller that waits go on")
+    add("--calm-pings", type=int, metavar="N", help="HTTP/2: more PINGs than that are too many (ENHANCE_YOUR_CALM)")
+    add("--calm-seconds", type=_scale, default=10.0, metavar="S", help="in so many seconds (default: 10)")
     add("--time-scale", type=_scale, default=1.0, metavar="N", help="let clocks run N times faster (default: 1)")
     return parser
 
@@ -106,14 +117,30 @@ def config_of(options: argparse.Namespace) -> SimulatorConfig:
     pace = Pace(**{name: getattr(options, name) for name in names})
     google = {email: Path(file).read_text() for email, file in options.google_key}
     keyring = Keyring(aws=dict(options.aws_key), google=google)
-    return SimulatorConfig(seed=options.seed, pace=pace, time_scale=options.time_scale, keyring=keyring)
+    secure = options.tls or options.tls_ca is not None
+    return SimulatorConfig(
+        seed=options.seed,
+        pace=pace,
+        time_scale=options.time_scale,
+        keyring=keyring,
+        tls=certificates.make((*certificates.NAMES, *options.tls_name)) if secure else None,
+        protocols=tuple(name for name in options.alpn.split(",") if name),
+        max_streams=options.max_streams,
+        initial_window=options.initial_window,
+        opens_windows=not options.no_windows,
+        calm_pings=options.calm_pings,
+        calm_seconds=options.calm_seconds,
+    )
 
 
 async def _run(options: argparse.Namespace) -> None:
     stop = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    async with Simulator(config_of(options)).serve(options.host, options.port) as running:
+    config = config_of(options)
+    if config.tls is not None and options.tls_ca is not None:
+        options.tls_ca.write_bytes(config.tls.authority)
+    async with Simulator(config).serve(options.host, options.port) as running:
         sys.stdout.write(f"simulator listens on {running.base_url}\n")
         sys.stdout.flush()
         await stop.wait()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from llmgw_simulator.certificates import Identity
 from llmgw_simulator.keyring import Keyring
 from llmgw_simulator.script import Pace
 
@@ -44,6 +45,25 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     max_upload: int = 512 * 1024 * 1024
     """The same for forms with files, which are kept on disk."""
+
+    tls: Identity | None = None
+    """With it, connections are TLS."""
+
+    protocols: tuple[str, ...] = ("h2", "http/1.1")
+    """What TLS agrees on (ALPN), in this order; none for a server that knows no ALPN."""
+
+    max_streams: int = 128
+    """Streams of an HTTP/2 connection; more are refused, one by one."""
+
+    initial_window: int | None = None
+    """HTTP/2: bytes of a request's body before the caller has to wait; the protocol's 65,535 unless given."""
+
+    opens_windows: bool = True
+    """HTTP/2: whether a caller that waits may ever go on."""
+
+    calm_pings: int | None = None
+    calm_seconds: float = 10.0
+    """HTTP/2: a caller that sends more PINGs than that in so many seconds loses its connection (ENHANCE_YOUR_CALM)."""
 
     log_entries: int = 1000
     log_bytes: int = 64 * 1024 * 1024

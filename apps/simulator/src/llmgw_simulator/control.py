@@ -1,4 +1,4 @@
-"""The control paths: `/_sim/log` tells what was received, `/_sim/faults` sets what goes wrong. Not logged, no key."""
+"""The control paths: what was received, what goes wrong, which connections there are. Not logged, and without a key."""
 
 from __future__ import annotations
 
@@ -6,19 +6,21 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
-from aiohttp import web
 
+from llmgw_simulator.connections import Connections
 from llmgw_simulator.faults import parse_rules
 from llmgw_simulator.service import Service
+from llmgw_simulator.wire import Reply
 
 
 class Control:
     """Answers the control paths."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, connections: Connections) -> None:
         self._service = service
+        self._connections = connections
 
-    def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> web.Response:
+    def answer(self, method: str, path: str, query: Mapping[str, str], body: bytes) -> Reply:
         """The answer to one request."""
         verbs: dict[tuple[str, str], Callable[[], dict[str, Any]]] = {
             ("GET", "/_sim/log"): lambda: self._log(query),
@@ -26,6 +28,7 @@ class Control:
             ("GET", "/_sim/faults"): self._faults,
             ("POST", "/_sim/faults"): lambda: self._add(body),
             ("DELETE", "/_sim/faults"): self._clear_faults,
+            ("GET", "/_sim/connections"): self._open,
             ("GET", "/_sim/health"): lambda: {"status": "ok"},
         }
         verb = verbs.get((method, path))
@@ -52,6 +55,9 @@ class Control:
         self._service.log.clear()
         return {"cleared": True}
 
+    def _open(self) -> dict[str, Any]:
+        return {"total": self._connections.total, "open": list(self._connections.open.values())}
+
     def _faults(self) -> dict[str, Any]:
         return {"rules": self._service.faults.rules}
 
@@ -65,5 +71,5 @@ class Control:
         return self._faults()
 
 
-def _json(value: Any, status: int = 200) -> web.Response:
-    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
+def _json(value: Any, status: int = 200) -> Reply:
+    return Reply(status, {"content-type": "application/json"}, msgspec.json.encode(value))

@@ -38,11 +38,37 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defa
     """The connection is closed in the middle of the body."""
     stall_bytes: int | None = None
     stall_events: int | None = None
-    """Nothing more is sent, and the connection stays open."""
+    """Nothing more is sent, and the connection stays open; PINGs are answered."""
+    black_hole_bytes: int | None = None
+    black_hole_events: int | None = None
+    """Nothing more is sent or read on the whole connection, which stays open: a process that hangs."""
+    black_hole: bool | None = None
+    """The same before the headers."""
+    rst_bytes: int | None = None
+    rst_events: int | None = None
+    """HTTP/2: RST_STREAM with `rst_code`; HTTP/1.1: TCP reset."""
+    rst_code: int = 2
+    """INTERNAL_ERROR, unless given (RFC 9113, 7)."""
     malformed_events: int | None = None
     """A frame of broken JSON; the stream goes on after it."""
     error_events: int | None = None
     """The provider's own error event, then a clean end."""
+
+    trickle: float | None = None
+    """The body comes byte by byte, each so many seconds after the last."""
+    comments: float | None = None
+    """A comment each so many seconds of a stream's silence, as some providers send."""
+    huge_frame: int | None = None
+    """A comment of so many bytes goes before the stream."""
+
+    refuse_stream: bool | None = None
+    """HTTP/2: RST_STREAM with REFUSED_STREAM: not looked at. This and the next two mean nothing on HTTP/1.1."""
+    goaway_events: int | None = None
+    """HTTP/2: GOAWAY before this event; the connection's streams go on to their end."""
+    goaway_refuse: bool | None = None
+    """HTTP/2: GOAWAY with a last stream below this one, which is not looked at."""
+    no_ping: bool | None = None
+    """HTTP/2: from now on no PING on this connection is answered."""
 
     ttft: float | None = None
     think: float | None = None
@@ -53,8 +79,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defa
 
     @property
     def cut_kind(self) -> str | None:
-        """`reset`, `eof`, `fin` or `stall` if the answer is to be cut; the first in this order."""
-        for kind in ("reset", "eof", "fin", "stall"):
+        """`reset`, `eof`, `fin`, `stall`, `black_hole` or `rst` if the answer is to be cut; the first in this order."""
+        for kind in ("reset", "eof", "fin", "stall", "black_hole", "rst"):
             if getattr(self, f"{kind}_bytes") is not None or getattr(self, f"{kind}_events") is not None:
                 return kind
         return None

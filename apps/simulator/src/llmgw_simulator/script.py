@@ -1,6 +1,6 @@
 """An answer as a script: what to send and when, with the timing and the fault worked in. Pure.
 
-A transport only performs it, so a second transport (HTTP/2) needs to know nothing about faults. Times are seconds since
+A transport only performs it, and needs to know of no fault but those of connections. Times are seconds since
 the request was read, before the time scale; they never go back.
 """
 
@@ -50,7 +50,9 @@ class Send(msgspec.Struct, frozen=True, gc=False):
 
 
 class Close(msgspec.Struct, frozen=True, gc=False):
-    """End the answer: `done` and `eof` in order, `reset` by TCP reset, `fin` by closing early, `stall` never."""
+    """End the answer: `done` and `eof` in order, `reset` by TCP reset, `fin` by closing early, `rst` by RST_STREAM,
+    `stall` and `black_hole` never.
+    """
 
     at: float
     how: str = "done"
@@ -68,7 +70,9 @@ def script(
     """
     changed = fault.cut_kind == "eof" or fault.malformed_events is not None or fault.error_events is not None
     at = pace.ttft + (pace.think if pace.late_headers else 0.0)
-    yield Open(at, None if changed else length)
+    yield Open(at, None if changed or fault.comments is not None or fault.huge_frame is not None else length)
+    if fault.huge_frame is not None:
+        yield Send(at, b": %s\n\n" % (b"x" * fault.huge_frame))
     yield from _cut(_timed(_spoilt(frames, fault, broken), pace), fault)
 
 
