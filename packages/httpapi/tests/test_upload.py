@@ -3,12 +3,12 @@ import asyncio
 import pytest
 
 from llmgw_domain.errors import BadRequest, GatewayBusy, TooLarge
-from llmgw_httpapi.body import Buffered
+from llmgw_httpapi.body import Buffered, Patience
 from llmgw_httpapi.upload import Upload
 
 
 def upload(limit=1000, timeout=5.0, buffered=100) -> Upload:
-    return Upload(Buffered(buffered).share(), limit=limit, timeout=timeout)
+    return Upload(Buffered(buffered).share(), limit=limit, patience=Patience(timeout, 500.0))
 
 
 def message(body: bytes, more: bool) -> dict:

@@ -30,6 +30,7 @@ from llmgw_gateway import console, first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import ServerConfig, Settings
 from llmgw_gateway.data_dir import UnusableDataDir
+from llmgw_gateway.limits import most_streams, raise_descriptors
 from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
@@ -128,12 +129,13 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             ready=lambda: _ready(control, draining),
             draining=draining,
         )
-        engine = ServeConfig(engine=server.engine)
-        data = await stack.enter_async_context(listen(app, bind(server.data_bind), engine, draining))
+        limited = ServeConfig(engine=server.engine, max_connections=server.max_streams or most_streams())
+        data = await stack.enter_async_context(listen(app, bind(server.data_bind), limited, draining))
 
         status = partial(_status, control, slots, draining, began)
         pages = admin_app(control, metrics.render, status, _admin_config(settings))
-        admin = await stack.enter_async_context(listen(pages, bind(server.admin_bind), engine))
+        unlimited = ServeConfig(engine=server.engine)
+        admin = await stack.enter_async_context(listen(pages, bind(server.admin_bind), unlimited))
         yield Gateway(
             control=control,
             relay=relay,
@@ -158,6 +160,7 @@ def serve(settings: Settings) -> int:
     """Runs the gateway until it is told to stop; the exit code."""
     server = settings.config.server
     log = configure_logging(_log_config(server))
+    raise_descriptors()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(settings, log))

@@ -24,6 +24,7 @@ from llmgw_gateway.bind import bind_problem
 from llmgw_gateway.convert import convert
 from llmgw_gateway.data_dir import default_data_dir
 from llmgw_gateway.environment import overlay
+from llmgw_gateway.limits import streams_problem
 from llmgw_gateway.locate import Lines
 from llmgw_gateway.model_lists import ModelListsConfig
 from llmgw_gateway.problems import ConfigError, Origins, Problem
@@ -54,6 +55,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of one body that is passed on as it comes in, e.g. a file."""
     max_buffered_bytes: int = 512 * 1024 * 1024
     """Of all requests in flight together."""
+    max_streams: int | None = None
+    """Connections of clients at once; by default as many as the process's file descriptors allow."""
     data_dir: str | None = None
     heartbeat_seconds: float = 10.0
     """How long a client may wait for a byte before it is sent a sign of life; 0 for none."""
@@ -214,6 +217,7 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.max_upload_bytes": _size_problem(server.max_upload_bytes),
         "server.max_buffered_bytes": _size_problem(server.max_buffered_bytes),
         "server.workers": _workers_problem(server.workers),
+        "server.max_streams": streams_problem(server.max_streams),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]
 

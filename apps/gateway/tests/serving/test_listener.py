@@ -250,6 +250,24 @@ async def test_a_silent_connection_is_closed(engine: str) -> None:
 
 @engines
 @on_uvloop
+async def test_a_header_has_less_time_than_an_idle_connection(engine: str) -> None:
+    """From its first byte on, on a new connection and on one that has served; bytes on the way gain nothing."""
+    async with service(engine, keep_alive_seconds=30.0, header_seconds=0.15) as s:
+        half, used, idle = [await s.connect() for _ in range(3)]
+        await used.hello()
+        await asyncio.sleep(0.2)
+        for byte in (b"G", b"E", b"T", b" ", b"/"):
+            half.writer.write(byte)
+            used.writer.write(byte)
+            await asyncio.sleep(0.02)
+        async with asyncio.timeout(1):
+            assert [await p.reader.read() for p in (half, used)] == [b"", b""]
+        assert b"200" in await idle.hello()
+        assert b"200" in await idle.hello()
+
+
+@engines
+@on_uvloop
 async def test_connections_are_bounded(engine: str) -> None:
     """A connection over the limit is told to come back, and room returns when another ends."""
     async with service(engine, max_connections=1) as s:

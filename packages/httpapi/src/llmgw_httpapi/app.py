@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from llmgw_domain import ClientKey
 from llmgw_domain.errors import ClientGone, GatewayError
 from llmgw_httpapi.answer import CLOSE, Headers, must_close, refusal
-from llmgw_httpapi.body import Buffered, Share, read_body, refuse_length, refuse_size
+from llmgw_httpapi.body import Buffered, Patience, Share, read_body, refuse_length, refuse_size
 from llmgw_httpapi.config import HttpConfig
 from llmgw_httpapi.headers import (
     Wishes,
@@ -185,14 +185,15 @@ class _DataApp:
         wishes = wishes_of(headers)
         refuse_encoding(headers)
         config = self._config
+        patience = Patience(config.body_timeout, config.body_rate)
         if heads.endpoint.resource is not None:
             refuse_size(declared_length(headers), config.max_upload_bytes)
-            upload = Upload(share, limit=config.max_upload_bytes, timeout=config.body_timeout)
+            upload = Upload(share, limit=config.max_upload_bytes, patience=patience)
             takes_body = heads.endpoint.resource.body != "none"
             return admission, heads.call(wishes, b"", upload if takes_body else None)
         limit = admission.policy.max_body_bytes or config.max_body_bytes
         refuse_length(declared_length(headers), limit, self._buffered)
-        body = await read_body(receive, share, limit=limit, timeout=config.body_timeout)
+        body = await read_body(receive, share, limit=limit, patience=patience)
         return admission, heads.call(wishes, body, None)
 
     async def _carry(

@@ -68,19 +68,53 @@ def refuse_size(declared: int | None, limit: int) -> None:
         raise _too_large(limit)
 
 
-async def read_body(receive: Receive, share: Share, *, limit: int, timeout: float) -> bytes:
-    """The whole body; `timeout` is in seconds between two reads.
+class Patience:
+    """How long a client's body is waited for: so many seconds for each read, and for all of it at a least rate.
+
+    A byte now and then would else keep a connection, and what was read, for ever.
+    """
+
+    __slots__ = ("_rate", "_received", "_seconds", "_waited")
+
+    def __init__(self, seconds: float, rate: float) -> None:
+        """`rate` is in bytes a second."""
+        self._seconds = seconds
+        self._rate = rate
+        self._received = 0
+        self._waited = 0.0
+
+    @property
+    def left(self) -> float:
+        """Seconds for the next read. Time in which nobody waits for the client does not count."""
+        return min(self._seconds, self._seconds + self._received / self._rate - self._waited)
+
+    def came(self, size: int, waited: float) -> None:
+        """So many bytes, after waiting so many seconds."""
+        self._received += size
+        self._waited += waited
+
+    def lost(self) -> BadRequest:
+        """What a client is told whose body did not come in time."""
+        if self._waited > self._seconds / 2:
+            return BadRequest(f"The request's body came at less than {self._rate:g} bytes a second.")
+        return BadRequest(f"The request's body stopped coming for {self._seconds:g} s.")
+
+
+async def read_body(receive: Receive, share: Share, *, limit: int, patience: Patience) -> bytes:
+    """The whole body.
 
     Raises `TooLarge`, `GatewayBusy`, `BadRequest` when it does not come in time, `ClientGone`.
     """
     try:
-        async with asyncio.timeout(timeout) as bound:
-            return await _read(receive, share, limit, bound, timeout)
+        async with asyncio.timeout(patience.left) as bound:
+            return await _read(receive, share, limit, bound, patience)
     except TimeoutError:
-        raise BadRequest(f"The request's body stopped coming for {timeout:g} s.") from None
+        raise patience.lost() from None
 
 
-async def _read(receive: Receive, share: Share, limit: int, bound: asyncio.Timeout, timeout: float) -> bytes:
+async def _read(receive: Receive, share: Share, limit: int, bound: asyncio.Timeout, patience: Patience) -> bytes:
+    loop = asyncio.get_running_loop()
+    since = loop.time()
     parts: list[bytes] = []
     while True:
         message = await receive()
@@ -95,7 +129,10 @@ async def _read(receive: Receive, share: Share, limit: int, bound: asyncio.Timeo
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
         if part:
-            bound.reschedule(asyncio.get_running_loop().time() + timeout)
+            now = loop.time()
+            patience.came(len(part), now - since)
+            since = now
+            bound.reschedule(now + patience.left)
 
 
 def _too_large(limit: int) -> TooLarge:

@@ -14,8 +14,10 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
     """One body that is passed on as it comes in, e.g. a file."""
     max_buffered_bytes: int = 512 << 20
     """The bodies of all requests in flight together."""
-    body_timeout: float = 60.0
+    body_timeout: float = 30.0
     """Between two reads of a request's body."""
+    body_rate: float = 500.0
+    """Bytes a second that a body's sender keeps up, beyond the first `body_timeout`."""
     send_timeout: float = 60.0
     """How long a client may leave one write untaken before its connection is dropped."""
     heartbeat_seconds: float = 10.0

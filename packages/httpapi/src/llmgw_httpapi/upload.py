@@ -11,8 +11,8 @@ import asyncio
 
 from starlette.types import Message
 
-from llmgw_domain.errors import BadRequest, TooLarge
-from llmgw_httpapi.body import Share
+from llmgw_domain.errors import TooLarge
+from llmgw_httpapi.body import Patience, Share
 
 _HELD = 2
 """Reads that wait to be taken."""
@@ -21,11 +21,11 @@ _HELD = 2
 class Upload:
     """Implements the relay's `Upload`. `ended` says whether all of the body has been taken."""
 
-    def __init__(self, share: Share, *, limit: int, timeout: float) -> None:
-        """`limit` is in bytes, `timeout` in seconds between two reads."""
+    def __init__(self, share: Share, *, limit: int, patience: Patience) -> None:
+        """`limit` is in bytes."""
         self._share = share
         self._limit = limit
-        self._timeout = timeout
+        self._patience = patience
         self._parts: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue(_HELD)
         self._size = 0
         self.ended = False
@@ -54,11 +54,15 @@ class Upload:
         raise StopAsyncIteration
 
     async def _next(self) -> tuple[bytes, bool]:
+        loop = asyncio.get_running_loop()
+        since = loop.time()
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._parts.get()
+            async with asyncio.timeout(self._patience.left):
+                part, more = await self._parts.get()
         except TimeoutError:
-            raise BadRequest(f"The request's body stopped coming for {self._timeout:g} s.") from None
+            raise self._patience.lost() from None
+        self._patience.came(len(part), loop.time() - since)
+        return part, more
 
     async def discard(self, limit: int, seconds: float) -> bool:
         """Takes what is left, within bounds, so that the client gets to see its answer; whether that was all."""

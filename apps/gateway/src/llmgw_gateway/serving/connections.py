@@ -30,10 +30,13 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     engine: Literal["hypercorn", "uvicorn"] = "hypercorn"
     backlog: int = 2048
     keep_alive_seconds: float = 75.0
-    """How long a connection may wait for a request and its header. Above the reuse time of most load balancers."""
+    """How long a connection may wait for a request's first byte. Above the reuse time of most load balancers."""
+    header_seconds: float = 20.0
+    """How long a request's header may take from its first byte on."""
     max_header_bytes: int = 64 << 10
     """Request line and headers together."""
     max_connections: int | None = None
+    """Above it a connection is told so (503) and closed."""
     idle_grace_seconds: float = 1.0
     """How long idle connections stay open when a drain begins, so that a request on its way is not lost."""
 

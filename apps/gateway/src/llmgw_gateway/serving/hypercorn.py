@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -27,6 +28,7 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import ConnectionState
 
 from llmgw_gateway.serving.connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
+from llmgw_gateway.serving.strict import StrictHttp11, head_problem
 
 _log = logging.getLogger(__name__)
 
@@ -61,6 +63,7 @@ class HypercornEngine:
         streams = writer.transport.get_protocol()
         assert isinstance(streams, _Streams)
         streams.gate = connection.gate
+        streams.begun = connection.idle_task.begun
         # Owned by `connections`, which a drain waits for and then cancels.
         task = loop.create_task(self._run(connection))
         self.connections.tasks.add(task)
@@ -107,9 +110,15 @@ class _Gate:
 
 
 class _Streams(asyncio.StreamReaderProtocol):
-    """asyncio's streams, which also tell the gate when the connection ends."""
+    """asyncio's streams, which also tell the gate when the connection ends, and the timer when a request begins."""
 
     gate: _Gate | None = None
+    begun: Callable[[], None] | None = None
+
+    def data_received(self, data: bytes) -> None:
+        if self.begun is not None:
+            self.begun()
+        super().data_received(data)
 
     def eof_received(self) -> bool | None:
         self._lose()
@@ -125,12 +134,14 @@ class _Streams(asyncio.StreamReaderProtocol):
 
 
 class _Connection(TCPServer):
+    config: _Settings
     protocol: _Http1  # type: ignore[assignment]
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
         self.gate = _Gate()
-        self.idle_task: _IdleTimer = _IdleTimer(self.loop, self.config.keep_alive_timeout, self.writer)  # type: ignore[assignment]
+        seconds = self.config.keep_alive_timeout, self.config.header_timeout
+        self.idle_task: _IdleTimer = _IdleTimer(self.loop, *seconds, self.writer)  # type: ignore[assignment]
 
     async def run(self) -> None:
         try:
@@ -182,7 +193,17 @@ class _Connection(TCPServer):
 
 
 class _Http1(H11Protocol):
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.connection = StrictHttp11(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
+
     async def _create_stream(self, request: h11.Request) -> None:
+        problem = head_problem(request.http_version.decode("ascii"), request.headers)
+        if problem is not None:
+            _log.debug("a request was refused: %s", problem)
+            await self._send_error_response(400)
+            await self.send(Closed())
+            return
         # h11's own limit is on headers that are not complete yet; a complete one may be a read larger.
         size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
         if size > self.config.h11_max_incomplete_size:
@@ -197,13 +218,20 @@ class _Http1(H11Protocol):
 
 
 class _IdleTimer:
-    """Takes the place of Hypercorn's idle task. Closing the transport ends the reading, and with it the connection."""
+    """Takes the place of Hypercorn's idle task. Closing the transport ends the reading, and with it the connection.
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, seconds: float, writer: asyncio.StreamWriter) -> None:
+    It runs from the end of one request to the end of the next one's header, whose first byte leaves it less time.
+    """
+
+    def __init__(
+        self, loop: asyncio.AbstractEventLoop, seconds: float, header_seconds: float, writer: asyncio.StreamWriter
+    ) -> None:
         self._loop = loop
         self._seconds = seconds
+        self._header_seconds = header_seconds
         self._writer = writer
         self._timer: asyncio.TimerHandle | None = None
+        self._begun = False
 
     @property
     def running(self) -> bool:
@@ -211,7 +239,18 @@ class _IdleTimer:
 
     async def restart(self, group: object, action: object) -> None:
         await self.stop()
+        self._begun = False
         self._timer = self._loop.call_later(self._seconds, self._writer.close)
+
+    def begun(self) -> None:
+        """Bytes came; the first ones are a header's."""
+        timer = self._timer
+        if timer is None or self._begun:
+            return
+        self._begun = True
+        timer.cancel()
+        at = min(timer.when(), self._loop.time() + self._header_seconds)
+        self._timer = self._loop.call_at(at, self._writer.close)
 
     async def stop(self) -> None:
         if self._timer is not None:
@@ -224,14 +263,16 @@ class _Settings(Config):
 
     def __init__(self) -> None:
         self._date = DateHeader(time.time)
+        self.header_timeout = 0.0
 
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
         return self._date.headers()
 
 
-def _settings(config: ServeConfig) -> Config:
+def _settings(config: ServeConfig) -> _Settings:
     settings = _Settings()
     settings.keep_alive_timeout = config.keep_alive_seconds
+    settings.header_timeout = config.header_seconds
     settings.keep_alive_max_requests = 10**9
     settings.h11_max_incomplete_size = config.max_header_bytes
     settings.max_app_queue_size = 32

@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from llmgw_gateway.serving.connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
+from llmgw_gateway.serving.strict import head_problem
 
 _TOO_LARGE = (
     b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
@@ -75,12 +76,17 @@ class _HeaderTooLarge(Exception):
     pass
 
 
+class _Unclear(Exception):
+    """The head can be read in more than one way."""
+
+
 class _Connection(HttpToolsProtocol):
     def __init__(self, engine: UvicornEngine) -> None:
         super().__init__(engine.settings, engine.state, {})
         self._open = engine.connections
         self._limit = engine.config.max_header_bytes
         self._seconds = engine.config.keep_alive_seconds
+        self._header_seconds = engine.config.header_seconds
         self._deadline = 0.0
         self._head: int | None = None
         self._fed = 0
@@ -101,6 +107,8 @@ class _Connection(HttpToolsProtocol):
         super().data_received(data)
         if self.transport.is_closing() or self._in_request:
             return
+        if not self._fed:
+            self._deadline = min(self._deadline, self.loop.time() + self._header_seconds)
         # Every byte stops uvicorn's timer, so a header that trickles in would never time out.
         self._wait_for_header()
         self._fed += len(data)
@@ -112,7 +120,8 @@ class _Connection(HttpToolsProtocol):
         self._head = 0
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        assert self._head is not None
+        if self._head is None:
+            return  # A trailer: nobody here reads them.
         self._head += len(name) + len(value) + 4
         if self._head + len(self.url) > self._limit:
             raise _HeaderTooLarge
@@ -121,6 +130,9 @@ class _Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._head = None
         self._fed = 0
+        problem = head_problem(self.parser.get_http_version(), self.headers)
+        if problem is not None:
+            raise _Unclear(problem)
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
