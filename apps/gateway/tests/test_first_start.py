@@ -26,7 +26,9 @@ def model(name: str, pool: str = "own", target: str = "x") -> ModelRecord:
 
 
 def welcome(records: Records, key: FirstKey | None = KEY, simulated: bool = False) -> str:
-    return first_start.welcome(data=DATA, admin=ADMIN, records=records, key=key, simulated=simulated, version="1.2")
+    return first_start.welcome(
+        endpoint=DATA.url(), dashboard=ADMIN.url(), records=records, key=key, simulated=simulated, version="1.2"
+    )
 
 
 def test_accounts_of_the_environment() -> None:

@@ -44,10 +44,10 @@ class Bind(msgspec.Struct, frozen=True):
         except ValueError:
             return False
 
-    def url(self) -> str:
+    def url(self, scheme: str = "http") -> str:
         """Where a program on this machine finds it; an address that means "all of them" becomes loopback."""
         host = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
-        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+        return f"{scheme}://[{host}]:{self.port}" if ":" in host else f"{scheme}://{host}:{self.port}"
 
     def __str__(self) -> str:
         if self.fd is not None:

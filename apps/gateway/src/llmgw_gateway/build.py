@@ -33,9 +33,20 @@ from llmgw_gateway.data_dir import UnusableDataDir
 from llmgw_gateway.limits import most_streams, raise_descriptors
 from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.secrets import Secrets
-from llmgw_gateway.serving import CannotListen, Draining, Listener, ServeConfig, bind
+from llmgw_gateway.serving import (
+    BadCertificate,
+    CannotListen,
+    Certificate,
+    Draining,
+    Listener,
+    ServeConfig,
+    bind,
+    renew,
+    watched,
+)
 from llmgw_gateway.serving import serve as listen
 from llmgw_httpapi import HttpConfig, data_app
+from llmgw_httpapi.proxies import Behind, TrustedProxies
 from llmgw_pool import ConnectionPool, Fetcher
 from llmgw_relay import Relay, RelayConfig
 from llmgw_simulator import Simulator, SimulatorConfig
@@ -51,6 +62,7 @@ class Gateway(msgspec.Struct, kw_only=True, eq=False):
     """A running gateway: what the signals act on, and what tests look into."""
 
     control: Control
+    certificate: Certificate | None
     relay: Relay
     pool: ConnectionPool
     lists: ModelLists
@@ -70,6 +82,11 @@ class Gateway(msgspec.Struct, kw_only=True, eq=False):
     @property
     def admin_bind(self) -> Bind:
         return Bind.parse(self.admin.addresses[0])
+
+    def reload(self) -> None:
+        """Reads again what may change while it runs: the certificate."""
+        if self.certificate is not None:
+            renew(self.certificate)
 
     async def drain(self, seconds: float) -> None:
         """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
@@ -129,7 +146,17 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             ready=lambda: _ready(control, draining),
             draining=draining,
         )
-        limited = ServeConfig(engine=server.engine, max_connections=server.max_streams or most_streams())
+        proxies = TrustedProxies(server.trusted_proxies)
+        if proxies:
+            app = Behind(app, proxies)
+        certificate = Certificate(*settings.tls_files) if settings.tls_files else None
+        if certificate is not None:
+            await stack.enter_async_context(watched(certificate))
+        limited = ServeConfig(
+            engine=server.engine,
+            max_connections=server.max_streams or most_streams(),
+            certificate=certificate,
+        )
         data = await stack.enter_async_context(listen(app, bind(server.data_bind), limited, draining))
 
         status = partial(_status, control, slots, draining, began)
@@ -138,6 +165,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         admin = await stack.enter_async_context(listen(pages, bind(server.admin_bind), unlimited))
         yield Gateway(
             control=control,
+            certificate=certificate,
             relay=relay,
             pool=pool,
             lists=lists,
@@ -164,7 +192,7 @@ def serve(settings: Settings) -> int:
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         try:
             runner.run(_serve(settings, log))
-        except (CannotListen, UnusableDataDir) as error:
+        except (BadCertificate, CannotListen, UnusableDataDir) as error:
             console.complain(f"{error}\n")
             return 1
     return 0
@@ -173,6 +201,7 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings, log: LogStream) -> None:
     stop, now = _signals()
     async with open_gateway(settings, log) as gateway:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload)
         _announce(settings, gateway)
         await stop.wait()
         seconds = settings.config.server.drain_seconds
@@ -219,8 +248,8 @@ def _announce(settings: Settings, gateway: Gateway) -> None:
     )
     if first_start.wants_secrets(os.environ, sys.stdout.isatty()):
         text = first_start.welcome(
-            data=gateway.data_bind,
-            admin=gateway.admin_bind,
+            endpoint=gateway.data_bind.url("https" if gateway.certificate else "http"),
+            dashboard=gateway.admin_bind.url(),
             records=gateway.records,
             key=gateway.first_key,
             simulated=gateway.simulated,

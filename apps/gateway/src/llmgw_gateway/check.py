@@ -13,6 +13,7 @@ from llmgw_gateway.config import Settings
 from llmgw_gateway.private_keys import key_problem
 from llmgw_gateway.problems import Problem
 from llmgw_gateway.secrets import Secrets
+from llmgw_gateway.serving.tls import BadCertificate, Certificate
 
 # Stands for the address that the simulator is going to have.
 _SOME_SIMULATOR = "http://127.0.0.1:9"
@@ -25,7 +26,7 @@ def examine(settings: Settings, known: list[Problem] | None = None) -> list[Prob
     """
     problems = list(known or [])
     said = [problem.path for problem in problems if problem.path]
-    for problem in (*_exposure(settings), *_compile(settings)[1]):
+    for problem in (*_exposure(settings), *_certificate(settings), *_compile(settings)[1]):
         if not any(problem.path == path or problem.path.startswith((f"{path}.", f"{path}[")) for path in said):
             problems.append(problem)
     return problems
@@ -65,6 +66,14 @@ def _unusable_keys(settings: Settings, catalog: Catalog) -> Iterator[Problem]:
         problem = key_problem(credential.private_key.reveal()) if isinstance(credential, ServiceAccount) else None
         if problem:
             yield settings.origins.problem(f"accounts[{i}].credential", f"account {record.id!r}: {problem}")
+
+
+def _certificate(settings: Settings) -> Iterator[Problem]:
+    if settings.tls_files is not None:
+        try:
+            Certificate(*settings.tls_files)
+        except BadCertificate as error:
+            yield settings.origins.problem("server.tls", str(error))
 
 
 def _exposure(settings: Settings) -> list[Problem]:

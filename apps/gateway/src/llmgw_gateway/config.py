@@ -28,6 +28,7 @@ from llmgw_gateway.limits import streams_problem
 from llmgw_gateway.locate import Lines
 from llmgw_gateway.model_lists import ModelListsConfig
 from llmgw_gateway.problems import ConfigError, Origins, Problem
+from llmgw_httpapi.proxies import TrustedProxies
 from llmgw_pool import FetchConfig, PoolConfig
 
 DEFAULT_FILE = "gateway.toml"
@@ -36,6 +37,14 @@ _LATER_TABLES = {
     "database": "this version keeps its state in this file and in memory, without a database",
     "cluster": "this version runs as a single node",
 }
+
+
+class TlsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[server.tls]`: the certificate for clients. Paths of PEM files, from the configuration file's folder on."""
+
+    cert: str
+    """The chain: the server's own certificate first."""
+    key: str
 
 
 class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -57,6 +66,10 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Of all requests in flight together."""
     max_streams: int | None = None
     """Connections of clients at once; by default as many as the process's file descriptors allow."""
+    tls: TlsConfig | None = None
+    """Without it, clients speak plain HTTP."""
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of the proxies in front, whose word on a client's address is taken."""
     data_dir: str | None = None
     heartbeat_seconds: float = 10.0
     """How long a client may wait for a byte before it is sent a sign of life; 0 for none."""
@@ -107,6 +120,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     environ: Mapping[str, str]
     file: Path | None = None
     master_key: str | None = None
+
+    @property
+    def tls_files(self) -> tuple[Path, Path] | None:
+        """The certificate chain for clients and its key."""
+        tls = self.config.server.tls
+        return None if tls is None else (self.base / tls.cert, self.base / tls.key)
 
     @property
     def admin_token(self) -> Secret | None:
@@ -217,6 +236,7 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.max_upload_bytes": _size_problem(server.max_upload_bytes),
         "server.max_buffered_bytes": _size_problem(server.max_buffered_bytes),
         "server.workers": _workers_problem(server.workers),
+        "server.trusted_proxies": _networks_problem(server.trusted_proxies),
         "server.max_streams": streams_problem(server.max_streams),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]
@@ -228,6 +248,14 @@ def _seconds_problem(seconds: float, least: float = 0.0) -> str | None:
 
 def _size_problem(size: int) -> str | None:
     return None if size > 0 else f"must be a positive integer, not {size}"
+
+
+def _networks_problem(networks: tuple[str, ...]) -> str | None:
+    try:
+        TrustedProxies(networks)
+    except ValueError as error:
+        return f'must be networks such as "10.0.0.0/8" or "::1/128": {error}'
+    return None
 
 
 def _workers_problem(workers: int) -> str | None:

@@ -19,7 +19,6 @@ from typing import NamedTuple
 import msgspec
 
 from llmgw_control import AccountRecord, KeyRecord, ModelRecord, Records, TargetRecord
-from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Config
 from llmgw_gateway.data_dir import create_once, open_data_dir
 
@@ -114,23 +113,25 @@ def wants_secrets(environ: Mapping[str, str], on_terminal: bool) -> bool:
     return on_terminal or environ.get("GATEWAY_PRINT_SECRETS", "").lower() in ("1", "true", "yes")
 
 
-def welcome(*, data: Bind, admin: Bind, records: Records, key: FirstKey | None, simulated: bool, version: str) -> str:
+def welcome(
+    *, endpoint: str, dashboard: str, records: Records, key: FirstKey | None, simulated: bool, version: str
+) -> str:
     """What a person is told at the start: where everything is, and command lines that work when pasted."""
     names = ", ".join(model.name for model in records.models[:8]) + (", ..." if len(records.models) > 8 else "")
     note = "  (built-in simulator: no provider account is configured)" if simulated else ""
     lines = [
         f"llmgw {version} is ready.",
         "",
-        f"  endpoint    {data.url()}/v1",
+        f"  endpoint    {endpoint}/v1",
         f"  client key  {f'{key.text}  (kept in {key.path})' if key else 'as configured'}",
-        f"  dashboard   {admin.url()}/",
+        f"  dashboard   {dashboard}/",
         f"  models      {names or 'none configured'}{note}",
         "",
     ]
     model = example_model(records)
     if model is not None:
         secret = f"'Authorization: Bearer {key.text}'" if key else '"Authorization: Bearer $GATEWAY_KEY"'
-        lines += ["Try it, whole and streamed:", "", *_curl_lines(data.url(), secret, model), ""]
+        lines += ["Try it, whole and streamed:", "", *_curl_lines(endpoint, secret, model), ""]
     return "\n".join(lines)
 
 

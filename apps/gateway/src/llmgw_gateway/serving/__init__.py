@@ -16,5 +16,17 @@ The engines end a connection without the last chunk of its body when the applica
 from llmgw_gateway.serving.connections import ServeConfig
 from llmgw_gateway.serving.listener import Draining, Listener, serve
 from llmgw_gateway.serving.sockets import CannotListen, bind
+from llmgw_gateway.serving.tls import BadCertificate, Certificate, renew, watched
 
-__all__ = ["CannotListen", "Draining", "Listener", "ServeConfig", "bind", "serve"]
+__all__ = [
+    "BadCertificate",
+    "CannotListen",
+    "Certificate",
+    "Draining",
+    "Listener",
+    "ServeConfig",
+    "bind",
+    "renew",
+    "serve",
+    "watched",
+]

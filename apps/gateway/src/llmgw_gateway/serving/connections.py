@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from llmgw_gateway.serving.tls import Certificate
+
 AsgiApp = Callable[
     [
         MutableMapping[str, Any],
@@ -37,6 +39,8 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Request line and headers together."""
     max_connections: int | None = None
     """Above it a connection is told so (503) and closed."""
+    certificate: Certificate | None = None
+    """With it, connections are TLS."""
     idle_grace_seconds: float = 1.0
     """How long idle connections stay open when a drain begins, so that a request on its way is not lost."""
 

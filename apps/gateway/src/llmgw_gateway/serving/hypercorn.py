@@ -160,7 +160,8 @@ class _Connection(TCPServer):
         state = ConnectionState(self.state)
         here, there = _address(server), _address(client)
         send = self.protocol_send
-        protocol = _Http1(self.app, self.config, self.context, group, state, False, there, here, send)
+        secure = self.writer.get_extra_info("sslcontext") is not None
+        protocol = _Http1(self.app, self.config, self.context, group, state, secure, there, here, send)
         protocol.can_read = self.gate  # type: ignore[assignment]
         return protocol
 

@@ -10,6 +10,7 @@ from typing import Protocol
 
 from llmgw_gateway.serving.connections import AsgiApp, Connections, ServeConfig
 from llmgw_gateway.serving.hypercorn import HypercornEngine
+from llmgw_gateway.serving.tls import HANDSHAKE_SECONDS
 from llmgw_gateway.serving.uvicorn import UvicornEngine
 
 _UNWIND_SECONDS = 2.0
@@ -72,7 +73,15 @@ class Listener:
         """Starts to accept on a socket, which belongs to the listener from now on."""
         loop = asyncio.get_running_loop()
         self.addresses.append(_name(sock))
-        self._servers.append(await loop.create_server(self._accept, sock=sock, backlog=self._config.backlog))
+        tls = self._config.certificate
+        server = await loop.create_server(
+            self._accept,
+            sock=sock,
+            backlog=self._config.backlog,
+            ssl=None if tls is None else tls.context,
+            ssl_handshake_timeout=None if tls is None else HANDSHAKE_SECONDS,
+        )
+        self._servers.append(server)
 
     async def drain(self, seconds: float) -> None:
         """Stops serving within `seconds` (and a moment to unwind); see the module's text. May be called again."""
