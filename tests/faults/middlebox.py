@@ -1,9 +1,9 @@
-"""A box in the middle of a network, as NAT is one: it forgets TCP flows that are idle, and drops their packets from then on.
+"""A box in the middle of a network, as NAT is one: it forgets TCP flows that are idle, and drops their packets then.
 
     python middlebox.py INTERFACE INTERFACE FORGET_SECONDS
 
-It copies Ethernet frames between two interfaces. A flow that it does not know, because nothing passed for FORGET_SECONDS
-or ever, can only begin with a SYN. SIGUSR1 has it drop everything, SIGUSR2 nothing any more. It says `ready` once.
+It copies Ethernet frames between two interfaces. A flow that it does not know, because nothing passed for
+FORGET_SECONDS or ever, can only begin with a SYN. SIGUSR1 has it drop everything, SIGUSR2 nothing any more. It says `ready` once.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Two machines and a middlebox between them, in network namespaces of this machine: `async with Network(...)`.
+"""Two machines and a middlebox between them, in network namespaces of this machine: `with Network(...)`.
 
-The gateway runs here, and everything that it sends to `SERVER` passes the box. Names carry the pid, so that several runs
-do not meet, and what a run that was killed has left behind is removed by the next.
+Processes run in the one or the other, and all that passes between them passes the box. Names carry the pid, so that
+several runs do not meet, and what a run that was killed has left behind is removed by the next.
 """
 
 from __future__ import annotations
