@@ -6,7 +6,7 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen
 SOURCES := $(wildcard packages/*/src apps/*/src)
 
-.PHONY: run install clients check fmt test bench bench-rivals conformance clean help
+.PHONY: run install clients servers check fmt test bench bench-rivals conformance clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -34,6 +34,12 @@ $(NODE_CLIENTS)/.synced: tests/clients/node/package-lock.json tests/clients/node
 	@if command -v npm >/dev/null; then (cd tests/clients/node && npm ci --loglevel=error >/dev/null) && touch $@; \
 	  else echo "npm is missing: the clients for Node are not tested"; fi
 
+# Without root on Debian nothing is installed, and the tests of what is missing say that they are skipped.
+servers: ## install the servers and tools of the system that some tests run
+	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v nginx ip >/dev/null; then \
+	  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; apt-get update -qq >/dev/null; \
+	  apt-get install -y -qq --no-install-recommends nginx iproute2 >/dev/null || echo "nginx is missing: not tested"; fi
+
 .PHONY: uv
 uv:
 	@command -v $(UV) >/dev/null || { echo "fetching uv"; \
@@ -49,7 +55,7 @@ fmt: install ## format, and fix what the linter can
 	$(RUN) ruff format .
 	$(RUN) ruff check --fix .
 
-test: install clients ## every suite but the slow ones and the benchmarks
+test: install clients servers ## every suite but the slow ones and the benchmarks
 	$(RUN) pytest -m "not slow and not bench"
 
 bench: install ## measure; prints figures, gates nothing

@@ -3,7 +3,8 @@
     python middlebox.py INTERFACE INTERFACE FORGET_SECONDS
 
 It copies Ethernet frames between two interfaces. A flow that it does not know, because nothing passed for
-FORGET_SECONDS or ever, can only begin with a SYN. SIGUSR1 has it drop everything, SIGUSR2 nothing any more. It says `ready` once.
+FORGET_SECONDS or ever, can only begin with a SYN. SIGUSR1 has it drop everything,
+SIGUSR2 nothing any more. It says `ready` once.
 """
 
 from __future__ import annotations
