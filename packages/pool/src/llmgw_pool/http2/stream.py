@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from llmgw_domain.errors import GatewayError, UpstreamReset
 from llmgw_pool.http2.codec import CANCEL, NO_ERROR, Head
+from llmgw_pool.transport import READ_BYTES
 
 if TYPE_CHECKING:
     from llmgw_pool.http2.connection import Connection
@@ -46,7 +47,7 @@ class Stream:
         self._head: Head | None = None
         self._pieces: deque[bytes] = deque()
         self._size = 0
-        """What the pieces take of the window, padding included."""
+        """Bytes of the pieces."""
         self._owed = 0
         """What the reader has taken and the provider's window does not have back yet."""
         self._ended = False
@@ -65,7 +66,9 @@ class Stream:
     def came(self, data: bytes, size: int) -> None:
         if data:
             self._pieces.append(data)
-        self._size += size
+        self._size += len(data)
+        # Padding takes of the window, and nobody reads it.
+        self._owed += size - len(data)
         self._wake()
 
     def ended(self) -> None:
@@ -146,7 +149,7 @@ class Stream:
             raise self._interruption
         if not self._pieces and self._broken is not None:
             raise self._broken
-        return self._taken()
+        return self._taken(READ_BYTES)
 
     async def wait(self) -> bytes:
         while True:
@@ -156,7 +159,7 @@ class Stream:
             await self._next()
 
     def rest(self) -> bytes:
-        return self._taken()
+        return self._taken(self._size)
 
     def lost(self) -> OSError | None:
         return self._lost
@@ -179,13 +182,20 @@ class Stream:
             connection.cancel(self, NO_ERROR)
         connection.release(self)
 
-    def _taken(self) -> bytes:
-        if not self._pieces:
+    def _taken(self, most: int) -> bytes:
+        """What has come, up to the piece with which it is `most` bytes or more."""
+        pieces = self._pieces
+        if not pieces:
             return b""
-        data = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces.clear()
-        self._owed += self._size
-        self._size = 0
+        data = pieces.popleft()
+        if pieces and len(data) < most:
+            parts, size = [data], len(data)
+            while pieces and size < most:
+                parts.append(pieces.popleft())
+                size += len(parts[-1])
+            data = b"".join(parts)
+        self._owed += len(data)
+        self._size -= len(data)
         return data
 
     def _give_back(self) -> None:
