@@ -16,6 +16,7 @@ import time
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,6 +180,10 @@ async def running(folder: Path, engine: str, transport: str, send_timeout: float
             await process.wait()
 
 
+def in_flight(product: Product, count: int) -> bool:
+    return bool(product.simulator.log.in_flight == count)
+
+
 async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what is waited for has no event
@@ -261,7 +266,7 @@ async def test_silent_streams_to_one_host_keep_nobody_out(tmp_path, engine, tran
         clients = []
         for first in range(0, count, 50):
             clients += await asyncio.gather(*(product.open("long") for _ in range(min(50, count - first))))
-            await until(lambda wanted=len(clients): product.simulator.log.in_flight == wanted)
+            await until(partial(in_flight, product, len(clients)))
         took = await product.served()
         print(f"{took * 1e3:.1f} ms beside {count} silent streams")
         assert took < 1.0
