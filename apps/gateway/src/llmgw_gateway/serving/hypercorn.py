@@ -238,6 +238,8 @@ class _IdleTimer:
         self._writer = writer
         self._timer: asyncio.TimerHandle | None = None
         self._begun = False
+        # Of the first request: its bytes may be there before the connection's task has begun.
+        self._early: bool | None = False
 
     @property
     def running(self) -> bool:
@@ -245,12 +247,15 @@ class _IdleTimer:
 
     async def restart(self, group: object, action: object) -> None:
         await self.stop()
-        self._begun = False
-        self._timer = self._loop.call_later(self._seconds, self._writer.close)
+        self._begun, self._early = bool(self._early), None
+        seconds = self._header_seconds if self._begun else self._seconds
+        self._timer = self._loop.call_later(seconds, self._writer.close)
 
     def begun(self) -> None:
         """Bytes came; the first ones are a header's."""
         timer = self._timer
+        if self._early is False:
+            self._early = True
         if timer is None or self._begun:
             return
         self._begun = True
