@@ -206,7 +206,7 @@ class Stream(threading.Thread):
     """A client of a stream, which notes when everything came. Begins at once; `join` waits for its end."""
 
     def __init__(self, rig: Rig, *, dialect: str = "chat") -> None:
-        super().__init__()
+        super().__init__(daemon=True)
         self._connect = rig.connect
         self._dialect = dialect
         self.came: list[tuple[float, bytes]] = []

@@ -23,6 +23,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from llmgw_pool.testing import Peer, RawServer
+from llmgw_pool.testing_http2 import Http2Server, Served
 from llmgw_simulator import Fault, Match, Rule, Simulator, SimulatorConfig
 
 KEY = "gw-client"
@@ -44,9 +46,21 @@ base_url = "{upstream}/v1"
 transport = "{transport}"
 pool = "p"
 
+[[accounts]]
+id = "fat"
+provider = "openai"
+credential = "env:UP_KEY"
+base_url = "{fat}/v1"
+transport = "{transport}"
+pool = "fat"
+
 [[models]]
 name = "gpt"
 targets = [{{ pool = "p", model = "sim-gpt" }}]
+
+[[models]]
+name = "fat"
+targets = [{{ pool = "fat", model = "sim-gpt" }}]
 
 [[models]]
 name = "long"
@@ -156,15 +170,56 @@ class Client:
         self.sock.close()
 
 
+class Fat:
+    """A provider whose streams have no end, and are as fast as they are taken. `open` counts them."""
+
+    def __init__(self, transport: str) -> None:
+        chunk = {"id": "x", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        choice = {"index": 0, "delta": {"content": "x" * 4000}, "finish_reason": None}
+        self._events = b"data: " + msgspec.json.encode({**chunk, "choices": [choice]}) + b"\n\n"
+        self._events *= 8
+        self.open = 0
+        self._server = RawServer(self._one) if transport == "http1" else Http2Server(self._two)
+
+    async def __aenter__(self) -> str:
+        await self._server.__aenter__()
+        return self._server.url
+
+    async def __aexit__(self, *why: Any) -> None:
+        await self._server.__aexit__(*why)
+
+    async def _one(self, peer: Peer) -> None:
+        await peer.request()
+        self.open += 1
+        try:
+            await peer.send(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
+            while True:
+                await peer.send(b"%x\r\n%s\r\n" % (len(self._events), self._events))
+        finally:
+            self.open -= 1
+
+    async def _two(self, served: Served) -> None:
+        await served.ended.wait()
+        self.open += 1
+        try:
+            await served.head(headers=[("content-type", "text/event-stream")])
+            while not served.gone.is_set():
+                await served.send(self._events)
+        finally:
+            self.open -= 1
+
+
 @asynccontextmanager
-async def running(folder: Path, engine: str, transport: str, send_timeout: float = 60.0) -> AsyncIterator[Product]:
+async def running(
+    folder: Path, engine: str, transport: str, send_timeout: float = 60.0, fat: str = "http://127.0.0.1:9"
+) -> AsyncIterator[Product]:
     with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
         port, admin = one.getsockname()[1], two.getsockname()[1]
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     async with Simulator(SimulatorConfig(log_entries=20_000)).serve() as simulator:
         file, log = folder / "gateway.toml", folder / "log"
-        values = {"engine": engine, "port": port, "admin": admin, "send_timeout": send_timeout}
+        values = {"engine": engine, "port": port, "admin": admin, "send_timeout": send_timeout, "fat": fat}
         file.write_text(_CONFIG.format(upstream=simulator.base_url, transport=transport, **values))
         command = [str(_BIN / "gateway"), "serve", "--config", str(file), "--data-dir", str(folder)]
         environ = {**os.environ, "CLIENT_KEY": KEY, "UP_KEY": "sk-up"}
@@ -195,19 +250,20 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 @transports
 async def test_clients_that_do_not_read(tmp_path, engine, transport, count):
     """Each holds less than 1 MB, nobody else waits for them, and they are cut off after the send timeout."""
-    async with running(tmp_path, engine, transport, send_timeout=8.0) as product:
-        product.simulator.faults.add(Rule(Fault(tokens=60_000), Match(model="sim-long"), None))
+    fat = Fat(transport)
+    async with fat as url, running(tmp_path, engine, transport, send_timeout=15.0, fat=url) as product:
         alone = [await product.served() for _ in range(20)]
         before = product.resident()
-        clients = [await product.open("long", small=True) for _ in range(count)]
-        await until(lambda: product.simulator.log.in_flight == count)
-        await asyncio.sleep(3)
+        clients = [await product.open("fat", small=True) for _ in range(count)]
+        await until(lambda: fat.open == count)
+        await asyncio.sleep(4)
         beside = [await product.served() for _ in range(20)]
         held = (product.resident() - before) / count
         assert held < 1_000_000
         assert statistics.median(beside) < statistics.median(alone) * 3 + 0.02
         quick, slower = (statistics.median(found) * 1000 for found in (alone, beside))
         print(f"{held / 1024:.0f} KiB each; others are served in {quick:.1f} ms alone, in {slower:.1f} ms beside them")
+        await until(lambda: not fat.open, 40)
         await product.nothing_left()
         assert count == sum(line["outcome"] == "cancelled" for line in product.settled())
         assert b"[DONE]" not in (await clients[0].rest())[-100:]

@@ -174,7 +174,7 @@ def test_a_client_that_vanishes(tmp_path, engine, fault):
     """Without a goodbye, in silence and in the middle of its stream: its call is given up within 100 s."""
     with Rig(tmp_path, "http1", engine=engine, heartbeat=10.0, far_clients=True) as rig:
         rig.faults(fault)
-        Stream(rig).daemon = True
+        Stream(rig)
         time.sleep(2)
         assert {'transport="http1",account="a"': 1.0} == rig.metric("gateway_upstream_leases")
         rig.network.drop()

@@ -21,7 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from llmgw_domain import ClientKey
 from llmgw_domain.errors import ClientGone, GatewayError
 from llmgw_httpapi.answer import CLOSE, Headers, must_close, refusal
-from llmgw_httpapi.body import Buffered, Patience, Share, read_body, refuse_length, refuse_size
+from llmgw_httpapi.body import BodyLate, Buffered, Patience, Share, read_body, refuse_length, refuse_size
 from llmgw_httpapi.config import HttpConfig
 from llmgw_httpapi.headers import (
     Wishes,
@@ -262,7 +262,10 @@ class _DataApp:
             heads.endpoint.dialect,
             request_id=heads.request_id,
             config=self._config,
-            close=self._closes(scope) or (unread and must_close(heads.headers, self._config)),
+            # A body that did not come so far is not waited for again.
+            close=self._closes(scope)
+            or isinstance(error, BodyLate)
+            or (unread and must_close(heads.headers, self._config)),
             extra=extra,
             unread=unread,
         )

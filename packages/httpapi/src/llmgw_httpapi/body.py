@@ -68,6 +68,10 @@ def refuse_size(declared: int | None, limit: int) -> None:
         raise _too_large(limit)
 
 
+class BodyLate(BadRequest):
+    """The request's body did not come in time."""
+
+
 class Patience:
     """How long a client's body is waited for: so many seconds for each read, and for all of it at a least rate.
 
@@ -93,17 +97,17 @@ class Patience:
         self._received += size
         self._waited += waited
 
-    def lost(self) -> BadRequest:
+    def lost(self) -> BodyLate:
         """What a client is told whose body did not come in time."""
         if self._waited > self._seconds / 2:
-            return BadRequest(f"The request's body came at less than {self._rate:g} bytes a second.")
-        return BadRequest(f"The request's body stopped coming for {self._seconds:g} s.")
+            return BodyLate(f"The request's body came at less than {self._rate:g} bytes a second.")
+        return BodyLate(f"The request's body stopped coming for {self._seconds:g} s.")
 
 
 async def read_body(receive: Receive, share: Share, *, limit: int, patience: Patience) -> bytes:
     """The whole body.
 
-    Raises `TooLarge`, `GatewayBusy`, `BadRequest` when it does not come in time, `ClientGone`.
+    Raises `TooLarge`, `GatewayBusy`, `BodyLate`, `ClientGone`.
     """
     try:
         async with asyncio.timeout(patience.left) as bound:

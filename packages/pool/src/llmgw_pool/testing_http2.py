@@ -130,6 +130,7 @@ class ServedConnection(asyncio.Protocol):
                 served = self.streams[event.stream_id]
                 served.reset = int(event.error_code)
                 served.gone.set()
+                served.window.set()
             case WindowUpdated():
                 for served in self.streams.values():
                     served.window.set()
