@@ -5,6 +5,9 @@ Resets and early ends are done on the socket, behind the framework's back: a fra
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from aiohttp import ClientConnectionResetError, web
 
 from llmgw_simulator.breaking import cut, vanish
@@ -24,8 +27,9 @@ class Http1Stage(Stage):
     async def _whole(self, body: bytes) -> None:
         performance = self._performance
         self.response = web.Response(body=body, status=performance.status, headers=performance.headers)
-        await self.response.prepare(self._request)
-        await self.response.write_eof()
+        with _gone():
+            await self.response.prepare(self._request)
+            await self.response.write_eof()
 
     async def _head(self, length: int | None) -> None:
         self.response = web.StreamResponse(status=self._performance.status, headers=self._performance.headers)
@@ -33,16 +37,16 @@ class Http1Stage(Stage):
             self.response.enable_chunked_encoding()
         else:
             self.response.content_length = length
-        await self.response.prepare(self._request)
+        with _gone():
+            await self.response.prepare(self._request)
 
     async def _body(self, data: bytes) -> None:
-        try:
+        with _gone():
             await self.response.write(data)
-        except ClientConnectionResetError:
-            raise Gone from None
 
     async def _finish(self) -> None:
-        await self.response.write_eof()
+        with _gone():
+            await self.response.write_eof()
 
     async def _break_off(self, how: str) -> None:
         if self._request.transport is not None:
@@ -51,3 +55,12 @@ class Http1Stage(Stage):
     async def _vanish(self) -> None:
         if self._request.transport is not None:
             await vanish(self._request.transport)
+
+
+@contextmanager
+def _gone() -> Iterator[None]:
+    """Says in the stage's words that the caller has left."""
+    try:
+        yield
+    except ClientConnectionResetError:
+        raise Gone from None

@@ -31,7 +31,7 @@ class PoolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     tcp_keepalive_interval_seconds: int = 5
     tcp_user_timeout_seconds: int = 20
     """How long sent bytes or probes may go unacknowledged: a dead host is noticed in under 25 s."""
-    max_streams_per_connection: int = 64
+    max_streams_per_connection: int = 100
     """HTTP/2: requests at a time on one connection, also where the provider would allow more. What it costs to lose."""
     stream_window_bytes: int = 256 * 1024
     """HTTP/2: how much of a response may come before its client has taken what came before it."""

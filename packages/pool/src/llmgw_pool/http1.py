@@ -28,7 +28,7 @@ from llmgw_domain.errors import GatewayError
 from llmgw_pool import wire
 from llmgw_pool.config import PoolConfig
 from llmgw_pool.connector import ATTEMPT, Connector, Line
-from llmgw_pool.transport import Attempt, Counted, Hop, Incoming, Outgoing, Unheard
+from llmgw_pool.transport import READ_BYTES, Attempt, Counted, Hop, Incoming, Outgoing, Unheard
 
 NAME = "http1"
 
@@ -138,12 +138,12 @@ class Http1Body:
         return self._content.at_eof()
 
     def take(self) -> bytes:
-        return self._content.read_nowait()
+        return self._content.read_nowait(READ_BYTES)
 
     async def wait(self) -> bytes:
         if not self._line.connected and not self._content.at_eof():
             raise ClientPayloadError("connection closed")
-        return await self._content.readany()
+        return await self._content.read(READ_BYTES)
 
     def rest(self) -> bytes:
         # aiohttp keeps back what arrived once it knows of the break.

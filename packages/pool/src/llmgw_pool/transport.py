@@ -18,6 +18,10 @@ from yarl import URL
 from llmgw_domain.errors import GatewayError
 from llmgw_pool.wire import Streamed
 
+READ_BYTES = 64 * 1024
+"""About so much a read. What is read is held several times over, by turns: as it came, decoded, written. A whole window
+at once would make a client that does not read hold more than a megabyte."""
+
 
 class Unprocessed(Exception):
     """The provider says that it has not looked at the request: it may be sent again, whatever it does.

@@ -120,6 +120,11 @@ class _Gate:
 class _Streams(asyncio.StreamReaderProtocol):
     """asyncio's streams, which also tell the gate when the connection ends."""
 
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        # asyncio's own is a deque, which takes 0.7 KB even where nobody ever waits.
+        self._drain_waiters: list[asyncio.Future[None]] = []
+
     gate: _Gate | None = None
 
     def eof_received(self) -> bool | None:
