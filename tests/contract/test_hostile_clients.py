@@ -1,15 +1,14 @@
-"""Clients that mean no good, or do badly: half-sent and ambiguous requests, clients that do not read or leave halfway.
+"""Requests that two readers could understand differently, and headers that say who the client is, from strangers.
 
-They speak over real sockets, to a gateway on each engine, with nothing between.
+They go over real sockets to a gateway on each engine; `tests/faults/test_hostile_clients.py` has the many and the slow.
 """
 
 from __future__ import annotations
 
 import asyncio
 import re
-import socket
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -131,50 +130,6 @@ async def test_a_declined_switch_loses_no_byte(stack):
     assert ["one", "two"] == [line["request_id"] for line in stack.requests]
 
 
-HALVES = {
-    "header": b"POST /v1/chat/completions HTTP/1.1\r\nhost: gate",
-    "body": b"content-length: 100\r\n\r\n{",
-    "chunk": b"transfer-encoding: chunked\r\n\r\n50\r\n{",
-    "trickle": b"content-length: 100000\r\n\r\n",
-}
-
-
-async def half_sent(stack: Any, kind: str, number: int) -> float:
-    """Sends a part of a request, and no more or a byte a second; after how many seconds the connection ended."""
-    started = asyncio.get_running_loop().time
-    part = HALVES[kind] if kind == "header" else request(stack.key, f"half-{number}", HALVES[kind])
-    async with connected(stack) as peer:
-        began = started()
-        peer.writer.write(part)
-        while True:
-            try:
-                async with asyncio.timeout(1):
-                    if not await peer.reader.read(1 << 16):
-                        break
-            except TimeoutError:
-                if kind in ("header", "trickle") and number % 2:
-                    peer.writer.write(b"x")
-            except ConnectionResetError:
-                break
-        return started() - began
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
-async def test_two_thousand_half_sent_requests_are_gone_within_a_minute(open_stack, engine):
-    """With the default settings; every second header and body trickles in. The gateway answers others all the while."""
-    async with open_stack(engine=engine) as stack:
-        kinds = list(HALVES) * 500
-        async with asyncio.TaskGroup() as group:
-            halves = [group.create_task(half_sent(stack, kind, i // 4)) for i, kind in enumerate(kinds)]
-            await eventually(lambda: stack.gateway.data.connections == 2000, 20)
-            async with connected(stack) as peer:
-                peer.writer.write(request(stack.key, "good"))
-                assert (await peer.reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
-        assert max(half.result() for half in halves) < 60
-        await eventually(lambda: stack.gateway.data.connections == 0)
-
-
 @pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
 async def test_only_a_trusted_proxy_says_who_the_client_is(open_stack, caller, engine):
     """The log has the client's address behind a proxy that is configured, and the peer's where none is."""
@@ -184,46 +139,3 @@ async def test_only_a_trusted_proxy_says_who_the_client_is(open_stack, caller, e
             call = caller(stack)
             await call(headers=forged)
             assert expected == (await call.logged())[0]["client"]
-
-
-@asynccontextmanager
-async def not_reading(stack: Any, number: int) -> AsyncIterator[socket.socket]:
-    """A client that asks for a stream and takes nothing of it."""
-    bind, loop = stack.gateway.data_bind, asyncio.get_running_loop()
-    with socket.socket() as sock:
-        # Small, so that it is the gateway and not the kernel that has to hold what is not taken.
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.setblocking(False)
-        await loop.sock_connect(sock, (bind.host, bind.port))
-        body = BODY.replace(b"{", b'{"stream": true, ', 1)
-        await loop.sock_sendall(sock, request(stack.key, f"slow-{number}", body=body))
-        yield sock
-
-
-async def latency(call: Any) -> float:
-    """Of a small call, in seconds."""
-    began = asyncio.get_running_loop().time()
-    assert (await call()).status == 200
-    return asyncio.get_running_loop().time() - began
-
-
-@pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
-async def test_clients_that_do_not_read_harm_nobody_and_are_cut(open_stack, caller, engine):
-    """Others are answered while they hold their streams; after the send timeout they are reset, and nothing is left."""
-    async with open_stack(engine=engine, server="send_timeout_seconds = 1.0") as stack:
-        call = caller(stack)
-        # More than the kernel takes of a stream on loopback, which is some megabytes.
-        await call.fault(tps=200_000, tokens=400_000)
-        async with AsyncExitStack() as slow:
-            for number in range(10):
-                await slow.enter_async_context(not_reading(stack, number))
-            async with asyncio.timeout(5):
-                while len(await stack.upstream_saw()) < 10:  # noqa: ASYNC110 - it has no event
-                    await asyncio.sleep(0.02)
-            await call.fault(tokens=1)
-            assert max([await latency(call) for _ in range(5)]) < 1.0
-            await eventually(lambda: len(stack.requests) == 15, 15)
-        lines = [line for line in stack.requests if line["request_id"].startswith("slow-")]
-        assert [("cancelled", 499)] * 10 == [(line["outcome"], line["status"]) for line in lines]
-        await stack.settle()
-        stack.assert_nothing_left()

@@ -291,25 +291,6 @@ async def test_an_answer_before_the_end_of_its_request_ends_the_connection(engin
 
 
 @engines
-@pytest.mark.parametrize("path", [b"hang", b"stream"])
-@on_uvloop
-async def test_a_client_that_closes_its_sending_side_has_gone(engine: str, path: bytes) -> None:
-    """Before its answer and in the middle of it: waiting on would keep a call alive that nobody may want."""
-    async with service(engine) as s:
-        peer = await s.connect()
-        peer.ask(path)
-        if path == b"stream":
-            await peer.head()
-            assert await peer.chunk() == b"one"
-        await asyncio.sleep(0.05)
-        peer.writer.write_eof()
-        assert await peer.reader.read() == b""
-        s.app.release.set()
-        await eventually(lambda: s.listener.connections == 0)
-        await eventually(lambda: s.app.ends == (["disconnected"] if path == b"hang" else ["streamed"]))
-
-
-@engines
 @on_uvloop
 async def test_connections_are_bounded(engine: str) -> None:
     """A connection over the limit is told to come back, and room returns when another ends."""
