@@ -59,7 +59,10 @@ value = "env:CLIENT_KEY"
 
 
 class Rig:
-    """`settings` are `[connections]`, `deadlines` the account's; without either the defaults hold."""
+    """`settings` are `[connections]`, `deadlines` the account's; without either the defaults hold.
+
+    With `far_clients` the network lies between the gateway and its clients, and the provider is near.
+    """
 
     def __init__(
         self,
@@ -69,6 +72,7 @@ class Rig:
         engine: str = "hypercorn",
         forget: float = 1e9,
         heartbeat: float = 1.0,
+        far_clients: bool = False,
         settings: dict[str, float] | None = None,
         deadlines: dict[str, float] | None = None,
     ) -> None:
@@ -78,7 +82,10 @@ class Rig:
         self._heartbeat = heartbeat
         self._settings = settings or {}
         self._deadlines = deadlines or {}
-        self.network = Network(forget)
+        self.network = network = Network(forget)
+        self._far_clients = far_clients
+        self._upstream = "127.0.0.1" if far_clients else network.server_address
+        self._upstream_at = network.client if far_clients else network.server
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -101,9 +108,9 @@ class Rig:
 
     def _start(self) -> None:
         network = self.network
-        simulator = [str(_BIN / "simulator"), "--host", network.server_address, "--port", str(_PORT)]
-        self.simulator = self._run(network.command(network.server, *simulator), "simulator")
-        with socket.create_server(("127.0.0.1", 0)) as data, socket.create_server(("127.0.0.1", 0)) as admin:
+        simulator = [str(_BIN / "simulator"), "--host", self._upstream, "--port", str(_PORT)]
+        self.simulator = self._run(network.command(self._upstream_at, *simulator), "simulator")
+        with self._data_socket() as data, socket.create_server(("127.0.0.1", 0)) as admin:
             self.port, self.admin = data.getsockname()[1], admin.getsockname()[1]
             numbers = data.fileno(), admin.fileno()
             file = self._folder / "gateway.toml"
@@ -113,6 +120,19 @@ class Rig:
             self._until(lambda: '"event":"ready"' in self.log)
         self._until(lambda: self.faults(None) is not None)
 
+    def _data_socket(self) -> socket.socket:
+        if not self._far_clients:
+            return socket.create_server(("127.0.0.1", 0))
+        network = self.network
+        return inside(network.client, lambda: socket.create_server((network.client_address, 0)))
+
+    def connect(self) -> socket.socket:
+        """A client's connection to the gateway."""
+        if not self._far_clients:
+            return socket.create_connection(("127.0.0.1", self.port))
+        network = self.network
+        return inside(network.server, lambda: socket.create_connection((network.client_address, self.port)))
+
     def _config(self, data: int, admin: int) -> str:
         return _CONFIG.format(
             engine=self._engine,
@@ -121,7 +141,7 @@ class Rig:
             heartbeat=self._heartbeat,
             connections="\n".join(f"{name} = {value}" for name, value in self._settings.items()),
             deadlines=", ".join(f"{name} = {value}" for name, value in self._deadlines.items()),
-            upstream=self.network.server_address,
+            upstream=self._upstream,
             port=_PORT,
             transport=self._transport,
         )
@@ -138,7 +158,7 @@ class Rig:
         """What the gateway has logged so far."""
         return (self._folder / "gateway.log").read_text()
 
-    def settled(self) -> dict[str, Any]:
+    def settled(self, seconds: float = 20.0) -> dict[str, Any]:
         """The log line of the one call that there was."""
         found: list[dict[str, Any]] = []
 
@@ -147,7 +167,7 @@ class Rig:
             found[:] = [line for line in lines if line.get("event") == "request"]
             return bool(found)
 
-        self._until(there)
+        self._until(there, seconds)
         return found[0]
 
     def metric(self, name: str) -> dict[str, float]:
@@ -161,7 +181,7 @@ class Rig:
 
     def faults(self, fault: str | None) -> list[Any] | None:
         """Has the simulator do this to the next call; the rules in force, or None where it can't be asked."""
-        url = f"http://{self.network.server_address}:{_PORT}/_sim/faults"
+        url = f"http://{self._upstream}:{_PORT}/_sim/faults"
         body = None if fault is None else msgspec.json.encode({"fault": fault})
 
         def ask() -> list[Any] | None:
@@ -172,10 +192,10 @@ class Rig:
             except OSError:
                 return None
 
-        return inside(self.network.server, ask)
+        return inside(self._upstream_at, ask)
 
-    def _until(self, condition: Any) -> None:
-        deadline = time.monotonic() + READY_SECONDS
+    def _until(self, condition: Any, seconds: float = READY_SECONDS) -> None:
+        deadline = time.monotonic() + seconds
         while not condition():
             assert all(process.poll() is None for process in self._processes), self.log
             assert time.monotonic() < deadline, self.log
@@ -185,9 +205,9 @@ class Rig:
 class Stream(threading.Thread):
     """A client of a stream, which notes when everything came. Begins at once; `join` waits for its end."""
 
-    def __init__(self, port: int, *, dialect: str = "chat") -> None:
+    def __init__(self, rig: Rig, *, dialect: str = "chat") -> None:
         super().__init__()
-        self._port = port
+        self._connect = rig.connect
         self._dialect = dialect
         self.came: list[tuple[float, bytes]] = []
         """Seconds since the request, and what came."""
@@ -201,11 +221,14 @@ class Stream(threading.Thread):
             {"model": "gpt", "stream": True, "max_tokens": 99, "messages": [{"role": "user", "content": "Hi"}]}
         )
         head = f"POST {path} HTTP/1.1\r\nhost: g\r\nauthorization: Bearer {KEY}\r\nconnection: close\r\n"
-        with socket.create_connection(("127.0.0.1", self._port)) as sock:
+        with self._connect() as sock:
             began = time.monotonic()
             sock.sendall(f"{head}content-length: {len(body)}\r\n\r\n".encode() + body)
-            while data := sock.recv(65536):
-                self.came.append((time.monotonic() - began, data))
+            try:
+                while data := sock.recv(65536):
+                    self.came.append((time.monotonic() - began, data))
+            except OSError:
+                pass  # Its own kernel gave up.
             self.ended = time.monotonic() - began
 
     @property

@@ -37,7 +37,7 @@ def test_a_silent_connection_that_lives(tmp_path, transport, dialect):
     """The stream goes on after its silence, and its client had a heartbeat each second, from before the headers on."""
     with Rig(tmp_path, transport, settings=FAST) as rig:
         rig.faults("think=4.5,late-headers")
-        stream = Stream(rig.port, dialect=dialect)
+        stream = Stream(rig, dialect=dialect)
         stream.join()
         assert stream.complete
         assert 4 == len(stream.beats)
@@ -58,7 +58,7 @@ def test_a_box_that_forgets_silent_flows(tmp_path, transport, settings, survives
     """HTTP/1.1 is kept by TCP's probes, HTTP/2 by PINGs; without its own, each is lost, and its client told."""
     with Rig(tmp_path, transport, forget=2.0, settings=settings, deadlines={"first_event_seconds": 6}) as rig:
         rig.faults("think=4")
-        stream = Stream(rig.port)
+        stream = Stream(rig)
         stream.join()
         assert (survives, not survives) == (stream.complete, stream.broken)
         assert (stream.ended < 5.5) == survives
@@ -70,7 +70,7 @@ def test_packets_that_are_dropped(tmp_path, transport, fault):
     """Nobody says goodbye. It is noticed in time, heartbeats stop before the error, and the account is in doubt."""
     with Rig(tmp_path, transport, settings=FAST, heartbeat=0.5) as rig:
         rig.faults(fault)
-        stream = Stream(rig.port)
+        stream = Stream(rig)
         time.sleep(1.2)
         rig.network.drop()
         stream.join()
@@ -91,7 +91,7 @@ def test_a_process_that_hangs(tmp_path, transport, fault):
     deadlines = {"headers_seconds": 6, "first_event_seconds": 6, "gap_seconds": 6}
     with Rig(tmp_path, transport, settings=FAST, deadlines=deadlines, heartbeat=0.5) as rig:
         rig.faults(fault)
-        stream = Stream(rig.port)
+        stream = Stream(rig)
         time.sleep(1.2)
         rig.simulator.send_signal(signal.SIGSTOP)
         stream.join()
@@ -114,7 +114,7 @@ def test_five_minutes_of_silence_through_a_forgetful_box(tmp_path, transport):
     """300 s without a byte from the provider, flows forgotten after 30 s, all settings as they are: it completes."""
     with Rig(tmp_path, transport, forget=30.0, heartbeat=10.0) as rig:
         rig.faults("think=300")
-        stream = Stream(rig.port)
+        stream = Stream(rig)
         stream.join()
         assert stream.complete
         assert 300 <= stream.ended < 305
@@ -129,7 +129,7 @@ def test_a_minute_of_silence_without_signs_of_life(tmp_path, transport, settings
     """The same box takes the stream, if nothing is sent meanwhile."""
     with Rig(tmp_path, transport, forget=30.0, settings=settings, deadlines={"first_event_seconds": 80}) as rig:
         rig.faults("think=60")
-        stream = Stream(rig.port)
+        stream = Stream(rig)
         stream.join()
         assert stream.broken
 
@@ -142,7 +142,7 @@ def test_dropped_packets_with_the_usual_settings(tmp_path, transport, fault):
     """The client knows in under 25 s."""
     with Rig(tmp_path, transport, heartbeat=5.0) as rig:
         rig.faults(fault)
-        stream = Stream(rig.port)
+        stream = Stream(rig)
         time.sleep(2)
         rig.network.drop()
         stream.join()
@@ -158,9 +158,28 @@ def test_a_process_that_hangs_with_the_usual_settings(tmp_path, fault):
     """The client knows in under 25 s, over HTTP/2."""
     with Rig(tmp_path, "http2", heartbeat=5.0) as rig:
         rig.faults(fault)
-        stream = Stream(rig.port)
+        stream = Stream(rig)
         time.sleep(2)
         rig.simulator.send_signal(signal.SIGSTOP)
         stream.join()
         assert stream.broken
         assert stream.ended - 2 < 25
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(200)
+@pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
+@pytest.mark.parametrize("fault", ["think=600", "tps=50,tokens=100000"])
+def test_a_client_that_vanishes(tmp_path, engine, fault):
+    """Without a goodbye, in silence and in the middle of its stream: its call is given up within 100 s."""
+    with Rig(tmp_path, "http1", engine=engine, heartbeat=10.0, far_clients=True) as rig:
+        rig.faults(fault)
+        Stream(rig).daemon = True
+        time.sleep(2)
+        assert {'transport="http1",account="a"': 1.0} == rig.metric("gateway_upstream_leases")
+        rig.network.drop()
+        began = time.monotonic()
+        line = rig.settled(100)
+        assert time.monotonic() - began < 100
+        assert "cancelled" == line["outcome"]
+        assert {0.0} >= set(rig.metric("gateway_upstream_leases").values())

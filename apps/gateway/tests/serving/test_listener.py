@@ -251,6 +251,8 @@ async def test_a_header_has_less_time_than_an_idle_connection(engine: str) -> No
     """From its first byte on, on a new connection and on one that has served; bytes on the way gain nothing."""
     async with service(engine, keep_alive_seconds=30.0, header_seconds=0.15) as s:
         half, used, idle = [await s.connect() for _ in range(3)]
+        early = await s.connect()
+        early.writer.write(b"G")
         await used.hello()
         await asyncio.sleep(0.2)
         for byte in (b"G", b"E", b"T", b" ", b"/"):
@@ -258,7 +260,7 @@ async def test_a_header_has_less_time_than_an_idle_connection(engine: str) -> No
             used.writer.write(byte)
             await asyncio.sleep(0.02)
         async with asyncio.timeout(1):
-            assert [(await p.reader.read())[:12] for p in (half, used)] == [b"HTTP/1.1 408"] * 2
+            assert [(await p.reader.read())[:12] for p in (half, used, early)] == [b"HTTP/1.1 408"] * 3
         assert b"200" in await idle.hello()
         assert b"200" in await idle.hello()
 

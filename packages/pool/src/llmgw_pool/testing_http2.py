@@ -22,6 +22,7 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
+from h2.exceptions import ProtocolError
 from h2.settings import SettingCodes, Settings
 
 from llmgw_domain import Account, Provider, Secret
@@ -138,8 +139,8 @@ class ServedConnection(asyncio.Protocol):
     async def _play(self, served: Served) -> None:
         try:
             await self.server.script(served)
-        except ConnectionError:
-            pass
+        except (ConnectionError, ProtocolError):
+            pass  # The client has given it up.
 
     def flush(self) -> None:
         data = self.h2.data_to_send()
