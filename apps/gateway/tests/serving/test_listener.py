@@ -237,15 +237,12 @@ async def test_a_large_header_is_refused(engine: str) -> None:
 @engines
 @on_uvloop
 async def test_a_silent_connection_is_closed(engine: str) -> None:
-    """A connection that brings no whole header in time is closed, before the first request and after one."""
+    """A connection on which no request begins in time is closed, before the first request and after one."""
     async with service(engine, keep_alive_seconds=0.1) as s:
-        silent, trickling, idle = [await s.connect() for _ in range(3)]
+        silent, idle = await s.connect(), await s.connect()
         await idle.hello()
-        for byte in (b"G", b"E", b"T", b" "):
-            trickling.writer.write(byte)
-            await asyncio.sleep(0.02)
         async with asyncio.timeout(1):
-            assert [await p.reader.read() for p in (silent, trickling, idle)] == [b"", b"", b""]
+            assert [await p.reader.read() for p in (silent, idle)] == [b"", b""]
 
 
 @engines
@@ -263,9 +260,36 @@ async def test_a_header_has_less_time_than_an_idle_connection(engine: str) -> No
             used.writer.write(byte)
             await asyncio.sleep(0.02)
         async with asyncio.timeout(1):
-            assert [await p.reader.read() for p in (half, used, early)] == [b"", b"", b""]
+            assert [(await p.reader.read())[:12] for p in (half, used, early)] == [b"HTTP/1.1 408"] * 3
         assert b"200" in await idle.hello()
         assert b"200" in await idle.hello()
+
+
+@engines
+@on_uvloop
+async def test_a_header_begun_during_an_answer_has_its_time_after_it(engine: str) -> None:
+    """The time of a pipelined header runs while the connection waits for it, not while an answer is on its way."""
+    async with service(engine, header_seconds=0.1) as s:
+        peer = await s.connect()
+        peer.ask(b"stream")
+        await peer.head()
+        peer.writer.write(b"GET /he")
+        await asyncio.sleep(0.2)
+        s.app.release.set()
+        assert [await peer.chunk() for _ in range(3)] == [b"one", b"two", b""]
+        assert b" 408 " in await peer.head()
+
+
+@engines
+@on_uvloop
+async def test_an_answer_before_the_end_of_its_request_ends_the_connection(engine: str) -> None:
+    """What is left of a body that nobody reads has no time to take."""
+    async with service(engine) as s:
+        peer = await s.connect()
+        peer.writer.write(b"POST /hello HTTP/1.1\r\nhost: g\r\ncontent-length: 100\r\n\r\nhalf")
+        assert b" 200 " in await peer.head()
+        async with asyncio.timeout(2):
+            assert await peer.reader.read() == b"hi"
 
 
 @engines

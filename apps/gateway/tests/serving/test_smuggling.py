@@ -52,6 +52,13 @@ LINES = {
     "no version": b"GET /first\r\n\r\n",
     "another version": b"GET /first HTTP/3.7\r\nhost: g\r\n\r\n",
     "a control character in the target": b"GET /first\x01 HTTP/1.1\r\nhost: g\r\n\r\n",
+    "a length twice": post(b"content-length: 1\r\ncontent-length: 1", b"x"),
+    "another host in the target": b"GET http://other/first HTTP/1.1\r\nhost: g\r\n\r\n",
+    "a user in the host": b"GET /first HTTP/1.1\r\nhost: g@other\r\n\r\n",
+    "a list of hosts": b"GET /first HTTP/1.1\r\nhost: g, other\r\n\r\n",
+    "two spaces": b"GET  /first HTTP/1.1\r\nhost: g\r\n\r\n",
+    "CONNECT": b"CONNECT other:443 HTTP/1.1\r\nhost: g\r\n\r\n",
+    "a control character in a value": post(b"x: \x1b[0m\r\ncontent-length: 0"),
     "a long target": b"GET /" + b"x" * 70_000 + b" HTTP/1.1\r\nhost: g\r\n\r\n",
 }
 CHUNKS = {
@@ -135,6 +142,29 @@ def test_a_bad_chunk_is_refused(engine: str, name: str) -> None:
         assert [] == seen.whole
         assert "/second" not in seen.asked
         assert b" 200 " not in answer
+
+    run()
+
+
+@engines
+def test_a_declined_offer_hides_no_request(engine: str) -> None:
+    """What follows an offer to switch is that request's body, however it comes, and the next request is the next."""
+    inner = b"GET /hidden HTTP/1.1\r\nhost: g\r\n\r\n"
+    offer = b"connection: upgrade\r\nupgrade: h2c\r\ncontent-length: %d" % len(inner)
+    close = SECOND.replace(b"host: g", b"host: g\r\nconnection: close")
+
+    @on_uvloop
+    async def run() -> None:
+        for pause in (0.0, 0.05):
+            seen = Seen()
+            async with service(engine, seen) as s:
+                peer = await s.connect()
+                peer.writer.write(post(offer))
+                await asyncio.sleep(pause)
+                peer.writer.write(inner + close)
+                async with asyncio.timeout(3):
+                    assert 2 == (await peer.reader.read()).count(b"HTTP/1.1 200")
+            assert ["/first", "/second"] == seen.asked
 
     run()
 

@@ -10,7 +10,7 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 
-from llmgw_gateway.serving import BadCertificate, Certificate, renew, watched
+from llmgw_gateway.serving import BadCertificate, Certificate, arrivals, renew, watched
 
 from .test_listener import GET, engines, eventually, on_uvloop, service
 
@@ -146,6 +146,79 @@ def test_an_encrypted_key(tmp_path):
 
 
 @engines
+def test_handshakes_have_their_time_and_their_place(engine, tmp_path, monkeypatch, caplog):
+    """One that does not go on counts as a connection, ends in time, and what is no TLS ends at once, without noise."""
+    monkeypatch.setattr(arrivals, "HANDSHAKE_SECONDS", 0.3)
+
+    @on_uvloop
+    async def run() -> None:
+        async with service(engine, certificate=Certificate(*put(tmp_path)), max_connections=2) as s:
+            with socket.create_connection(s.address) as silent, socket.create_connection(s.address) as plain:
+                plain.sendall(GET % b"hello")
+                await eventually(lambda: s.listener.connections == 1)
+                first = await connect(s.address)
+                assert (await answer(*first)).endswith(b"hi")
+                over = await connect(s.address)
+                assert (await over[0].read()).startswith(b"HTTP/1.1 503")
+                await eventually(lambda: s.listener.connections == 1)
+                silent.settimeout(0)
+                assert silent.recv(1) == b""
+                for _, writer in (first, over):
+                    writer.close()
+
+    run()
+    assert [] == [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+@engines
+def test_a_drain_does_not_wait_for_handshakes(engine, tmp_path):
+    """A client that has not even finished its handshake is let go with the idle ones."""
+
+    @on_uvloop
+    async def run() -> None:
+        async with service(engine, certificate=Certificate(*put(tmp_path))) as s:
+            with socket.create_connection(s.address):
+                await eventually(lambda: s.listener.connections == 1)
+                await asyncio.wait_for(s.listener.drain(5), 1)
+                assert s.listener.connections == 0
+
+    run()
+
+
+@engines
+@pytest.mark.parametrize("secure", [False, True], ids=["bare", "tls"])
+def test_little_is_held_for_a_client_that_does_not_read(engine, secure, tmp_path):
+    """The application waits once some 64 KiB are held, whatever it still has to write; under TLS as well."""
+    taken = 0
+
+    async def app(scope, receive, send):
+        nonlocal taken
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        while taken < 64 << 20:
+            await send({"type": "http.response.body", "body": b"x" * 8192, "more_body": True})
+            taken += 8192
+
+    @on_uvloop
+    async def run() -> None:
+        async with service(engine, app, certificate=Certificate(*put(tmp_path)) if secure else None) as s:
+            reader, writer = await (connect(s.address) if secure else asyncio.open_connection(*s.address))
+            writer.write(GET % b"")
+            await reader.readuntil(b"\r\n\r\n")
+            writer.transport.pause_reading()
+            before = -1
+            while before != taken:
+                before = taken
+                await asyncio.sleep(0.1)
+            (transport,) = s.listener._engine.connections._open.values()
+            assert taken < 64 << 20
+            assert transport.get_write_buffer_size() <= (64 << 10) + 2 * 8192
+            writer.transport.abort()
+            writer.close()
+
+    run()
+
+
+@engines
 def test_options_of_an_accepted_connection(engine, tmp_path):
     """Keep-alive, the user timeout and the bound on what the kernel holds are the listener's, bare and under TLS."""
     names = ("TCP_KEEPIDLE", "TCP_KEEPINTVL", "TCP_KEEPCNT", "TCP_USER_TIMEOUT", "TCP_NOTSENT_LOWAT")
@@ -155,7 +228,7 @@ def test_options_of_an_accepted_connection(engine, tmp_path):
         for certificate in (None, Certificate(*put(tmp_path))):
             async with service(engine, certificate=certificate) as s:
                 _, writer = await (connect(s.address) if certificate else asyncio.open_connection(*s.address))
-                await eventually(lambda: s.listener.connections == 1)
+                await eventually(lambda: len(s.listener._engine.connections) == 1)
                 (transport,) = s.listener._engine.connections._open.values()
                 sock = transport.get_extra_info("socket")
                 tcp = [sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) for name in names]

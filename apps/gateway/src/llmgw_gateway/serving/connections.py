@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from llmgw_gateway.serving.framing import plain_answer
 from llmgw_gateway.serving.tls import Certificate
 
 AsgiApp = Callable[
@@ -21,6 +22,8 @@ AsgiApp = Callable[
     ],
     Awaitable[None],
 ]
+
+HEADER_TIMEOUT = plain_answer(408, "The request's header did not come in time.\n")
 
 # On, with no time to linger: closing the socket resets the connection.
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -37,6 +40,8 @@ class ServeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """How long a request's header may take from its first byte on."""
     max_header_bytes: int = 64 << 10
     """Request line and headers together."""
+    write_buffer_bytes: int = 64 << 10
+    """What is held of an answer that its client does not take, before the application has to wait."""
     max_connections: int | None = None
     """Above it a connection is told so (503) and closed."""
     certificate: Certificate | None = None

@@ -1,10 +1,11 @@
 """Hypercorn's per-connection server without Hypercorn around it.
 
-`TCPServer` runs one connection from its streams. Four things differ from it here:
+`TCPServer` runs one connection from its streams. Five things differ from it here:
 
 - HTTP/1.1 only: Hypercorn's HTTP/2 server does not hold back for a slow client and cuts streams at its request limit.
-  A client's offer to switch to h2c is declined, as RFC 9110 (7.8) allows.
-- The idle timeout is one timer. Hypercorn makes and cancels two tasks for it on every request.
+- Requests are read strictly, see `framing`.
+- The idle timeout is one timer, which also bounds how long a request's header may take. Hypercorn makes and cancels two
+  tasks for it on every request, and gives a header that trickles in as long as it likes.
 - A disconnect is seen even when the client has sent bytes beyond its request. Hypercorn stops reading then.
 - A connection that dies of a timeout is a closed connection, not an error of the application.
 """
@@ -14,7 +15,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -23,12 +23,19 @@ from hypercorn.asyncio.task_group import TaskGroup
 from hypercorn.asyncio.tcp_server import TCPServer
 from hypercorn.asyncio.worker_context import WorkerContext
 from hypercorn.config import Config
-from hypercorn.events import Closed, Event
+from hypercorn.events import Closed, Event, RawData
 from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.typing import ConnectionState
 
-from llmgw_gateway.serving.connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
-from llmgw_gateway.serving.strict import StrictHttp11, head_problem
+from llmgw_gateway.serving.connections import (
+    HEADER_TIMEOUT,
+    AsgiApp,
+    Connections,
+    DateHeader,
+    ServeConfig,
+    reset,
+)
+from llmgw_gateway.serving.framing import Framing, Malformed
 
 _log = logging.getLogger(__name__)
 
@@ -41,6 +48,7 @@ class HypercornEngine:
     def __init__(self, app: AsgiApp, config: ServeConfig) -> None:
         self.connections = Connections()
         self._app = ASGIWrapper(app)  # type: ignore[arg-type]
+        self._serve = config
         self._config = _settings(config)
         self._context = WorkerContext(None)
 
@@ -58,12 +66,12 @@ class HypercornEngine:
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
         state = {"abort": lambda: reset(writer.transport)}
-        connection = _Connection(self._app, loop, self._config, self._context, state, reader, writer)
+        writer.transport.set_write_buffer_limits(self._serve.write_buffer_bytes)
+        connection = _Connection(self._app, loop, self._config, self._context, state, reader, writer, serve=self._serve)
         self.connections.add(connection, writer.transport)
         streams = writer.transport.get_protocol()
         assert isinstance(streams, _Streams)
         streams.gate = connection.gate
-        streams.begun = connection.idle_task.begun
         # Owned by `connections`, which a drain waits for and then cancels.
         task = loop.create_task(self._run(connection))
         self.connections.tasks.add(task)
@@ -110,7 +118,7 @@ class _Gate:
 
 
 class _Streams(asyncio.StreamReaderProtocol):
-    """asyncio's streams, which also tell the gate when the connection ends, and the timer when a request begins."""
+    """asyncio's streams, which also tell the gate when the connection ends."""
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -118,12 +126,6 @@ class _Streams(asyncio.StreamReaderProtocol):
         self._drain_waiters: list[asyncio.Future[None]] = []
 
     gate: _Gate | None = None
-    begun: Callable[[], None] | None = None
-
-    def data_received(self, data: bytes) -> None:
-        if self.begun is not None:
-            self.begun()
-        super().data_received(data)
 
     def eof_received(self) -> bool | None:
         self._lose()
@@ -139,14 +141,13 @@ class _Streams(asyncio.StreamReaderProtocol):
 
 
 class _Connection(TCPServer):
-    config: _Settings
-    protocol: _Http1  # type: ignore[assignment]
+    protocol: H11Protocol  # type: ignore[assignment]
 
-    def __init__(self, *args: Any) -> None:
+    def __init__(self, *args: Any, serve: ServeConfig) -> None:
         super().__init__(*args)
         self.gate = _Gate()
-        seconds = self.config.keep_alive_timeout, self.config.header_timeout
-        self.idle_task: _IdleTimer = _IdleTimer(self.loop, *seconds, self.writer)  # type: ignore[assignment]
+        self.framing = Framing(serve.max_header_bytes)
+        self.idle_task: _IdleTimer = _IdleTimer(self.loop, serve, self.framing, self.writer)  # type: ignore[assignment]
 
     async def run(self) -> None:
         try:
@@ -160,21 +161,33 @@ class _Connection(TCPServer):
         finally:
             await self._close()
 
-    def _http1(self, group: TaskGroup) -> _Http1:
+    def _http1(self, group: TaskGroup) -> H11Protocol:
         client, server = (self.writer.get_extra_info(name) for name in ("peername", "sockname"))
         state = ConnectionState(self.state)
         here, there = _address(server), _address(client)
-        send = self.protocol_send
-        secure = self.writer.get_extra_info("sslcontext") is not None
-        protocol = _Http1(self.app, self.config, self.context, group, state, secure, there, here, send)
+        tls = self.writer.get_extra_info("ssl_object") is not None
+        protocol = H11Protocol(self.app, self.config, self.context, group, state, tls, there, here, self.protocol_send)
         protocol.can_read = self.gate  # type: ignore[assignment]
         return protocol
 
     async def _read_data(self) -> None:
         try:
-            await super()._read_data()
-        except _Gone:
-            await self.protocol.handle(Closed())
+            while not self.reader.at_eof():
+                data = self.framing.feed(await self.reader.read(_READ_BYTES))
+                if data:
+                    await self.protocol.handle(RawData(data))
+                self.idle_task.watch_header()
+        except Malformed as malformed:
+            self._refuse(malformed)
+        except (OSError, _Gone) as error:
+            _log.debug("connection ended: %r", error)
+        await self.protocol.handle(Closed())
+
+    def _refuse(self, malformed: Malformed) -> None:
+        # Behind the beginning of another answer it would be read as a part of that.
+        if self.protocol.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.writer.write(malformed.answer)
+        self.writer.close()
 
     async def protocol_send(self, event: Event) -> None:
         try:
@@ -198,48 +211,18 @@ class _Connection(TCPServer):
             self.writer.close()
 
 
-class _Http1(H11Protocol):
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        self.connection = StrictHttp11(h11.SERVER, max_incomplete_event_size=self.config.h11_max_incomplete_size)
-
-    async def _create_stream(self, request: h11.Request) -> None:
-        problem = head_problem(request.http_version.decode("ascii"), request.headers)
-        if problem is not None:
-            _log.debug("a request was refused: %s", problem)
-            await self._send_error_response(400)
-            await self.send(Closed())
-            return
-        # h11's own limit is on headers that are not complete yet; a complete one may be a read larger.
-        size = len(request.target) + sum(len(name) + len(value) + 4 for name, value in request.headers)
-        if size > self.config.h11_max_incomplete_size:
-            await self._send_error_response(431)
-            await self.send(Closed())
-        else:
-            await super()._create_stream(request)
-
-    async def _check_protocol(self, event: h11.Request) -> None:
-        # h11 stops reading while an offer to switch is open, and a disconnect would go unseen for as long.
-        self.connection._cstate.pending_switch_proposals.clear()  # type: ignore[union-attr]
-
-
 class _IdleTimer:
-    """Takes the place of Hypercorn's idle task. Closing the transport ends the reading, and with it the connection.
-
-    It runs from the end of one request to the end of the next one's header, whose first byte leaves it less time.
-    """
+    """Takes the place of Hypercorn's idle task. Closing the transport ends the reading, and with it the connection."""
 
     def __init__(
-        self, loop: asyncio.AbstractEventLoop, seconds: float, header_seconds: float, writer: asyncio.StreamWriter
+        self, loop: asyncio.AbstractEventLoop, config: ServeConfig, framing: Framing, writer: asyncio.StreamWriter
     ) -> None:
         self._loop = loop
-        self._seconds = seconds
-        self._header_seconds = header_seconds
+        self._config = config
+        self._framing = framing
         self._writer = writer
         self._timer: asyncio.TimerHandle | None = None
-        self._begun = False
-        # Of the first request: its bytes may be there before the connection's task has begun.
-        self._early: bool | None = False
+        self._in_header = False
 
     @property
     def running(self) -> bool:
@@ -247,26 +230,25 @@ class _IdleTimer:
 
     async def restart(self, group: object, action: object) -> None:
         await self.stop()
-        self._begun, self._early = bool(self._early), None
-        seconds = self._header_seconds if self._begun else self._seconds
-        self._timer = self._loop.call_later(seconds, self._writer.close)
+        self._timer = self._loop.call_later(self._config.keep_alive_seconds, self._writer.close)
+        self.watch_header()
 
-    def begun(self) -> None:
-        """Bytes came; the first ones are a header's."""
-        timer = self._timer
-        if self._early is False:
-            self._early = True
-        if timer is None or self._begun:
-            return
-        self._begun = True
-        timer.cancel()
-        at = min(timer.when(), self._loop.time() + self._header_seconds)
-        self._timer = self._loop.call_at(at, self._writer.close)
+    def watch_header(self) -> None:
+        """From the first byte of a header on there is a time for all of it, which more bytes do not lengthen."""
+        if self._timer is not None and self._framing.in_header and not self._in_header:
+            self._timer.cancel()
+            self._in_header = True
+            self._timer = self._loop.call_later(self._config.header_seconds, self._late)
 
     async def stop(self) -> None:
+        self._in_header = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _late(self) -> None:
+        self._writer.write(HEADER_TIMEOUT)
+        self._writer.close()
 
 
 class _Settings(Config):
@@ -274,16 +256,14 @@ class _Settings(Config):
 
     def __init__(self) -> None:
         self._date = DateHeader(time.time)
-        self.header_timeout = 0.0
 
     def response_headers(self, protocol: str) -> list[tuple[bytes, bytes]]:
         return self._date.headers()
 
 
-def _settings(config: ServeConfig) -> _Settings:
+def _settings(config: ServeConfig) -> Config:
     settings = _Settings()
     settings.keep_alive_timeout = config.keep_alive_seconds
-    settings.header_timeout = config.header_seconds
     settings.keep_alive_max_requests = 10**9
     settings.h11_max_incomplete_size = config.max_header_bytes
     settings.max_app_queue_size = 32

@@ -8,18 +8,13 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
 
+from llmgw_gateway.serving.arrivals import Arrivals
 from llmgw_gateway.serving.connections import AsgiApp, Connections, ServeConfig
 from llmgw_gateway.serving.hypercorn import HypercornEngine
-from llmgw_gateway.serving.tls import HANDSHAKE_SECONDS
 from llmgw_gateway.serving.uvicorn import UvicornEngine
 
 _UNWIND_SECONDS = 2.0
 """How long an application may take to notice that its connection is gone before it is cancelled."""
-
-_BUSY = (
-    b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 1\r\ncontent-type: text/plain; charset=utf-8\r\n"
-    b"content-length: 22\r\nconnection: close\r\n\r\nToo many connections.\n"
-)
 
 
 class Engine(Protocol):
@@ -58,40 +53,39 @@ class Listener:
         self._engine = engine
         self._config = config
         self._draining = draining
-        self._servers: list[asyncio.Server] = []
+        self._arrivals = Arrivals(
+            engine.accept,
+            engine.connections,
+            backlog=config.backlog,
+            most=config.max_connections,
+            certificate=config.certificate,
+        )
         self.addresses: list[str] = []
 
     @property
     def connections(self) -> int:
-        return len(self._engine.connections)
+        """Open ones and those on their way."""
+        return len(self._engine.connections) + len(self._arrivals)
 
     @property
     def draining(self) -> bool:
         return self._draining()
 
-    async def listen(self, sock: socket.socket) -> None:
+    def listen(self, sock: socket.socket) -> None:
         """Starts to accept on a socket, which belongs to the listener from now on."""
-        loop = asyncio.get_running_loop()
         self.addresses.append(_name(sock))
-        tls = self._config.certificate
-        server = await loop.create_server(
-            self._accept,
-            sock=sock,
-            backlog=self._config.backlog,
-            ssl=None if tls is None else tls.context,
-            ssl_handshake_timeout=None if tls is None else HANDSHAKE_SECONDS,
-        )
-        self._servers.append(server)
+        self._arrivals.listen(sock)
 
     async def drain(self, seconds: float) -> None:
         """Stops serving within `seconds` (and a moment to unwind); see the module's text. May be called again."""
         open_ = self._engine.connections
         deadline = asyncio.get_running_loop().time() + seconds
         self._draining.begin()
-        self._close()
+        self._arrivals.close()
         grace = min(self._config.idle_grace_seconds, seconds)
-        if grace > 0 and await open_.ended(grace):
+        if grace > 0 and await open_.ended(grace) and not self._arrivals:
             return
+        await self._arrivals.cancel()
         await self._engine.close_idle()
         left = deadline - asyncio.get_running_loop().time()
         if left > 0 and await open_.ended(left):
@@ -99,15 +93,6 @@ class Listener:
         open_.reset()
         if not await open_.ended(_UNWIND_SECONDS):
             await open_.cancel()
-
-    def _accept(self) -> asyncio.Protocol:
-        most = self._config.max_connections
-        return _Busy() if most is not None and self.connections >= most else self._engine.accept()
-
-    def _close(self) -> None:
-        for server in self._servers:
-            server.close()
-        self._servers.clear()
 
     def __repr__(self) -> str:
         state = "draining" if self.draining else "open"
@@ -125,18 +110,10 @@ async def serve(
     listener = Listener(_ENGINES[config.engine](app, config), config, draining or Draining())
     try:
         for sock in sockets:
-            await listener.listen(sock)
+            listener.listen(sock)
         yield listener
     finally:
         await listener.drain(0)
-
-
-class _Busy(asyncio.Protocol):
-    """A connection over the limit: told so and closed."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        transport.write(_BUSY)
-        transport.close()
 
 
 def _name(sock: socket.socket) -> str:

@@ -1,7 +1,8 @@
 """uvicorn's per-connection protocol (httptools) without uvicorn's server around it.
 
-Added to it: a bound on how long a connection may take to bring a request's header, and on the header's size; httptools
-has neither. And a way for the application to cut its connection.
+Added to it: requests are read strictly (see `framing`), a connection has a time to begin a request and a time for the
+header of one, an answer that is given before its request's body has ended ends its connection, and the application can
+cut it.
 """
 
 from __future__ import annotations
@@ -14,14 +15,15 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from llmgw_gateway.serving.connections import AsgiApp, Connections, DateHeader, ServeConfig, reset
-from llmgw_gateway.serving.strict import head_problem
-
-_TOO_LARGE = (
-    b"HTTP/1.1 431 Request Header Fields Too Large\r\n"
-    b"content-type: text/plain; charset=utf-8\r\ncontent-length: 28\r\nconnection: close\r\n\r\n"
-    b"The headers are too large.\r\n"
+from llmgw_gateway.serving.connections import (
+    HEADER_TIMEOUT,
+    AsgiApp,
+    Connections,
+    DateHeader,
+    ServeConfig,
+    reset,
 )
+from llmgw_gateway.serving.framing import Framing, Malformed
 
 
 class UvicornEngine:
@@ -72,31 +74,21 @@ class _State(ServerState):
         pass
 
 
-class _HeaderTooLarge(Exception):
-    pass
-
-
-class _Unclear(Exception):
-    """The head can be read in more than one way."""
-
-
 class _Connection(HttpToolsProtocol):
     def __init__(self, engine: UvicornEngine) -> None:
         super().__init__(engine.settings, engine.state, {})
         self._open = engine.connections
-        self._limit = engine.config.max_header_bytes
-        self._seconds = engine.config.keep_alive_seconds
-        self._header_seconds = engine.config.header_seconds
+        self._serve = engine.config
+        self._framing = Framing(engine.config.max_header_bytes)
         self._deadline = 0.0
-        self._head: int | None = None
-        self._fed = 0
+        self._in_header = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        transport.set_write_buffer_limits(self._serve.write_buffer_bytes)
         self._open.add(self, transport)
         self.app_state = {"abort": partial(reset, transport)}
-        self._deadline = self.loop.time() + self._seconds
-        self._wait_for_header()
+        self._idle()
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
@@ -104,58 +96,56 @@ class _Connection(HttpToolsProtocol):
         self._open.discard(self)
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
-        if self.transport.is_closing() or self._in_request:
+        try:
+            data = self._framing.feed(data)
+        except Malformed as malformed:
+            self._refuse(malformed)
             return
-        if not self._fed:
-            self._deadline = min(self._deadline, self.loop.time() + self._header_seconds)
-        # Every byte stops uvicorn's timer, so a header that trickles in would never time out.
-        self._wait_for_header()
-        self._fed += len(data)
-        if self._fed > self._limit:
-            self._refuse_header()
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        self._head = 0
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self._head is None:
-            return  # A trailer: nobody here reads them.
-        self._head += len(name) + len(value) + 4
-        if self._head + len(self.url) > self._limit:
-            raise _HeaderTooLarge
-        super().on_header(name, value)
-
-    def on_headers_complete(self) -> None:
-        self._head = None
-        self._fed = 0
-        problem = head_problem(self.parser.get_http_version(), self.headers)
-        if problem is not None:
-            raise _Unclear(problem)
-        super().on_headers_complete()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._deadline = self.loop.time() + self._seconds
+        if data:
+            super().data_received(data)
+        if not self.transport.is_closing() and not self._in_request:
+            self._wait()
 
     def send_400_response(self, msg: str) -> None:
-        if self._in_request:
-            # A second response in the middle of the first would be read as a part of it.
+        self._refuse(Malformed("it can't be read"))
+
+    def on_response_complete(self) -> None:
+        if self.cycle.more_body and not self.pipeline:
+            # Nobody is going to read the rest of the body, and its sender could take as long as it likes.
             self.transport.close()
-        elif self._head is not None and self._head + len(self.url) > self._limit:
-            self._refuse_header()
-        else:
-            super().send_400_response(msg)
+        super().on_response_complete()
+        if not self.transport.is_closing() and not self._in_request:
+            self._idle()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if self._in_header and not self.transport.is_closing():
+            self.transport.write(HEADER_TIMEOUT)
+        super().timeout_keep_alive_handler()
 
     @property
     def _in_request(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
 
-    def _wait_for_header(self) -> None:
+    def _idle(self) -> None:
+        self._in_header = False
+        self._deadline = self.loop.time() + self._serve.keep_alive_seconds
+        self._wait()
+
+    def _wait(self) -> None:
+        """Until the deadline; from the first byte of a header on that is one for all of it."""
+        if self._framing.in_header and not self._in_header:
+            self._in_header = True
+            self._deadline = self.loop.time() + self._serve.header_seconds
+        # Every byte stops uvicorn's timer, so a header that trickles in would never time out.
         self._unset_keepalive_if_required()
         self.timeout_keep_alive_task = self.loop.call_at(self._deadline, self.timeout_keep_alive_handler)
 
-    def _refuse_header(self) -> None:
-        self.transport.write(_TOO_LARGE)
+    def _refuse(self, malformed: Malformed) -> None:
+        cycle = self.cycle if self._in_request else None
+        if cycle is None or not cycle.response_started:
+            # Behind the beginning of another answer it would be read as a part of that.
+            self.transport.write(malformed.answer)
+        if cycle is not None:
+            cycle.disconnected = True
+            cycle.message_event.set()
         self.transport.close()
