@@ -22,7 +22,7 @@ from h2.events import (
     StreamReset,
     WindowUpdated,
 )
-from h2.exceptions import ProtocolError
+from h2.exceptions import ProtocolError, StreamClosedError
 from h2.settings import SettingCodes, Settings
 
 from llmgw_domain import Account, Provider, Secret
@@ -54,6 +54,8 @@ class Served:
         """Within the client's window, waiting for it."""
         h2 = self.connection.h2
         while data:
+            if self.reset is not None:
+                raise StreamClosedError(self.id)
             room = min(h2.local_flow_control_window(self.id), h2.max_outbound_frame_size)
             if not room:
                 self.window.clear()
