@@ -169,7 +169,7 @@ def test_a_process_that_hangs_with_the_usual_settings(tmp_path, fault):
 @pytest.mark.slow
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
-@pytest.mark.parametrize("fault", ["think=600", "tps=50,tokens=100000"])
+@pytest.mark.parametrize("fault", ["think=600", "tps=0.8,tokens=90"])
 def test_a_client_that_vanishes(tmp_path, engine, fault):
     """Without a goodbye, in silence and in the middle of its stream: its call is given up within 100 s."""
     with Rig(tmp_path, "http1", engine=engine, heartbeat=10.0, far_clients=True) as rig:
