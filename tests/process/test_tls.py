@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import signal
 import ssl
+import subprocess
 
 import msgspec
 import pytest
@@ -69,3 +70,37 @@ def test_wrong_files_are_told_before_the_start(start, tmp_path):
         said = program.out + program.err
         assert "gateway.toml:3: server.tls: " in said.replace(f"{tmp_path}/", "")
         assert "cert.pem: No such file or directory" in said
+
+
+def test_http2_to_clients(start, tmp_path):
+    """Where it is asked for, and said to be experimental: a real client gets its stream by it."""
+    authority = trustme.CA()
+    leaf = authority.issue_cert("localhost")
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    leaf.private_key_and_cert_chain_pem.write_to_path(str(tmp_path / "leaf.pem"))
+    (tmp_path / "gateway.toml").write_text(
+        '[server]\nlog_format = "json"\nhttp2 = true\ntls = { cert = "leaf.pem", key = "leaf.pem" }\n'
+        '[[keys]]\nid = "k"\nvalue = "env:CLIENT_KEY"\n'
+    )
+    gateway = start("gateway", "serve", "--config", str(tmp_path / "gateway.toml"), CLIENT_KEY="gw-key")
+    port = gateway.ready()[1]
+    assert "HTTP/2 to clients is experimental" in gateway.err
+    body = '{"model": "sim/gpt", "stream": true, "messages": [{"role": "user", "content": "Hi"}]}'
+    curl = ["curl", "-sSN", "--http2", "--cacert", str(tmp_path / "ca.pem"), "-w", "%{http_version}", "-d", body]
+    curl += ["-H", "authorization: Bearer gw-key", f"https://localhost:{port}/v1/chat/completions"]
+    done = subprocess.run(curl, capture_output=True, text=True, timeout=30)
+    assert done.stdout.endswith("data: [DONE]\n\n2"), done.stderr
+
+
+@pytest.mark.parametrize(
+    ("lines", "why"),
+    [
+        ('engine = "uvicorn"\ntls = { cert = "c", key = "k" }', 'needs server.engine = "hypercorn"'),
+        ("", "needs server.tls"),
+    ],
+)
+def test_http2_that_can_not_be_had(start, tmp_path, lines, why):
+    (tmp_path / "gateway.toml").write_text(f"[server]\nhttp2 = true\n{lines}\n")
+    program = start("gateway", "check", "--config", str(tmp_path / "gateway.toml"))
+    assert 0 != program.ended()
+    assert why in program.out + program.err

@@ -149,7 +149,10 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         proxies = TrustedProxies(server.trusted_proxies)
         if proxies:
             app = Behind(app, proxies)
-        certificate = Certificate(*settings.tls_files) if settings.tls_files else None
+        protocols = ("h2", "http/1.1") if server.http2 else ("http/1.1",)
+        certificate = Certificate(*settings.tls_files, protocols) if settings.tls_files else None
+        if server.http2:
+            _log.warning("HTTP/2 to clients is experimental: see docs/configuration.md")
         if certificate is not None:
             await stack.enter_async_context(watched(certificate))
         limited = ServeConfig(

@@ -68,6 +68,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Connections of clients at once; by default as many as the process's file descriptors allow."""
     tls: TlsConfig | None = None
     """Without it, clients speak plain HTTP."""
+    http2: bool = False
+    """Experimental: HTTP/2 to clients that ask for it in TLS. Only with Hypercorn."""
     trusted_proxies: tuple[str, ...] = ()
     """Networks (CIDR) of the proxies in front, whose word on a client's address is taken."""
     data_dir: str | None = None
@@ -236,6 +238,7 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.max_upload_bytes": _size_problem(server.max_upload_bytes),
         "server.max_buffered_bytes": _size_problem(server.max_buffered_bytes),
         "server.workers": _workers_problem(server.workers),
+        "server.http2": _http2_problem(server),
         "server.trusted_proxies": _networks_problem(server.trusted_proxies),
         "server.max_streams": streams_problem(server.max_streams),
     }
@@ -248,6 +251,14 @@ def _seconds_problem(seconds: float, least: float = 0.0) -> str | None:
 
 def _size_problem(size: int) -> str | None:
     return None if size > 0 else f"must be a positive integer, not {size}"
+
+
+def _http2_problem(server: ServerConfig) -> str | None:
+    if not server.http2:
+        return None
+    if server.engine != "hypercorn":
+        return f'needs server.engine = "hypercorn": {server.engine} speaks HTTP/1.1 only'
+    return None if server.tls is not None else "needs server.tls: clients agree on HTTP/2 in TLS"
 
 
 def _networks_problem(networks: tuple[str, ...]) -> str | None:

@@ -2,7 +2,7 @@
 
 `TCPServer` runs one connection from its streams. Five things differ from it here:
 
-- HTTP/1.1 only: Hypercorn's HTTP/2 server does not hold back for a slow client and cuts streams at its request limit.
+- HTTP/1.1, unless TLS has agreed on HTTP/2, whose protocol is mended in `hypercorn_http2`.
 - Requests are read strictly, see `framing`.
 - The idle timeout is one timer, which also bounds how long a request's header may take. Hypercorn makes and cancels two
   tasks for it on every request, and gives a header that trickles in as long as it likes.
@@ -36,6 +36,7 @@ from llmgw_gateway.serving.connections import (
     reset,
 )
 from llmgw_gateway.serving.framing import Framing, Malformed
+from llmgw_gateway.serving.hypercorn_http2 import Http2
 
 _log = logging.getLogger(__name__)
 
@@ -61,7 +62,7 @@ class HypercornEngine:
         """Closes idle connections; the others close after their response."""
         await self._context.terminated.set()
         for connection in self.connections:
-            connection.close_if_idle()
+            await connection.close_if_idle()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
@@ -141,19 +142,21 @@ class _Streams(asyncio.StreamReaderProtocol):
 
 
 class _Connection(TCPServer):
-    protocol: H11Protocol  # type: ignore[assignment]
+    protocol: H11Protocol | Http2  # type: ignore[assignment]
 
     def __init__(self, *args: Any, serve: ServeConfig) -> None:
         super().__init__(*args)
         self.gate = _Gate()
-        self.framing = Framing(serve.max_header_bytes)
-        self.idle_task: _IdleTimer = _IdleTimer(self.loop, serve, self.framing, self.writer)  # type: ignore[assignment]
+        self.framing: Framing | None = (framing := Framing(serve.max_header_bytes))
+        """HTTP/1.1's; HTTP/2 has frames."""
+        self.idle_task: _IdleTimer = _IdleTimer(self.loop, serve, framing, self.writer)  # type: ignore[assignment]
 
     async def run(self) -> None:
         try:
             async with TaskGroup(self.loop) as group:
                 self._task_group = group
-                self.protocol = self._http1(group)
+                self.protocol = self._spoken(group)
+                await self.protocol.initiate()
                 await self.idle_task.restart(group, self._idle_timeout)
                 await self._read_data()
         except OSError as error:
@@ -161,19 +164,25 @@ class _Connection(TCPServer):
         finally:
             await self._close()
 
-    def _http1(self, group: TaskGroup) -> H11Protocol:
+    def _spoken(self, group: TaskGroup) -> H11Protocol | Http2:
         client, server = (self.writer.get_extra_info(name) for name in ("peername", "sockname"))
         state = ConnectionState(self.state)
         here, there = _address(server), _address(client)
-        tls = self.writer.get_extra_info("ssl_object") is not None
-        protocol = H11Protocol(self.app, self.config, self.context, group, state, tls, there, here, self.protocol_send)
+        tls = self.writer.get_extra_info("ssl_object")
+        arguments = self.app, self.config, self.context, group, state, tls is not None, there, here, self.protocol_send
+        if tls is not None and tls.selected_alpn_protocol() == "h2":
+            self.framing = None
+            return Http2(*arguments)
+        protocol = H11Protocol(*arguments)
         protocol.can_read = self.gate  # type: ignore[assignment]
         return protocol
 
     async def _read_data(self) -> None:
         try:
             while not self.reader.at_eof():
-                data = self.framing.feed(await self.reader.read(_READ_BYTES))
+                data = await self.reader.read(_READ_BYTES)
+                if self.framing is not None:
+                    data = self.framing.feed(data)
                 if data:
                     await self.protocol.handle(RawData(data))
                 self.idle_task.watch_header()
@@ -185,6 +194,7 @@ class _Connection(TCPServer):
 
     def _refuse(self, malformed: Malformed) -> None:
         # Behind the beginning of another answer it would be read as a part of that.
+        assert isinstance(self.protocol, H11Protocol)
         if self.protocol.connection.our_state in (h11.IDLE, h11.SEND_RESPONSE):
             self.writer.write(malformed.answer)
         self.writer.close()
@@ -206,8 +216,10 @@ class _Connection(TCPServer):
         finally:
             await self.idle_task.stop()
 
-    def close_if_idle(self) -> None:
-        if self.idle_task.running:
+    async def close_if_idle(self) -> None:
+        if isinstance(self.protocol, Http2):
+            await self.protocol.go_away()
+        elif self.idle_task.running:
             self.writer.close()
 
 
