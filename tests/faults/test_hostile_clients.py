@@ -251,12 +251,12 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 async def test_clients_that_do_not_read(tmp_path, engine, transport, count):
     """Each holds less than 1 MB, nobody else waits for them, and they are cut off after the send timeout."""
     fat = Fat(transport)
-    async with fat as url, running(tmp_path, engine, transport, send_timeout=15.0, fat=url) as product:
+    async with fat as url, running(tmp_path, engine, transport, send_timeout=8.0, fat=url) as product:
         alone = [await product.served() for _ in range(20)]
         before = product.resident()
         clients = [await product.open("fat", small=True) for _ in range(count)]
         await until(lambda: fat.open == count)
-        await asyncio.sleep(4)
+        await asyncio.sleep(2)
         beside = [await product.served() for _ in range(20)]
         held = (product.resident() - before) / count
         assert held < 1_000_000
