@@ -72,7 +72,7 @@ value = "env:CLIENT_KEY"
 """
 
 engines = pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
-transports = pytest.mark.parametrize("transport", ["http1", "http2"])
+pairs = pytest.mark.parametrize(("engine", "transport"), [("hypercorn", "http1"), ("uvicorn", "http2")])
 
 
 def some(few: int, many: int) -> pytest.MarkDecorator:
@@ -246,8 +246,7 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
 
 
 @some(40, 500)
-@engines
-@transports
+@pairs
 async def test_clients_that_do_not_read(tmp_path, engine, transport, count):
     """Each holds less than 1 MB, nobody else waits for them, and they are cut off after the send timeout."""
     fat = Fat(transport)
@@ -280,7 +279,7 @@ PHASES = {
 
 @some(20, 1000)
 @pytest.mark.parametrize("phase", PHASES)
-@pytest.mark.parametrize(("engine", "transport"), [("hypercorn", "http1"), ("uvicorn", "http2")])
+@pairs
 async def test_clients_that_leave(tmp_path, engine, transport, phase, count):
     """Each one's call is given up at the provider within 100 ms, by FIN as by RST, and nothing is left of it."""
     stream, fault = PHASES[phase]
