@@ -61,6 +61,7 @@ test: install clients servers ## every suite but the slow ones and the benchmark
 bench: install ## measure; prints figures, gates nothing
 	@$(RUN) --no-sync python tests/bench/rivals.py
 	@$(RUN) --no-sync python tests/bench/transports.py
+	@$(RUN) --no-sync python tests/bench/silent.py
 
 # LiteLLM comes with what it would else try to import, and fail, in each request, and with the faster HTTP parser.
 RIVAL := "litellm[proxy]" httptools opentelemetry-sdk opentelemetry-exporter-otlp

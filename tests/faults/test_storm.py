@@ -42,7 +42,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
-@pytest.mark.parametrize("count", [600, pytest.param(10_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
+@pytest.mark.parametrize("count", [600, pytest.param(14_000, marks=[pytest.mark.slow, pytest.mark.timeout(600)])])
 @pytest.mark.parametrize("engine", ["hypercorn", "uvicorn"])
 async def test_clients_that_leave_at_any_moment(open_stack, engine, count):
     """Before the request is whole, waiting, streaming; on both transports, whatever the provider does meanwhile.
