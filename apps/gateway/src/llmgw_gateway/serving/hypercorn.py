@@ -62,7 +62,7 @@ class HypercornEngine:
         """Closes idle connections; the others close after their response."""
         await self._context.terminated.set()
         for connection in self.connections:
-            await connection.close_if_idle()
+            connection.close_if_idle()
 
     def _accepted(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         loop = asyncio.get_running_loop()
@@ -216,9 +216,10 @@ class _Connection(TCPServer):
         finally:
             await self.idle_task.stop()
 
-    async def close_if_idle(self) -> None:
+    def close_if_idle(self) -> None:
         if isinstance(self.protocol, Http2):
-            await self.protocol.go_away()
+            # In a task, for a client that does not read must not hold up the others.
+            self._task_group.spawn(self.protocol.go_away)
         elif self.idle_task.running:
             self.writer.close()
 
