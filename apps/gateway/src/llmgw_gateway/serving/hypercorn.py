@@ -217,9 +217,11 @@ class _Connection(TCPServer):
             await self.idle_task.stop()
 
     def close_if_idle(self) -> None:
-        if isinstance(self.protocol, Http2):
+        # Without a protocol it has not begun; it is idle then, and its timer will tell.
+        protocol = getattr(self, "protocol", None)
+        if isinstance(protocol, Http2) and not self.writer.is_closing():
             # In a task, for a client that does not read must not hold up the others.
-            self._task_group.spawn(self.protocol.go_away)
+            self._task_group.spawn(protocol.go_away)
         elif self.idle_task.running:
             self.writer.close()
 
