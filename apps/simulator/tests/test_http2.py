@@ -205,6 +205,18 @@ async def test_a_caller_that_has_not_heard_of_a_window_may_send_more(running):
         assert "complete" == (await client.answer(PATH, ASK, key())).ending
 
 
+async def test_a_window_that_stays_shut_for_one_stream(running, client):
+    """Its neighbours on the same connection send as much as they like."""
+    shut = await client.ask(PATH, b"", key("no-window"), end=False)
+    for _ in range(5):
+        client.h2.send_data(shut, b"x" * 13_107)
+        await client.flush()
+    other = await client.answer(*request_of("chat", "x" * 200_000), key())
+    assert "complete" == other.ending
+    assert 0 == client.h2.streams[shut].outbound_flow_control_window
+    assert 65_535 <= client.h2.outbound_flow_control_window
+
+
 CUTS = [
     ("eof-events=2", "complete", False),
     ("rst-events=2", 2, False),
@@ -345,6 +357,17 @@ async def test_too_many_pings():
         await client.flush()
         await client.until(lambda: client.closed)
         assert [(0, 11)] == client.goaways
+
+
+async def test_a_fault_can_limit_pings(running, client):
+    """From its request on, on that connection."""
+    number = await client.ask(PATH, ASK, key("calm-pings=1,think=100000"))
+    await client.until(lambda: client.streams[number].status)
+    for count in range(2):
+        client.h2.ping(b"%08d" % count)
+    await client.flush()
+    await client.until(lambda: client.closed)
+    assert [(number, 11)] == client.goaways
 
 
 async def test_control_paths(running, client):

@@ -66,6 +66,8 @@ class Http2(asyncio.Protocol):
         """The last stream that our GOAWAY named; those above are not looked at."""
         self._ending = False
         self.deaf_to_pings = False
+        self.calm = (config.calm_pings, config.calm_seconds)
+        """More PINGs than that in so many seconds are too many."""
         self.gone = False
         self._flushing = False
         self._paused = False
@@ -183,8 +185,13 @@ class Http2(asyncio.Protocol):
         intake = self._intakes.get(event.stream_id)
         if intake is not None and event.data:
             intake.feed(event.data)
-        if self.config.opens_windows and event.flow_controlled_length:
-            self.h2.read(event.stream_id, event.flow_controlled_length)
+        size = event.flow_controlled_length
+        if not self.config.opens_windows or not size:
+            return
+        if intake is not None and intake.shut:
+            self.h2.withhold(size)
+        else:
+            self.h2.read(event.stream_id, size)
 
     def _whole(self, id: int) -> None:
         intake = self._intakes.pop(id, None)
@@ -231,12 +238,12 @@ class Http2(asyncio.Protocol):
     def _ping(self) -> None:
         self.link.pings += 1
         self.link.answered += not self.deaf_to_pings
-        most = self.config.calm_pings
+        most, seconds = self.calm
         if most is None:
             return
         now = time.monotonic()
         self._pings.append(now)
-        while self._pings[0] < now - self.config.calm_seconds / self.config.time_scale:
+        while self._pings[0] < now - seconds / self.config.time_scale:
             self._pings.popleft()
         if len(self._pings) > most:
             self.go_away(self._highest, ErrorCodes.ENHANCE_YOUR_CALM)
@@ -334,6 +341,8 @@ class Http2Stage(Stage):
     async def _play(self) -> str:
         fault, connection = self._fault, self._connection
         connection.deaf_to_pings = connection.deaf_to_pings or bool(fault.no_ping)
+        if fault.calm_pings is not None:
+            connection.calm = (fault.calm_pings, fault.calm_seconds)
         if fault.refuse_stream:
             connection.reset(self._id, ErrorCodes.REFUSED_STREAM)
             return "refused_stream"

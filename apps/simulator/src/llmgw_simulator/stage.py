@@ -35,7 +35,7 @@ class Stage(ABC):
         self._performance = performance
         self._entry = entry
         self._scale = scale
-        self._fault: Fault = entry.fault or Fault()
+        self._fault: Fault = (entry.fault or Fault()).on(performance.headers.get("content-type", ""))
         self._opened = False
 
     # --- a transport's own ------------------------------------------------------------------------------------------
