@@ -263,7 +263,7 @@ class Http2(asyncio.Protocol):
         self._write(goaway(self._last, code))
         self._intakes = {number: intake for number, intake in self._intakes.items() if not self.disowns(number)}
         for number, task in self._tasks.items():
-            if self.disowns(number) and task is not asyncio.current_task():
+            if self.disowns(number):
                 task.cancel()
 
     def disowns(self, id: int) -> bool:
