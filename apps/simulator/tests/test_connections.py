@@ -1,5 +1,7 @@
 """The register of connections."""
 
+import pytest
+
 from llmgw_simulator.connections import Connections
 
 
@@ -20,3 +22,17 @@ def test_a_connection_is_found_until_it_is_closed():
     assert (again, None, None) == (known.of(Transport(1)), known.of(Transport(2)), known.of(None))
     known.closed(again)
     assert ("<Connections 0 open of 2>", None) == (repr(known), known.of(Transport(1)))
+
+
+def test_a_request_is_under_way_until_its_end():
+    """Also when it ends in an error; all are counted."""
+    link = Connections().opened("2", Transport(1))
+
+    def fails() -> None:
+        with link.request(), link.request():
+            assert (2, 2) == (link.streams, link.requests)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fails()
+    assert (0, 2) == (link.streams, link.requests)

@@ -41,6 +41,16 @@ async def test_a_caller_that_says_nothing_is_let_go():
         await leave(writer)
 
 
+async def test_a_caller_that_says_nothing_is_let_go_at_the_end():
+    """With the server."""
+    async with Simulator().serve() as running:
+        reader, writer = await asyncio.open_connection("127.0.0.1", running.port)
+        await asyncio.sleep(0.02)
+    async with asyncio.timeout(2):
+        assert b"" == await reader.read()
+    await leave(writer)
+
+
 async def test_connections_are_counted():
     """By protocol; those that are over only in the total."""
     async with Simulator().serve() as running:
@@ -50,6 +60,8 @@ async def test_connections_are_counted():
         await reader.readuntil(b"\r\n\r\n")
         (link,) = running.connections.open.values()
         assert ("1.1", False, 1) == (link.http, link.tls, running.log.entries[0].connection)
+        await until(lambda: not link.streams)
+        assert 1 == link.requests
         await leave(writer)
         await until(lambda: not running.connections.open)
         assert 1 == running.connections.total

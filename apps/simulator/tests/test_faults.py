@@ -68,3 +68,16 @@ def test_the_first_cut_that_is_set_is_the_kind():
     """Reset goes before a clean end."""
     assert "reset" == Fault(eof_bytes=1, reset_events=2).cut_kind
     assert Fault(tps=1.0).cut_kind is None
+
+
+def test_what_is_for_server_sent_events_alone():
+    """Comments and padding; every other wish stands in any format."""
+    fault = Fault(comments=1.0, huge_frame=9, trickle=2.0)
+    assert fault is fault.on("text/event-stream; charset=utf-8")
+    assert Fault(trickle=2.0) == fault.on("application/json")
+
+
+def test_a_window_cannot_be_shut_by_a_rule():
+    """It would come too late; the refusal says what to do instead."""
+    with pytest.raises(ValueError, match="x-sim-fault"):
+        parse_rules(b'{"fault": "no-window"}')

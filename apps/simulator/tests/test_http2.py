@@ -1,15 +1,19 @@
 """HTTP/2, frame by frame: `h2`'s client side judges what comes."""
 
 import asyncio
+import gc
 import ssl
+import struct
 
 import aiohttp
+import msgspec
 import pytest
 
 from llmgw_simulator import SimulatorConfig, certificates
+from llmgw_simulator.http2 import Http2
 from llmgw_simulator.simulator import Simulator
 from llmgw_simulator.testing import KEYS, leave, post, request_of, until
-from llmgw_simulator.testing_http2 import Http2Client
+from llmgw_simulator.testing_http2 import Http2Client, Seen
 
 PATH, ASK = request_of("chat", "Hello", stream=True)
 
@@ -89,6 +93,25 @@ async def test_a_stream_too_many_is_refused():
         assert [None] * 3 == [client.streams[number].ending for number in first]
 
 
+async def test_streams_too_many_that_are_reset_at_once_do_no_harm():
+    """Their caller was quicker than the refusal; the connection and its first stream go on."""
+    async with Simulator(SimulatorConfig(max_streams=1)).serve() as running, Http2Client(running.port) as client:
+        await client.until(lambda: client.h2.remote_settings.max_concurrent_streams == 1)
+        first = await client.ask(PATH, ASK, key("think=0.1"))
+        client.h2.remote_settings.max_concurrent_streams = 100
+        client.h2.remote_settings.acknowledge()
+        for _ in range(5):
+            number = client.h2.get_next_available_stream_id()
+            client.streams[number] = Seen()
+            pseudo = {":method": "POST", ":path": PATH, ":scheme": "http", ":authority": "localhost"}
+            client.h2.send_headers(number, [*pseudo.items(), *key().items()])
+            client.h2.send_data(number, b"{")
+            client.h2.reset_stream(number, 8)
+        await client.flush()
+        await client.until(lambda: client.closed or client.streams[first].ending is not None)
+        assert ("complete", False) == (client.streams[first].ending, client.closed)
+
+
 async def test_a_reset_is_noticed_at_once(running, client):
     """In a silent phase as well; the log says that the caller left."""
     number = await client.ask(PATH, ASK, key("think=100000"))
@@ -107,6 +130,42 @@ async def test_a_caller_that_vanishes_is_noticed(running):
         await until(lambda: running.log.in_flight == 5)
     await until(lambda: not running.log.in_flight)
     assert {} == running.connections.open
+
+
+async def test_a_connection_that_is_over_is_forgotten(running):
+    """A server of long life holds nothing of its former callers."""
+    for _ in range(5):
+        async with Http2Client(running.port) as client:
+            await client.answer(PATH, ASK, key())
+    await until(lambda: not running.connections.open)
+    gc.collect()
+    assert [] == [found for found in gc.get_objects() if isinstance(found, Http2)]
+
+
+@pytest.mark.parametrize("fault", ["think=100000", "stall-events=1", "black-hole", "black-hole-events=1"])
+async def test_stopping_leaves_nothing_behind(fault):
+    """No task, no open socket, no request in flight, whatever the streams were at."""
+    before = asyncio.all_tasks()
+    async with Simulator().serve() as running:
+        client = Http2Client(running.port)
+        await client.__aenter__()
+        await client.ask(PATH, ASK, key(fault))
+        await until(lambda: running.log.in_flight)
+        await asyncio.sleep(0.02)
+    assert (0, set()) == (running.log.in_flight, asyncio.all_tasks() - before - {client._reading})
+    await client.until(lambda: client.closed)
+    await client.__aexit__(None, None, None)
+
+
+async def test_a_bug_of_the_simulator_resets_the_stream(running, client, monkeypatch):
+    """INTERNAL_ERROR, so that nobody waits for ever; the loop is told what it was."""
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(str(context["exception"])))
+    with monkeypatch.context() as patch:
+        patch.setattr("llmgw_simulator.intake.Intake.incoming", lambda *_: 1 / 0)
+        seen = await client.answer(PATH, ASK, key())
+    assert (2, ["division by zero"]) == (seen.ending, told)
+    assert 200 == (await client.answer(PATH, ASK, key())).status
 
 
 async def test_windows_are_kept_to(running):
@@ -134,6 +193,28 @@ async def test_a_window_that_is_never_opened():
         number = await client.ask(PATH, b"0123456789", key(), end=False)
         await asyncio.sleep(0.05)
         assert 0 == client.h2.local_flow_control_window(number)
+
+
+async def test_a_caller_that_has_not_heard_of_a_window_may_send_more(running):
+    """What is announced binds it from its acknowledgement on (RFC 9113, 6.5.3)."""
+    config = SimulatorConfig(initial_window=10)
+    async with Simulator(config).serve() as small, Http2Client(small.port) as client:
+        assert 65535 == client.h2.remote_settings.initial_window_size
+        assert "complete" == (await client.answer(PATH, ASK, key())).ending
+        assert 10 == client.h2.remote_settings.initial_window_size
+        assert "complete" == (await client.answer(PATH, ASK, key())).ending
+
+
+async def test_a_window_that_stays_shut_for_one_stream(running, client):
+    """Its neighbours on the same connection send as much as they like."""
+    shut = await client.ask(PATH, b"", key("no-window"), end=False)
+    for _ in range(5):
+        client.h2.send_data(shut, b"x" * 13_107)
+        await client.flush()
+    other = await client.answer(*request_of("chat", "x" * 200_000), key())
+    assert "complete" == other.ending
+    assert 0 == client.h2.streams[shut].outbound_flow_control_window
+    assert 65_535 <= client.h2.outbound_flow_control_window
 
 
 CUTS = [
@@ -204,12 +285,68 @@ async def test_goaway_lets_streams_end(running, client):
     assert ["complete", "complete"] == [client.streams[n].ending for n in (other, number)]
 
 
+@pytest.mark.parametrize("events", [0, 2])
+async def test_goaway_comes_behind_its_events(events):
+    """After so many have been sent, and before the next is waited for."""
+    async with Simulator().serve() as running, Http2Client(running.port) as client:
+        pace = "think=50" if events == 0 else "tps=4"
+        number = await client.ask(PATH, ASK, key(f"goaway-events={events},{pace}"))
+        await client.until(lambda: client.goaways)
+        assert events == client.streams[number].body.count(b"data: ") == running.log.entries[-1].sent_events
+        assert client.streams[number].ending is None
+
+
+@pytest.mark.parametrize("events", [0, 1])
+async def test_goaway_around_a_whole_answer(running, client, events):
+    """Which is one event."""
+    path, body = request_of("chat", "Hello")
+    assert "complete" == (await client.answer(path, body, key(f"goaway-events={events}"))).ending
+    await client.until(lambda: client.closed)
+    assert [(1, 0)] == client.goaways
+
+
 async def test_goaway_that_refuses(running, client):
     """The stream is above the last one, and gets no answer."""
     number = await client.ask(PATH, ASK, key("goaway-refuse"))
     await client.until(lambda: client.goaways)
     assert [(max(number - 2, 0), 0)] == client.goaways
     assert (None, "refused_stream") == (client.streams[number].ending, running.log.entries[-1].outcome)
+
+
+async def test_goaway_waits_for_a_body_that_comes(running, client):
+    """A stream whose body was not yet whole is an open one."""
+    raw = msgspec.json.encode(ASK)
+    slow = await client.ask(PATH, raw[:10], key(), end=False)
+    number = await client.ask(PATH, ASK, key("goaway-events=0"))
+    await client.until(lambda: client.streams[number].ending)
+    client.h2.send_data(slow, raw[10:], end_stream=True)
+    await client.flush()
+    await client.until(lambda: client.closed)
+    assert "complete" == client.streams[slow].ending
+
+
+async def test_goaway_gives_up_what_is_above_its_last_stream(running, client):
+    """What its caller may send again is not answered here; a later GOAWAY names no later stream (RFC 9113, 6.8)."""
+    raw = msgspec.json.encode(ASK)
+    first = await client.ask(PATH, ASK, key("think=30,goaway-events=3"))
+    refused = await client.ask(PATH, raw[:10], key("goaway-refuse"), end=False)
+    later = await client.ask(PATH, ASK, key("think=60"))
+    await until(lambda: running.log.in_flight == 2)
+    client.h2.send_data(refused, raw[10:], end_stream=True)
+    await client.flush()
+    await client.until(lambda: client.closed)
+    assert [(first, 0), (first, 0)] == client.goaways
+    assert ["complete", None, None] == [client.streams[number].ending for number in (first, refused, later)]
+    assert ["served", "refused_stream", "refused_stream"] == [entry.outcome for entry in running.log.entries]
+
+
+async def test_a_callers_goaway_lets_its_streams_end(running, client):
+    """It opens no more, and waits for those that there are; then the connection is closed."""
+    number = await client.ask(PATH, ASK, key("think=20"))
+    await until(lambda: running.log.in_flight)
+    client._writer.write(b"\0\0\x08\x07\0" + struct.pack(">III", 0, 0, 0))
+    await client.until(lambda: client.closed)
+    assert ("complete", "served") == (client.streams[number].ending, running.log.entries[-1].outcome)
 
 
 async def test_too_many_pings():
@@ -220,6 +357,17 @@ async def test_too_many_pings():
         await client.flush()
         await client.until(lambda: client.closed)
         assert [(0, 11)] == client.goaways
+
+
+async def test_a_fault_can_limit_pings(running, client):
+    """From its request on, on that connection."""
+    number = await client.ask(PATH, ASK, key("calm-pings=1,think=100000"))
+    await client.until(lambda: client.streams[number].status)
+    for count in range(2):
+        client.h2.ping(b"%08d" % count)
+    await client.flush()
+    await client.until(lambda: client.closed)
+    assert [(number, 11)] == client.goaways
 
 
 async def test_control_paths(running, client):

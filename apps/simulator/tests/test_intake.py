@@ -47,3 +47,10 @@ def test_control_paths_take_no_number():
     """The log counts what it shows."""
     control = Intake(SimulatorConfig(), "GET", "/_sim/log", {})
     assert 0 == control.incoming(lambda: 1 / 0).serial
+
+
+def test_a_window_that_is_to_stay_shut():
+    """By the header alone; one that cannot be read is refused later, with the whole request."""
+    wishes = ["no-window", '{"no-window": true}', "no-window=false", "status=429", "nonsense", "{"]
+    assert [True, True, False, False, False, False] == [intake({"x-sim-fault": wish}).shut for wish in wishes]
+    assert not intake().shut

@@ -89,3 +89,12 @@ def test_a_fault_overrides_the_pace():
 def test_a_length_is_declared_unless_it_would_be_wrong(fault, length):
     """A body that ends early as if complete, or has frames put in, has none."""
     assert Open(0.0, length) == next(script(FRAMES, Pace(), fault, BROKEN, 7))
+
+
+def test_a_huge_frame_is_the_first_with_json():
+    """It gets the size by blanks, keeps its tokens, and counts as the one event that it is."""
+    frames = [Frame(b": hi", 1), Frame(b'data: {"a":1}', 2), Frame(b'data: {"b":2}')]
+    steps = list(script(frames, Pace(tps=1.0), Fault(huge_frame=20, eof_events=2), BROKEN))
+    assert [Open(0.0), Send(1.0, b": hi"), Send(3.0, b'data:        {"a":1}'), Close(3.0, "eof")] == steps
+    assert (b"aaaabbc", "done") == shown(played(Fault(huge_frame=20)))
+    assert b'{"a":1}' == list(script([Frame(b'{"a":1}')], Pace(), Fault(huge_frame=3), BROKEN))[1].data

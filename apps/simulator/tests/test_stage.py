@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 import pytest
 
 from llmgw_simulator import SimulatorConfig
@@ -45,7 +46,33 @@ async def test_a_trickle(ask):
 
 
 async def test_a_huge_frame(ask):
-    """Goes before the stream, which is complete all the same."""
-    body = await ask("huge-frame=3000000")
-    assert body.startswith(b": " + b"x" * 3_000_000 + b"\n\ndata: ")
-    assert body.endswith(b"data: [DONE]\n\n")
+    """Is one event of that size, with the same JSON; the stream is complete."""
+    plain, body = await ask(""), await ask("huge-frame=3000000")
+    frames = body.split(b"\n\n")
+    assert 3_000_000 == len(frames[0] + b"\n\n")
+    assert [msgspec.json.decode(frame[6:]) for frame in plain.split(b"\n\n")[:-2]] == [
+        msgspec.json.decode(frame[6:]) for frame in frames[:-2]
+    ]
+
+
+@pytest.mark.parametrize("dialect", ["bedrock", "gemini"])
+async def test_other_formats_than_server_sent_events_have_no_comments(dialect):
+    """A Bedrock event stream and a JSON array stay what they are."""
+    path, body = request_of(dialect, "Hello", stream=True)
+    async with Simulator(SimulatorConfig(time_scale=100.0)).serve() as running:
+        plain, wished = [
+            await post(running.port, path.replace("?alt=sse", ""), body, KEYS[dialect] | {"x-sim-fault": fault})
+            for fault in ("think=10", "think=10,comments=1,huge-frame=10000")
+        ]
+    assert (200, "complete", len(plain.body)) == (wished.status, wished.ending, len(wished.body))
+    assert b"thinking" not in wished.body
+
+
+async def test_what_was_sent_is_counted():
+    """Events that have left, not those that wait for their time."""
+    path, body = request_of("chat", "Hello", stream=True)
+    async with Simulator().serve() as running, Http2Client(running.port) as client:
+        number = await client.ask(path, body, KEYS["chat"] | {"x-sim-fault": "think=100"})
+        await client.until(lambda: client.streams[number].status)
+        (entry,) = running.log.entries
+        assert (0, 0) == (entry.sent_events, entry.sent_bytes)

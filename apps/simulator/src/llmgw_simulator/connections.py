@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Literal
 
 import msgspec
@@ -23,6 +25,16 @@ class Link(msgspec.Struct):
     pings: int = 0
     """PINGs that came."""
     answered: int = 0
+
+    @contextmanager
+    def request(self) -> Iterator[None]:
+        """While the block runs, a request is under way."""
+        self.streams += 1
+        self.requests += 1
+        try:
+            yield
+        finally:
+            self.streams -= 1
 
 
 class Connections:

@@ -13,18 +13,27 @@ _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 
 
 class Door(asyncio.Protocol):
-    """A connection that nobody has yet. `http1` and `http2` make the protocols that take it over."""
+    """A connection that nobody has yet. `http1` and `http2` make the protocols that take it over.
+
+    `waiting` holds the transports of those that have not said enough.
+    """
 
     def __init__(
-        self, connections: Connections, http1: Callable[[], asyncio.Protocol], http2: Callable[[], asyncio.Protocol]
+        self,
+        connections: Connections,
+        http1: Callable[[], asyncio.Protocol],
+        http2: Callable[[], asyncio.Protocol],
+        waiting: set[asyncio.Transport],
     ) -> None:
         self._connections = connections
+        self._waiting = waiting
         self._http1, self._http2 = http1, http2
         self._transport: asyncio.Transport
         self._seen = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._waiting.add(self._transport)
         tls = transport.get_extra_info("ssl_object")
         if tls is not None and tls.selected_alpn_protocol() == "h2":
             self._hand_to(self._http2())
@@ -36,7 +45,11 @@ class Door(asyncio.Protocol):
         elif not _PREFACE.startswith(self._seen):
             self._hand_to(Http1Connection(self._connections, self._http1()))
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._waiting.discard(self._transport)
+
     def _hand_to(self, protocol: asyncio.Protocol) -> None:
+        self._waiting.discard(self._transport)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         if self._seen:

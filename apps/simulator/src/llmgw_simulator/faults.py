@@ -57,18 +57,23 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defa
     trickle: float | None = None
     """The body comes byte by byte, each so many seconds after the last."""
     comments: float | None = None
-    """A comment each so many seconds of a stream's silence, as some providers send."""
+    """A comment each so many seconds of a stream's silence, as some providers send. Server-sent events only."""
     huge_frame: int | None = None
-    """A comment of so many bytes goes before the stream."""
+    """The first event with JSON in it has so many bytes, by blanks in front of the JSON. Server-sent events only."""
 
     refuse_stream: bool | None = None
-    """HTTP/2: RST_STREAM with REFUSED_STREAM: not looked at. This and the next two mean nothing on HTTP/1.1."""
+    """HTTP/2: RST_STREAM with REFUSED_STREAM: not looked at. This, and all up to `no_window`, is not for HTTP/1.1."""
     goaway_events: int | None = None
-    """HTTP/2: GOAWAY before this event; the connection's streams go on to their end."""
+    """HTTP/2: GOAWAY when so many events have been sent; the connection's streams go on to their end."""
     goaway_refuse: bool | None = None
     """HTTP/2: GOAWAY with a last stream below this one, which is not looked at."""
     no_ping: bool | None = None
     """HTTP/2: from now on no PING on this connection is answered."""
+    calm_pings: int | None = None
+    calm_seconds: float = 10.0
+    """HTTP/2: from now on, more PINGs than that in so many seconds end this connection (ENHANCE_YOUR_CALM)."""
+    no_window: bool | None = None
+    """HTTP/2: the window of this request's body stays shut. By header only: a rule is looked up for whole requests."""
 
     ttft: float | None = None
     think: float | None = None
@@ -76,6 +81,12 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defa
     tokens: int | None = None
     late_headers: bool | None = None
     """Timing of this request instead of the server's."""
+
+    def on(self, media_type: str) -> Fault:
+        """What of it a stream of this media type can bear: other formats than server-sent events have no comments."""
+        if (self.comments is None and self.huge_frame is None) or media_type.startswith("text/event-stream"):
+            return self
+        return msgspec.structs.replace(self, comments=None, huge_frame=None)
 
     @property
     def cut_kind(self) -> str | None:
@@ -163,6 +174,8 @@ def _rule(given: Any) -> Rule:
         raise ValueError('a rule is {"fault": {...}, "match": {...}, "times": 1}')
     fault = given["fault"]
     made = parse_fault(fault) if isinstance(fault, str) else _convert(fault)
+    if made.no_window is not None:
+        raise ValueError(f"no-window goes by the header {HEADER}: rules are looked up when the body has come")
     rule = msgspec.convert({**given, "fault": {}}, Rule)
     if rule.times is not None and rule.times < 1:
         raise ValueError("times must be 1 or more, or null for all requests")

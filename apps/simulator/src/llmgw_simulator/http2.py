@@ -1,20 +1,18 @@
 """The HTTP/2 transport: performs scripts over `h2`, a task a stream, and does to a connection what providers' edges do.
 
 Windows are kept to in both directions. A stream above the limit is refused (REFUSED_STREAM), not its connection; what a
-caller resets is noticed at once.
+caller resets is noticed at once. A connection on which either side said GOAWAY ends with its last stream.
 """
 
 from __future__ import annotations
 
 import asyncio
-import struct
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Literal, cast
 
-from h2.config import H2Configuration
-from h2.connection import H2Connection
 from h2.errors import ErrorCodes
 from h2.events import (
     ConnectionTerminated,
@@ -28,12 +26,12 @@ from h2.events import (
     WindowUpdated,
 )
 from h2.exceptions import ProtocolError
-from h2.settings import SettingCodes, Settings
 
 from llmgw_simulator.breaking import cut, vanish
 from llmgw_simulator.calllog import Entry
 from llmgw_simulator.config import SimulatorConfig
 from llmgw_simulator.connections import Connections, Link
+from llmgw_simulator.framing import CONNECTION_WINDOW, ServerSide, goaway, without_ping_acks
 from llmgw_simulator.intake import Intake
 from llmgw_simulator.service import Performance
 from llmgw_simulator.stage import Gone, Stage
@@ -44,51 +42,49 @@ Serve = Callable[[Intake, Link], tuple[Entry, Performance] | Reply]
 Perform = Callable[[Stage], Awaitable[None]]
 """Gives the answer and settles its entry."""
 
-_CONNECTION_WINDOW = 16 * 1024 * 1024
-_GOAWAY = b"\0\0\x08\x07\0"
-"""The head of a GOAWAY frame: 8 bytes, type 7, no flags, then stream 0 (RFC 9113, 6.8)."""
-_PING, _ACK = 6, 1
 _HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding"})
 
 
 class Http2(asyncio.Protocol):
-    """One connection."""
+    """One connection, a member of `taken` while it is open."""
 
-    def __init__(self, config: SimulatorConfig, connections: Connections, serve: Serve, perform: Perform) -> None:
+    def __init__(
+        self, config: SimulatorConfig, connections: Connections, serve: Serve, perform: Perform, taken: set[Http2]
+    ) -> None:
         self.config = config
+        self._taken = taken
         self._connections = connections
         self._serve = serve
         self._perform = perform
-        self.h2 = H2Connection(H2Configuration(client_side=False, header_encoding="utf-8"))
+        self.h2 = ServerSide()
         self.link: Link
         self.transport: asyncio.Transport
         self._intakes: dict[int, Intake] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._highest = 0
-        self._going = False
+        self._last: int | None = None
+        """The last stream that our GOAWAY named; those above are not looked at."""
+        self._ending = False
         self.deaf_to_pings = False
+        self.calm = (config.calm_pings, config.calm_seconds)
+        """More PINGs than that in so many seconds are too many."""
         self.gone = False
         self._flushing = False
         self._paused = False
         self._room: list[asyncio.Future[None]] = []
         self._pings: deque[float] = deque()
         self._vanishing: asyncio.Task[None] | None = None
+        self._lost = asyncio.Event()
 
     # --- the connection ---------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.link = self._connections.opened("2", transport)
-        wanted = {SettingCodes.MAX_CONCURRENT_STREAMS: self.config.max_streams}
-        if self.config.initial_window is not None:
-            wanted[SettingCodes.INITIAL_WINDOW_SIZE] = self.config.initial_window
-        self.h2.local_settings = Settings(client=False, initial_values=wanted)
-        self.h2.initiate_connection()
-        # `h2` ends the whole connection for one stream too many, so it is told of no limit, and we refuse that stream.
-        del wanted[SettingCodes.MAX_CONCURRENT_STREAMS]
-        self.h2.local_settings = Settings(client=False, initial_values=wanted)
+        self._taken.add(self)
+        self.h2.announce(self.config.max_streams, self.config.initial_window)
         if self.config.opens_windows:
-            self.h2.increment_flow_control_window(_CONNECTION_WINDOW)
+            self.h2.withhold(CONNECTION_WINDOW)
         self.flush()
 
     def data_received(self, data: bytes) -> None:
@@ -107,9 +103,22 @@ class Http2(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.gone = True
         self._connections.closed(self.link)
+        self._taken.discard(self)
+        self._intakes.clear()
         for task in list(self._tasks.values()):
             task.cancel()
+        if self._vanishing is not None:
+            self._vanishing.cancel()
         self._wake()
+        self._lost.set()
+
+    async def end(self) -> None:
+        """Breaks the connection off; returns when none of its tasks is left."""
+        tasks = [*self._tasks.values(), *filter(None, [self._vanishing])]
+        self.transport.abort()
+        await self._lost.wait()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def pause_writing(self) -> None:
         self._paused = True
@@ -128,7 +137,10 @@ class Http2(asyncio.Protocol):
         self._flushing = False
         data = self.h2.data_to_send()
         if self.deaf_to_pings:
-            data = _without_ping_acks(data)
+            data = without_ping_acks(data)
+        self._write(data)
+
+    def _write(self, data: bytes) -> None:
         if data and not self.gone and self._vanishing is None:
             self.transport.write(data)
 
@@ -149,16 +161,16 @@ class Http2(asyncio.Protocol):
             case PingReceived():
                 self._ping()
             case ConnectionTerminated():
-                self.transport.close()
+                self._ending = True
+                self._close_if_over()
 
     def _request(self, event: RequestReceived) -> None:
         number = event.stream_id
-        if self._going and number > self._highest:
-            # Above GOAWAY's last stream: not looked at, which its sender knows.
+        if self.disowns(number):
             return
-        self._highest = max(self._highest, number)
+        self._highest = number
         if len(self._tasks) + len(self._intakes) >= self.config.max_streams:
-            self.h2.reset_stream(number, ErrorCodes.REFUSED_STREAM)
+            self.h2.reset(number, ErrorCodes.REFUSED_STREAM)
             return
         pairs = cast("list[tuple[str, str]]", event.headers)
         headers: dict[str, str] = {}
@@ -173,53 +185,65 @@ class Http2(asyncio.Protocol):
         intake = self._intakes.get(event.stream_id)
         if intake is not None and event.data:
             intake.feed(event.data)
-        if self.config.opens_windows and event.flow_controlled_length:
-            self.h2.acknowledge_received_data(event.flow_controlled_length, event.stream_id)
+        size = event.flow_controlled_length
+        if not self.config.opens_windows or not size:
+            return
+        if intake is not None and intake.shut:
+            self.h2.withhold(size)
+        else:
+            self.h2.read(event.stream_id, size)
 
     def _whole(self, id: int) -> None:
         intake = self._intakes.pop(id, None)
         if intake is None:
             return
-        self.link.streams += 1
-        self.link.requests += 1
         task = self._tasks[id] = asyncio.get_running_loop().create_task(self._answer(id, intake))
-        task.add_done_callback(lambda _: self._over(id))
+        task.add_done_callback(lambda task: self._over(id, task))
 
     async def _answer(self, id: int, intake: Intake) -> None:
-        answer = self._serve(intake, self.link)
-        if isinstance(answer, Reply):
-            await self._ready(id, answer)
-            return
-        entry, performance = answer
-        stage = Http2Stage(self, id, performance, entry, self.config.time_scale)
-        await self._perform(stage)
+        with self.link.request():
+            answer = self._serve(intake, self.link)
+            if isinstance(answer, Reply):
+                await self._ready(id, answer)
+                return
+            entry, performance = answer
+            await self._perform(Http2Stage(self, id, performance, entry, self.config.time_scale))
 
     async def _ready(self, id: int, reply: Reply) -> None:
-        self.h2.send_headers(id, [(":status", str(reply.status)), *reply.headers.items()])
-        await self.send(id, reply.body, end=True)
+        with suppress(Gone):
+            self.send_head(id, [(":status", str(reply.status)), *reply.headers.items()])
+            await self.send(id, reply.body, end=True)
 
     def _reset(self, id: int) -> None:
         self._intakes.pop(id, None)
         task = self._tasks.get(id)
         if task is not None:
             task.cancel()
+        self._close_if_over()
 
-    def _over(self, id: int) -> None:
+    def _over(self, id: int, task: asyncio.Task[None]) -> None:
         del self._tasks[id]
-        self.link.streams -= 1
-        if self._going and not self._tasks and not self.gone:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            # A bug of ours must not leave the caller waiting.
+            self.reset(id, ErrorCodes.INTERNAL_ERROR)
+            said = {"message": f"stream {id} of {self!r} failed", "exception": error, "task": task}
+            task.get_loop().call_exception_handler(said)
+        self._close_if_over()
+
+    def _close_if_over(self) -> None:
+        if self._ending and not self._tasks and not self._intakes and not self.gone:
             self.flush_now()
             self.transport.close()
 
     def _ping(self) -> None:
         self.link.pings += 1
         self.link.answered += not self.deaf_to_pings
-        most = self.config.calm_pings
+        most, seconds = self.calm
         if most is None:
             return
         now = time.monotonic()
         self._pings.append(now)
-        while self._pings[0] < now - self.config.calm_seconds / self.config.time_scale:
+        while self._pings[0] < now - seconds / self.config.time_scale:
             self._pings.popleft()
         if len(self._pings) > most:
             self.go_away(self._highest, ErrorCodes.ENHANCE_YOUR_CALM)
@@ -228,12 +252,36 @@ class Http2(asyncio.Protocol):
     # --- what goes --------------------------------------------------------------------------------------------------
 
     def go_away(self, last: int | None = None, code: int = ErrorCodes.NO_ERROR) -> None:
-        """GOAWAY. The open streams up to `last`, by default all, go on to their end; then the connection is closed."""
-        self.flush_now()
+        """GOAWAY. The open streams up to `last`, by default all, go on to their end; then the connection is closed.
+
+        A second one never names a later stream than the first (RFC 9113, 6.8).
+        """
         last = self._highest if last is None else last
-        # `h2` thinks that all is over after its own.
-        self.transport.write(_GOAWAY + struct.pack(">III", 0, last, code))
-        self._going = True
+        self._last = last if self._last is None else min(last, self._last)
+        self._ending = True
+        self.flush_now()
+        self._write(goaway(self._last, code))
+        self._intakes = {number: intake for number, intake in self._intakes.items() if not self.disowns(number)}
+        for number, task in self._tasks.items():
+            if self.disowns(number):
+                task.cancel()
+
+    def disowns(self, id: int) -> bool:
+        """Whether the stream is above GOAWAY's last: not looked at, which its caller knows."""
+        return self._last is not None and id > self._last
+
+    def reset(self, id: int, code: int) -> None:
+        """RST_STREAM, unless the stream is over."""
+        self.h2.reset(id, code)
+        self.flush()
+
+    def send_head(self, id: int, lines: list[tuple[str, str]]) -> None:
+        """Raises `Gone` for a stream that is over."""
+        try:
+            self.h2.send_headers(id, lines)
+        except ProtocolError:
+            raise Gone from None
+        self.flush()
 
     async def send(self, id: int, data: bytes, *, end: bool = False) -> None:
         """Within the caller's windows, waiting for them. Raises `Gone` for a stream that is over."""
@@ -278,7 +326,7 @@ class Http2(asyncio.Protocol):
         await cut(self.transport, how)
 
     def __repr__(self) -> str:
-        return f"<Http2 {self.link.number} {len(self._tasks)} streams{' going' if self._going else ''}>"
+        return f"<Http2 {self.link.number} {len(self._tasks)} streams{' ending' if self._ending else ''}>"
 
 
 class Http2Stage(Stage):
@@ -288,20 +336,27 @@ class Http2Stage(Stage):
         super().__init__(performance, entry, scale)
         self._connection = connection
         self._id = id
+        self._said_goodbye = False
 
     async def _play(self) -> str:
         fault, connection = self._fault, self._connection
         connection.deaf_to_pings = connection.deaf_to_pings or bool(fault.no_ping)
+        if fault.calm_pings is not None:
+            connection.calm = (fault.calm_pings, fault.calm_seconds)
         if fault.refuse_stream:
-            self._reset(ErrorCodes.REFUSED_STREAM)
+            connection.reset(self._id, ErrorCodes.REFUSED_STREAM)
             return "refused_stream"
         if fault.goaway_refuse:
             connection.go_away(max(self._id - 2, 0))
             return "refused_stream"
         return await super()._play()
 
-    async def _before(self, event: int) -> None:
-        if event == self._fault.goaway_events:
+    def _stops(self, events: int) -> bool:
+        return events == self._fault.goaway_events
+
+    async def _reached(self, events: int) -> None:
+        if events == self._fault.goaway_events and not self._said_goodbye:
+            self._said_goodbye = True
             self._connection.go_away()
 
     async def _whole(self, body: bytes) -> None:
@@ -314,11 +369,7 @@ class Http2Stage(Stage):
         lines = [(":status", str(performance.status)), *(h for h in headers if h[0] not in _HOP_BY_HOP)]
         if length is not None:
             lines.append(("content-length", str(length)))
-        try:
-            self._connection.h2.send_headers(self._id, lines)
-        except ProtocolError:
-            raise Gone from None
-        self._connection.flush()
+        self._connection.send_head(self._id, lines)
 
     async def _body(self, data: bytes) -> None:
         await self._connection.send(self._id, data)
@@ -328,23 +379,12 @@ class Http2Stage(Stage):
 
     async def _break_off(self, how: str) -> None:
         if how == "rst":
-            self._reset(self._fault.rst_code)
+            self._connection.reset(self._id, self._fault.rst_code)
         else:
             await self._connection.cut("fin" if how == "fin" else "reset")
 
     async def _vanish(self) -> None:
         await self._connection.vanish()
 
-    def _reset(self, code: int) -> None:
-        self._connection.h2.reset_stream(self._id, code)
-        self._connection.flush()
-
-
-def _without_ping_acks(data: bytes) -> bytes:
-    kept, place = bytearray(), 0
-    while place < len(data):
-        size = 9 + int.from_bytes(data[place : place + 3])
-        if (data[place + 3], data[place + 4]) != (_PING, _ACK):
-            kept += data[place : place + size]
-        place += size
-    return bytes(kept)
+    def _left(self) -> str:
+        return "refused_stream" if self._connection.disowns(self._id) else super()._left()

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from yarl import URL
 
 from llmgw_simulator.config import SimulatorConfig
+from llmgw_simulator.faults import HEADER, parse_fault
 from llmgw_simulator.forms import BadForm, FormReader, boundary_of
 from llmgw_simulator.wire import Form, Incoming
 
@@ -27,6 +28,8 @@ class Intake:
         declared = headers.get("content-length", "")
         self.too_large = self._form is None and declared.isdigit() and int(declared) > self._most
         """Whether the body is over the limit, as far as it is known."""
+        self.shut = HEADER in headers and _wants_no_window(headers[HEADER])
+        """Whether the body's window is to stay shut, on a transport that has one."""
 
     def feed(self, data: bytes) -> bool:
         """The next piece of the body; whether it is still within the limit. What is over is dropped."""
@@ -68,3 +71,11 @@ class Intake:
             return Form({}) if self._bad else self._form.finish()
         except BadForm:
             return Form({})
+
+
+def _wants_no_window(wish: str) -> bool:
+    try:
+        return bool(parse_fault(wish).no_window)
+    except ValueError:
+        # The service refuses it, once it has the request.
+        return False

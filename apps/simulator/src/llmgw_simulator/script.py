@@ -72,7 +72,7 @@ def script(
     at = pace.ttft + (pace.think if pace.late_headers else 0.0)
     yield Open(at, None if changed or fault.comments is not None or fault.huge_frame is not None else length)
     if fault.huge_frame is not None:
-        yield Send(at, b": %s\n\n" % (b"x" * fault.huge_frame))
+        frames = _padded(frames, fault.huge_frame)
     yield from _cut(_timed(_spoilt(frames, fault, broken), pace), fault)
 
 
@@ -89,6 +89,19 @@ def _timed(frames: Iterable[Frame], pace: Pace) -> Iterator[Send]:
     for frame in frames:
         tokens += frame.tokens
         yield Send(start + (tokens / pace.tps if pace.tps > 0 else 0.0), frame.data)
+
+
+def _padded(frames: Iterable[Frame], size: int) -> Iterator[Frame]:
+    """The frames, of which the first with JSON has `size` bytes or what it has anyway."""
+    stream = iter(frames)
+    for frame in stream:
+        head, brace, rest = frame.data.partition(b"{")
+        if brace:
+            blanks = b" " * (size - len(frame.data))
+            yield Frame(head + blanks + brace + rest, frame.tokens)
+            break
+        yield frame
+    yield from stream
 
 
 def _spoilt(frames: Iterable[Frame], fault: Fault, broken: dict[str, bytes]) -> Iterator[Frame]:

@@ -139,7 +139,7 @@ class Service:
         headers = dialect.headers(incoming, parsed)
         if parsed.stream:
             broken = _Broken(lambda kind: dialect.broken_frame(parsed, kind))
-            steps = script(dialect.frames(parsed, answers), pace, fault, broken)
+            steps = script(dialect.frames(parsed, answers), pace, fault.on(headers["content-type"]), broken)
             return Performance(200, headers, steps, True)
         body = _spoilt(dialect.whole(parsed, answers), dialect, incoming, fault)
         return Performance(200, headers, whole_script(body, answers.tokens, pace, fault))
@@ -163,7 +163,7 @@ class Service:
             body = _spoilt(product.body, dialect, incoming, fault)
             return Performance(200, product.headers, whole_script(body, product.tokens, pace, fault))
         broken = _Broken(lambda kind: CHAT.broken_frame(_NOTHING, kind))
-        steps = script(product.frames, pace, fault, broken, product.length)
+        steps = script(product.frames, pace, fault.on(product.headers["content-type"]), broken, product.length)
         return Performance(200, product.headers, steps, True)
 
     def _carry_out(self, path: str, body: bytes, owner: str) -> Reply:

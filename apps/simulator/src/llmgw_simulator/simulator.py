@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 
 import msgspec
 from aiohttp import web
@@ -61,16 +61,15 @@ class Simulator:
         """Serve until the block ends; port 0 takes a free one. Raises `OSError` if the port is taken."""
         # Cancellation of the handler is how a caller that leaves is noticed at once, even in a silent phase.
         http1 = web.Server(self._handle, handler_cancellation=True, access_log=None)
+        waiting: set[asyncio.Transport] = set()
         taken: set[Http2] = set()
         config, service, tls = self._config, self._service, self._config.tls
 
         def http2() -> Http2:
-            made = Http2(config, self._connections, self._serve, self._perform)
-            taken.add(made)
-            return made
+            return Http2(config, self._connections, self._serve, self._perform, taken)
 
         listening = await asyncio.get_running_loop().create_server(
-            lambda: Door(self._connections, http1, http2),
+            lambda: Door(self._connections, http1, http2, waiting),
             host,
             port,
             backlog=1024,
@@ -84,9 +83,11 @@ class Simulator:
             listening.close()
             http1.pre_shutdown()
             await http1.shutdown(_STOP_SECONDS)
-            for connection in taken:
-                connection.transport.abort()
-            # The tasks of what was broken off end in the loop's next rounds.
+            for transport in list(waiting):
+                transport.abort()
+            for connection in list(taken):
+                await connection.end()
+            # What was broken off is told so in the loop's next rounds.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
@@ -111,10 +112,12 @@ class Simulator:
             async for chunk in request.content.iter_any():
                 if not intake.feed(chunk):
                     break
-        answer = self._serve(intake, self._connections.of(request.transport))
-        if isinstance(answer, Reply):
-            return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
-        entry, performance = answer
-        stage = Http1Stage(request, performance, entry, self._config.time_scale)
-        await self._perform(stage)
-        return stage.response
+        link = self._connections.of(request.transport)
+        with nullcontext() if link is None else link.request():
+            answer = self._serve(intake, link)
+            if isinstance(answer, Reply):
+                return web.Response(body=answer.body, status=answer.status, headers=answer.headers)
+            entry, performance = answer
+            stage = Http1Stage(request, performance, entry, self._config.time_scale)
+            await self._perform(stage)
+            return stage.response

@@ -35,7 +35,7 @@ class Stage(ABC):
         self._performance = performance
         self._entry = entry
         self._scale = scale
-        self._fault: Fault = entry.fault or Fault()
+        self._fault: Fault = (entry.fault or Fault()).on(performance.headers.get("content-type", ""))
         self._opened = False
 
     # --- a transport's own ------------------------------------------------------------------------------------------
@@ -63,9 +63,17 @@ class Stage(ABC):
     async def _vanish(self) -> None:
         """Neither reads nor writes any more, until the caller's side has closed."""
 
-    async def _before(self, event: int) -> None:
-        """Called before the event with this number, from 0."""
+    async def _reached(self, events: int) -> None:
+        """Called when so many events have been sent, from 0; for every number that `_stops` names, and some others."""
         return
+
+    def _stops(self, events: int) -> bool:
+        """Whether the first so many events must have left before the next is looked at."""
+        return False
+
+    def _left(self) -> str:
+        """The outcome of an answer that was given up before its end."""
+        return "client_closed"
 
     # --- the script -------------------------------------------------------------------------------------------------
 
@@ -76,7 +84,7 @@ class Stage(ABC):
         try:
             outcome = await self._play()
         except (asyncio.CancelledError, Gone):
-            outcome = "client_closed"
+            outcome = self._left()
             raise
         finally:
             log.settle(self._entry, outcome, time.monotonic() - self.started)
@@ -101,34 +109,45 @@ class Stage(ABC):
 
     async def _at_once(self, body: bytes) -> str:
         """The quick way, which is most of a benchmark's calls."""
-        self._entry.sent_bytes, self._entry.sent_events = len(body), 1
+        await self._reached(0)
         await self._whole(body)
+        self._entry.sent_bytes, self._entry.sent_events = len(body), 1
+        await self._reached(1)
         return "served" if self._performance.status < 400 else "refused"
 
     async def _send_all(self, steps: Iterator[object]) -> Close:
-        waiting = bytearray()
-        due = 0.0
+        waiting, due, count = bytearray(), 0.0, 0
         for step in steps:
-            if waiting and (getattr(step, "at", 0.0) > due or len(waiting) >= _JOIN_BELOW or isinstance(step, Close)):
-                await self._write(due, bytes(waiting))
-                waiting = bytearray()
+            if count and self._parts(step, due, count, len(waiting)):
+                await self._write(due, bytes(waiting), count)
+                waiting, count = bytearray(), 0
+            if not count:
+                await self._reached(self._entry.sent_events)
             if isinstance(step, Close):
                 return step
             if isinstance(step, Send):
-                await self._before(self._entry.sent_events)
                 waiting += step.data
                 due = step.at
-                self._entry.sent_events += 1
+                count += 1
         raise TypeError("a script ends with Close")
 
-    async def _write(self, due: float, data: bytes) -> None:
+    def _parts(self, step: object, due: float, count: int, size: int) -> bool:
+        """Whether `count` events of `size` bytes, which are due then, are to leave before `step`."""
+        later = isinstance(step, Close) or getattr(step, "at", 0.0) > due
+        return later or size >= _JOIN_BELOW or self._stops(self._entry.sent_events + count)
+
+    async def _write(self, due: float, data: bytes, events: int) -> None:
         await self._wait(due)
         if self._fault.trickle is None:
             await self._body(data)
             self._entry.sent_bytes += len(data)
-            return
+        else:
+            await self._trickle(data, self._fault.trickle / self._scale)
+        self._entry.sent_events += events
+
+    async def _trickle(self, data: bytes, seconds: float) -> None:
         for place in range(len(data)):
-            await asyncio.sleep(self._fault.trickle / self._scale)
+            await asyncio.sleep(seconds)
             await self._body(data[place : place + 1])
             self._entry.sent_bytes += 1
 
