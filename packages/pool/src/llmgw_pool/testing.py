@@ -91,7 +91,7 @@ class RawServer:
         self.connections += 1
         try:
             await self._script(Peer(reader, writer, self.connections))
-        except (asyncio.CancelledError, asyncio.IncompleteReadError, ConnectionError):
+        except (asyncio.CancelledError, asyncio.IncompleteReadError, OSError):
             pass
         finally:
             self.left += 1

@@ -159,3 +159,37 @@ async def test_an_answer_without_its_end_is_broken():
         assert b"abc" == await anext(chunks)
         with pytest.raises(UpstreamReset):
             await anext(chunks)
+
+
+async def test_a_refusal_behind_the_head_is_a_break():
+    """Nobody sends again what has been answered in part; and it is an error like any other."""
+
+    async def refuses(served) -> None:
+        await served.ended.wait()
+        await served.head()
+        await served.send(b"part")
+        served.refuse()
+
+    async with Http2Server(refuses) as server, ConnectionPool() as pool:
+        with pytest.raises(UpstreamReset):
+            async with pool.open(request(server)) as reply:
+                await reply.read(100)
+        assert (1, 0) == (len(server.served), pool.counters().leased)
+
+
+async def test_an_answer_to_what_was_disowned_is_not_heard():
+    """A GOAWAY below a stream, and then its answer in the same breath: it has been sent again by then."""
+
+    async def contradicts(served) -> None:
+        await served.ended.wait()
+        if len(server.served) == 1:
+            served.connection.go_away(last=0)
+            await served.head()
+            await served.send(b"never", end=True)
+        else:
+            await served.answer(b"again")
+
+    async with Http2Server(contradicts) as server, ConnectionPool() as pool:
+        async with pool.open(request(server)) as reply:
+            assert b"again" == await reply.read(100)
+        assert (2, 2, 0) == (len(server.served), len(server.connections), pool.counters().leased)

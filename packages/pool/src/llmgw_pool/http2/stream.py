@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from llmgw_domain.errors import GatewayError, UpstreamReset
 from llmgw_pool.http2.codec import CANCEL, NO_ERROR, Head
-from llmgw_pool.transport import READ_BYTES
+from llmgw_pool.transport import READ_BYTES, Unprocessed
 
 if TYPE_CHECKING:
     from llmgw_pool.http2.connection import Connection
@@ -21,6 +21,7 @@ class Stream:
     """Implements `Body`. The connection calls `began`, `came`, `ended`, `broke` and `may_send`."""
 
     __slots__ = (
+        "_answered",
         "_broken",
         "_connection",
         "_ended",
@@ -45,6 +46,7 @@ class Stream:
         """The connection's count of reads when the stream was opened."""
         self._connection = connection
         self._head: Head | None = None
+        self._answered = False
         self._refused = False
         """The provider's answer to the request is an error."""
         # A list, for most streams are silent, and an empty deque takes 0.7 KB.
@@ -62,12 +64,20 @@ class Stream:
 
     # --- what the connection hears ----------------------------------------------------------------------------------
 
+    # What comes after a break is not looked at: a request that a GOAWAY disowns may be sent again by then.
+
     def began(self, head: Head) -> None:
+        if self._broken is not None:
+            return
         self._head = head
+        self._answered = True
         self._refused = head.status >= 400
         self._wake()
 
     def came(self, data: bytes, size: int) -> None:
+        if self._broken is not None:
+            self._owed += size
+            return
         if data:
             self._pieces.append(data)
         self._size += len(data)
@@ -76,12 +86,16 @@ class Stream:
         self._wake()
 
     def ended(self) -> None:
-        self._ended = True
-        self._wake()
+        if self._broken is None:
+            self._ended = True
+            self._wake()
 
     def broke(self, error: Exception, lost: OSError | None = None) -> None:
         """It won't go on. What ended, ended well."""
         if not self._ended and self._broken is None:
+            if self._answered and isinstance(error, Unprocessed):
+                # It says so of what it has begun to answer: that can't be sent again.
+                error = UpstreamReset(detail=f"HTTP/2: {error}, in the middle of the answer")
             self._broken, self._lost = error, lost
             self._wake()
 
