@@ -107,7 +107,6 @@ async def test_clients_that_leave_at_any_moment(open_stack, engine, count):
         assert tasks <= before[0]
         assert files <= before[1] + 2
         assert 0 == stack.simulator.log.in_flight
-        assert {"http1", "http2"} >= {c.transport for c in stack.gateway.pool.counters().connections}
         cancelled = sum(line["outcome"] == "cancelled" for line in stack.requests)
         print(f"{cancelled} of {len(stack.requests)} calls were left by their clients")
         assert cancelled > count / 4

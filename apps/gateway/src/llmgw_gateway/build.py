@@ -45,6 +45,7 @@ from llmgw_gateway.serving import (
     watched,
 )
 from llmgw_gateway.serving import serve as listen
+from llmgw_gateway.serving.connections import AsgiApp
 from llmgw_httpapi import HttpConfig, data_app
 from llmgw_httpapi.proxies import Behind, TrustedProxies
 from llmgw_pool import ConnectionPool, Fetcher
@@ -97,7 +98,10 @@ class Gateway(msgspec.Struct, kw_only=True, eq=False):
 
 @asynccontextmanager
 async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gateway]:
-    """Everything in one process, open and serving. Raises `CannotListen`, `Refused`, `UnusableDataDir`."""
+    """Everything in one process, open and serving.
+
+    Raises `BadCertificate`, `CannotListen`, `Refused`, `UnusableDataDir`.
+    """
     server = settings.config.server
     began = time.monotonic()
     async with AsyncExitStack() as stack:
@@ -120,8 +124,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         lists = await stack.enter_async_context(
             ModelLists(control.current, pool, random.random, settings.config.model_lists)
         )
-        slots = Slots()
-        signals = Signals(time.monotonic, random.random)
+        slots, signals, draining = Slots(), Signals(time.monotonic, random.random), Draining()
         observer.accounts(partial(_states, control, signals))
         relay = Relay(
             current=control.current,
@@ -136,31 +139,12 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             fetch=Fetcher(settings.config.fetch),
             config=RelayConfig(stream_errors=server.stream_errors),
         )
-
-        draining = Draining()
-        app = data_app(
-            relay,
-            _http_config(server),
-            new_request_id=new_request_id,
-            clock=time.monotonic,
-            ready=lambda: _ready(control, draining),
-            draining=draining,
-        )
-        proxies = TrustedProxies(server.trusted_proxies)
-        if proxies:
-            app = Behind(app, proxies)
-        protocols = ("h2", "http/1.1") if server.http2 else ("http/1.1",)
-        certificate = Certificate(*settings.tls_files, protocols) if settings.tls_files else None
-        if server.http2:
-            _log.warning("HTTP/2 to clients is experimental: see docs/configuration.md")
+        app = _data_app(relay, server, control, draining)
+        certificate = _certificate(settings)
         if certificate is not None:
             await stack.enter_async_context(watched(certificate))
-        limited = ServeConfig(
-            engine=server.engine,
-            max_connections=server.max_streams or most_streams(),
-            certificate=certificate,
-        )
-        data = await stack.enter_async_context(listen(app, bind(server.data_bind), limited, draining))
+        serving = _serving(server, certificate)
+        data = await stack.enter_async_context(listen(app, bind(server.data_bind), serving, draining))
 
         status = partial(_status, control, slots, draining, began)
         pages = admin_app(control, metrics.render, status, _admin_config(settings))
@@ -180,6 +164,35 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             first_key=key,
             simulated=simulated,
         )
+
+
+def _data_app(relay: Relay, server: ServerConfig, control: Control, draining: Draining) -> AsgiApp:
+    """What clients talk to; behind proxies it is told who they are."""
+    app = data_app(
+        relay,
+        _http_config(server),
+        new_request_id=new_request_id,
+        clock=time.monotonic,
+        ready=lambda: _ready(control, draining),
+        draining=draining,
+    )
+    proxies = TrustedProxies(server.trusted_proxies)
+    return Behind(app, proxies) if proxies else app
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    """Raises `BadCertificate`."""
+    http2 = settings.config.server.http2
+    if http2:
+        _log.warning("HTTP/2 to clients is experimental: see docs/configuration.md")
+    if settings.tls_files is None:
+        return None
+    return Certificate(*settings.tls_files, ("h2", "http/1.1") if http2 else ("http/1.1",))
+
+
+def _serving(server: ServerConfig, certificate: Certificate | None) -> ServeConfig:
+    most = server.max_streams or most_streams()
+    return ServeConfig(engine=server.engine, max_connections=most, certificate=certificate)
 
 
 def new_request_id() -> str:

@@ -17,11 +17,10 @@ _LONGEST = 60.0
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """`failures` in a row, of which the last was this one; not chosen before `until` on the clock."""
+    """So many `failures` in a row; not chosen before `until` on the clock, while others are left."""
 
     failures: int
     until: float
-    code: str
 
 
 class Signals:
@@ -33,16 +32,14 @@ class Signals:
         self._rand = rand
         self._doubts: dict[str, Doubt] = {}
 
-    def failed(self, account: str, code: str) -> None:
-        """A call could not reach the account, or lost it. `code` is the error's."""
+    def failed(self, account: str) -> None:
+        """A call could not reach the account, or lost it."""
+        if self.doubted(account):
+            return  # Calls that were under way together fail together; that is one failure, not a hundred.
         known = self._doubts.get(account)
         failures = known.failures + 1 if known is not None else 1
-        now = self._clock()
-        # Calls that were under way together fail together; that is one failure, not a hundred.
-        if known is not None and now < known.until:
-            return
         seconds = min(_FIRST * 2.0 ** (failures - 1), _LONGEST) * (0.75 + self._rand() / 2)
-        self._doubts[account] = Doubt(failures, now + seconds, code)
+        self._doubts[account] = Doubt(failures, self._clock() + seconds)
 
     def answered(self, account: str) -> None:
         """A call at the account came to its good end."""

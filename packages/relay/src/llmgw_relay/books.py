@@ -129,7 +129,7 @@ class Books:
         if error is None:
             self._signals.answered(account)
         elif isinstance(error, _LOST):
-            self._signals.failed(account, error.code)
+            self._signals.failed(account)
 
     def _fact(
         self, attempt: Attempt | None, meter: Meter, outcome: Outcome, error: GatewayError | None, status: int

@@ -74,10 +74,13 @@ class Http2(H2Protocol):
             return
         self._going = True
         await self._flush()
-        # `h2` thinks that all is over after its own.
-        await self.send(RawData(_GOAWAY + struct.pack(">III", 0, self._highest, ErrorCodes.NO_ERROR)))
+        await self._say_goodbye(ErrorCodes.NO_ERROR)
         if not self.streams:
             await self.send(Closed())
+
+    async def _say_goodbye(self, code: ErrorCodes) -> None:
+        # `h2` thinks that all is over after its own.
+        await self.send(RawData(_GOAWAY + struct.pack(">III", 0, self._highest, code)))
 
     # --- what comes -------------------------------------------------------------------------------------------------
 
@@ -146,8 +149,7 @@ class Http2(H2Protocol):
         await self._window_updated(number)
         if self._resets > _IDLE_RESETS + self._answered:
             _log.warning("a client resets streams again and again, its connection is ended")
-            frame = _GOAWAY + struct.pack(">III", 0, self._highest, ErrorCodes.ENHANCE_YOUR_CALM)
-            await self.send(RawData(frame))
+            await self._say_goodbye(ErrorCodes.ENHANCE_YOUR_CALM)
             await self.send(Closed())
 
     # --- what goes --------------------------------------------------------------------------------------------------

@@ -104,7 +104,8 @@ async def watched(certificate: Certificate, seconds: float = _LOOK_SECONDS) -> A
 async def _watch(certificate: Certificate, seconds: float) -> None:
     while True:
         await asyncio.sleep(seconds)
-        if certificate.changed:
+        # Looking may take long where the files are elsewhere. Reading is short, and must not meet a handshake.
+        if await asyncio.to_thread(lambda: certificate.changed):
             renew(certificate)
 
 
