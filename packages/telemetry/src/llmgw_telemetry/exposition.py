@@ -26,7 +26,7 @@ class Histogram(msgspec.Struct, frozen=True, array_like=True):
     sum: float
 
 
-class FamilyData(msgspec.Struct, frozen=True, kw_only=True):
+class FamilySnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """A metric at a moment. `merge` says what several processes' values make; counters and histograms always add."""
 
     name: str
@@ -39,7 +39,7 @@ class FamilyData(msgspec.Struct, frozen=True, kw_only=True):
     histograms: list[tuple[Labels, Histogram]] = []
 
 
-Collected = list[FamilyData]
+Collected = list[FamilySnapshot]
 
 
 class Totals:
@@ -66,7 +66,7 @@ class Totals:
 
 def merged(many: Iterable[Collected]) -> Collected:
     """One collection of several. Families of the same name must be of one shape, as those of one release are."""
-    families: dict[str, FamilyData] = {}
+    families: dict[str, FamilySnapshot] = {}
     for collected in many:
         for family in collected:
             known = families.get(family.name)
@@ -85,13 +85,13 @@ def text(collected: Collected) -> bytes:
 # --- merging ---------------------------------------------------------------------------------------------------------
 
 
-def _joined(one: FamilyData, other: FamilyData) -> FamilyData:
+def _joined(one: FamilySnapshot, other: FamilySnapshot) -> FamilySnapshot:
     if one.bounds != other.bounds or one.names != other.names:
         return other  # Two releases side by side: the newer shape is the one that will stay.
     return msgspec.structs.replace(one, numbers=_numbers(one, other), histograms=_histograms(one, other))
 
 
-def _numbers(one: FamilyData, other: FamilyData) -> list[tuple[Labels, float]]:
+def _numbers(one: FamilySnapshot, other: FamilySnapshot) -> list[tuple[Labels, float]]:
     values = dict(one.numbers)
     for labels, value in other.numbers:
         held = values.get(labels)
@@ -102,7 +102,7 @@ def _numbers(one: FamilyData, other: FamilyData) -> list[tuple[Labels, float]]:
     return list(values.items())
 
 
-def _histograms(one: FamilyData, other: FamilyData) -> list[tuple[Labels, Histogram]]:
+def _histograms(one: FamilySnapshot, other: FamilySnapshot) -> list[tuple[Labels, Histogram]]:
     values = dict(one.histograms)
     for labels, added in other.histograms:
         held = values.get(labels)
@@ -116,7 +116,7 @@ def _histograms(one: FamilyData, other: FamilyData) -> list[tuple[Labels, Histog
 # --- text ------------------------------------------------------------------------------------------------------------
 
 
-def _family(family: FamilyData) -> Iterator[str]:
+def _family(family: FamilySnapshot) -> Iterator[str]:
     escaped = family.text.replace("\\", "\\\\").replace("\n", "\\n")
     yield f"# HELP {family.name} {escaped}"
     yield f"# TYPE {family.name} {family.kind}"
@@ -126,7 +126,7 @@ def _family(family: FamilyData) -> Iterator[str]:
         yield from _series(family, _pairs(family.names, labels), series)
 
 
-def _series(family: FamilyData, pairs: list[str], series: Histogram) -> Iterator[str]:
+def _series(family: FamilySnapshot, pairs: list[str], series: Histogram) -> Iterator[str]:
     total = 0
     for bound, count in zip((*family.bounds, math.inf), series.counts, strict=True):
         total += count

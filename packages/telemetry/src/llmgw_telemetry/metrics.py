@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from llmgw_telemetry.exposition import Collected, FamilyData, Histogram, Kind, Labels, Merge, text
+from llmgw_telemetry.exposition import Collected, FamilySnapshot, Histogram, Kind, Labels, Merge, text
 
 DURATIONS = tuple(round(0.005 * 2**n, 3) for n in range(18))
 """Seconds: 0.005 doubled up to 655.36, because reasoning models take minutes."""
@@ -114,7 +114,7 @@ class Metrics:
     def __init__(self, max_series: int = 1000) -> None:
         """`max_series` bounds each family's series, not counting the one labelled `other`."""
         self._max_series = max_series
-        self._families: dict[str, Callable[[], FamilyData]] = {}
+        self._families: dict[str, Callable[[], FamilySnapshot]] = {}
         self._overflow = self.counter(
             "gateway_metrics_overflow_total",
             "Observations under the label 'other', their family being full.",
@@ -133,7 +133,7 @@ class Metrics:
     ) -> Family[Distribution]:
         """`bounds` are the upper bounds of the buckets, rising; the infinite one is added."""
         family = Family(name, names, lambda: Distribution(bounds), self._max_series, self._overflowed)
-        shape = FamilyData(name=name, text=text, kind="histogram", names=names, bounds=tuple(bounds))
+        shape = FamilySnapshot(name=name, text=text, kind="histogram", names=names, bounds=tuple(bounds))
         self._register(name, names, lambda: msgspec.structs.replace(shape, histograms=_distributions(family)))
         return family
 
@@ -147,7 +147,7 @@ class Metrics:
         merge: Merge = "sum",
     ) -> None:
         """A metric that is read when it is collected, for numbers that somebody else already keeps."""
-        shape = FamilyData(name=name, text=text, kind=kind, names=names, merge=merge)
+        shape = FamilySnapshot(name=name, text=text, kind=kind, names=names, merge=merge)
         self._register(name, names, lambda: msgspec.structs.replace(shape, numbers=list(read())))
 
     def collect(self) -> Collected:
@@ -166,11 +166,11 @@ class Metrics:
 
     def _number(self, name: str, text: str, names: Labels, kind: Kind, merge: Merge = "sum") -> Family[Number]:
         family = Family(name, names, Number, self._max_series, self._overflowed)
-        shape = FamilyData(name=name, text=text, kind=kind, names=names, merge=merge)
+        shape = FamilySnapshot(name=name, text=text, kind=kind, names=names, merge=merge)
         self._register(name, names, lambda: msgspec.structs.replace(shape, numbers=_values(family)))
         return family
 
-    def _register(self, name: str, names: Labels, read: Callable[[], FamilyData]) -> None:
+    def _register(self, name: str, names: Labels, read: Callable[[], FamilySnapshot]) -> None:
         if name in self._families:
             raise ValueError(f"metric {name} exists")
         if not _NAME.fullmatch(name) or not all(_LABEL.fullmatch(label) for label in names):
