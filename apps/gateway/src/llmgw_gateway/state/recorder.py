@@ -20,7 +20,8 @@ import msgspec
 from llmgw_crdt import Clock
 from llmgw_domain import Event, uuid7
 from llmgw_domain.errors import GatewayBusy
-from llmgw_eventstore import SpoolFull, encode
+from llmgw_eventstore import encode
+from llmgw_eventstore.spool import SpoolFull
 from llmgw_relay.facts import CallOpened, CallSettled
 from llmgw_relay.ports import Facts
 
@@ -39,8 +40,8 @@ class Spool(Protocol):
     @property
     def segment(self) -> int: ...
 
-    def append(self, payloads: Sequence[bytes]) -> object:
-        """Raises `SpoolFull`."""
+    def append(self, payloads: Sequence[bytes], *, urgent: bool = False) -> object:
+        """`urgent` is for what ends something that was begun. Raises `SpoolFull`."""
         ...
 
 
@@ -84,7 +85,7 @@ class Recorder:
         """Writes what is held for want of room, as far as there is some. Call it now and then."""
         try:
             while self._held:
-                self._write([self._held[0]])
+                self._write(self._held[0], urgent=True)
                 self._held.popleft()
         except SpoolFull:
             pass
@@ -96,7 +97,7 @@ class Recorder:
             self.flush()
             if self._held:
                 raise SpoolFull("settled calls are waiting for room")
-            self._write([payload])
+            self._write(payload, urgent=False)
         except SpoolFull as error:
             raise GatewayBusy(
                 "The gateway can't write to its log now, so it takes no calls that it could not account for.",
@@ -112,7 +113,7 @@ class Recorder:
         try:
             if self._held:
                 raise SpoolFull("others wait already")
-            self._write([payload])
+            self._write(payload, urgent=True)
         except SpoolFull:
             self._hold(payload)
 
@@ -125,13 +126,13 @@ class Recorder:
             _log.error("the spool is full: settled calls are held in memory, new ones are refused")
         self._held.append(payload)
 
-    def _write(self, payloads: list[bytes]) -> None:
-        self._spool.append(payloads)
+    def _write(self, payload: bytes, *, urgent: bool) -> None:
+        self._spool.append([payload], urgent=urgent)
         if self._spool.segment != self._segment:
             self._segment = self._spool.segment
             again = [payload for attempts in self._open.values() for _, payload in attempts]
             if again:
-                self._spool.append(again)
+                self._spool.append(again, urgent=True)
 
     def _event(self, kind: str, fact: CallOpened | CallSettled, cause: str | None) -> Event:
         return Event(
