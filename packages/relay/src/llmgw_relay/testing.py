@@ -372,5 +372,5 @@ def _batches(changes: list[Change], *, whole: bool) -> list[list[Change]]:
     return [changes] if whole else [[change] for change in changes]
 
 
-def _at(change: Put | Drop, id: str) -> Put | Drop:
+def _at(change: Put | Drop, id: str) -> Change:
     return msgspec.structs.replace(change, id=id)
