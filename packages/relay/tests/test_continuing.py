@@ -155,4 +155,4 @@ async def test_an_answer_that_is_not_stored_is_nobody_s():
     """The provider keeps none either."""
     bench = Bench()
     bench.of().own(bench.envelope(store=False), "resp_up", "b")
-    assert await bench.parts.objects.find("resp_up") is None
+    assert await bench.parts.objects.find("resp_up", "t") is None

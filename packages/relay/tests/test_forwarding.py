@@ -91,7 +91,7 @@ async def test_an_upload_streams_and_its_id_is_remembered():
     status, headers, body = await upload_file(bench)
     assert (200, FILE) == (status, msgspec.json.decode(body))
     assert [b"--b\r\n" + b"x" * 1000 + b"--b--"] == bench.upstream.uploaded
-    owned = await bench.objects.find("file-1")
+    owned = await bench.objects.find("file-1", "t")
     assert ("t", "files", headers[b"x-gw-account"].decode()) == (owned.tenant, owned.kind, owned.account)
     assert "ok" == bench.facts.settled[0].outcome
 
@@ -148,7 +148,7 @@ async def test_what_is_deleted_is_forgotten():
     bench = Bench(script(FILE), script({"id": "file-1", "object": "file", "deleted": True}))
     await upload_file(bench)
     await bench.ask("DELETE", "/files/file-1")
-    assert await bench.objects.find("file-1") is None
+    assert await bench.objects.find("file-1", "t") is None
 
 
 async def test_a_list_shows_what_the_tenant_owns():
