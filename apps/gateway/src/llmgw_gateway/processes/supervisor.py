@@ -54,32 +54,34 @@ class Child:
         self._setup = setup
         self._descriptors = descriptors
         self._process: asyncio.subprocess.Process | None = None
-        self._stopping = False
+        self.stopping = False
 
     async def keep(self) -> None:
         """Runs it until `stop`. Raises `GaveUp`."""
         pause = _FIRST_PAUSE
-        while not self._stopping:
+        while True:
             began = time.monotonic()
             code = await self._run()
-            if self._stopping:
+            if self.stopping:
                 return
             if code == DO_NOT_RESTART:
                 raise GaveUp(self.name)
             pause = _FIRST_PAUSE if time.monotonic() - began > _STEADY_SECONDS else min(pause * 2, _LONGEST_PAUSE)
             _log.error("process ended", extra={"child": self.name, "how": how(code), "restart_after": pause})
             await asyncio.sleep(pause)
+            if self.stopping:
+                return
 
     def stop(self) -> None:
         """Asks it to end in its own time; a second time, to end at once."""
-        self._stopping = True
+        self.stopping = True
         self._signal(signal.SIGTERM)
 
     def reload(self) -> None:
         self._signal(signal.SIGHUP)
 
     def kill(self) -> None:
-        self._stopping = True
+        self.stopping = True
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -94,7 +96,7 @@ class Child:
         self._process = process
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(self._setup) + b"\n")
-        if self._stopping:
+        if self.stopping:
             self._signal(signal.SIGTERM)
         # Only the first process of each kind speaks to the person who started the gateway.
         self._setup = msgspec.structs.replace(self._setup, announce=False)

@@ -4,8 +4,8 @@ One task a spool reads on from its mark, sends what it finds, and moves the mark
 sent and not marked is sent again, which changes nothing there: events are known by their ids, records by their places.
 While the database is away the files grow and nothing else happens; `Spool` bounds them.
 
-Frames that can't be read (a later release wrote them, or a defect did) are set aside in a file beside the spool, with an
-alarm, and hold up nothing.
+Frames that can't be read (a later release wrote them, or a defect did) are set aside in a file beside the spool, with
+an alarm, and hold up nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from llmgw_domain import Event
-from llmgw_eventstore import KINDS, ClockOff, EventStore, Log, StoreAway, Unreadable, decode
+from llmgw_eventstore import KINDS, ClockOff, EventStore, StoreAway, Unreadable, decode
 from llmgw_eventstore.spool import SpoolCursor, SpoolReader
 from llmgw_relay import keep
 from llmgw_relay.keep import Change, KeptStore
@@ -73,17 +73,19 @@ class Feeder:
 
     async def run(self) -> None:
         """Feeds until it is cancelled."""
+        fed: set[str] = set()
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for reader in self._found():
-                    tasks.create_task(self._feed(reader))
+                for name in self._spools() - fed:
+                    tasks.create_task(self._feed(self._reader(name)))
+                    fed.add(name)
                 await asyncio.sleep(_LOOK_SECONDS)
 
     async def drained(self, seconds: float) -> bool:
         """Waits until every spool is empty, at most `seconds`; whether they are. The feeding is `run`'s."""
         try:
             async with asyncio.timeout(seconds):
-                while await asyncio.to_thread(self.backlog):
+                while await asyncio.to_thread(self.backlog):  # noqa: ASYNC110 - other processes write the files
                     await asyncio.sleep(_IDLE_SECONDS / 2)
         except TimeoutError:
             return False
@@ -91,23 +93,20 @@ class Feeder:
 
     def backlog(self) -> int:
         """Bytes that the database does not have yet, in all spools. Blocks for a moment."""
-        self._found()
-        return sum(reader.backlog() for reader in self._readers.values())
+        return sum(self._reader(name).backlog() for name in self._spools())
 
     def rewind(self) -> None:
         """Offers again all that the spools have kept: the database has lost its newest events."""
-        for reader in self._readers.values():
-            reader.rewind()
+        for name in self._spools():
+            self._reader(name).rewind()
 
-    def _found(self) -> list[SpoolReader]:
-        """Readers of the spools that were not there before."""
-        fresh = []
-        for folder in sorted(self._folder.iterdir()) if self._folder.is_dir() else ():
-            if folder.is_dir() and folder.name not in self._readers:
-                reader = SpoolReader(folder, keep_seconds=self._keep_seconds)
-                self._readers[folder.name] = reader
-                fresh.append(reader)
-        return fresh
+    def _spools(self) -> set[str]:
+        return {path.name for path in self._folder.iterdir() if path.is_dir()} if self._folder.is_dir() else set()
+
+    def _reader(self, name: str) -> SpoolReader:
+        if name not in self._readers:
+            self._readers[name] = SpoolReader(self._folder / name, keep_seconds=self._keep_seconds)
+        return self._readers[name]
 
     async def _feed(self, reader: SpoolReader) -> None:
         pause = _FIRST_PAUSE
@@ -127,9 +126,10 @@ class Feeder:
         """Brings one batch on; whether there was one. Raises `StoreAway`, `ClockOff`."""
         start = await asyncio.to_thread(lambda: reader.marked)
         batch, behind = await asyncio.to_thread(_read, reader, start)
-        for log, events in (("state", batch.state), ("fact", batch.facts)):
-            if events:
-                await self._append(log, events)
+        if batch.state:
+            await self._store.append("state", batch.state)
+        if batch.facts:
+            await self._store.append("fact", batch.facts)
         if batch.kept:
             await self._kept.apply(batch.kept)
         if batch.unreadable:
@@ -140,9 +140,6 @@ class Feeder:
         # A mark that has not moved is set all the same: it is what removes segments whose time is over.
         await asyncio.to_thread(reader.mark, behind)
         return behind != start
-
-    async def _append(self, log: Log, events: Sequence[Event]) -> None:
-        await self._store.append(log, events)
 
     def _trouble(self, error: Exception) -> None:
         if self.away is None:

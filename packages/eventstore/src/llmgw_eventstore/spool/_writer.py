@@ -140,6 +140,12 @@ class Spool:
             raise
         return spool
 
+    @property
+    def segment(self) -> int:
+        """The number of the segment that was last written to. What must outlive the older ones is written again when
+        it changes."""
+        return self._number
+
     # --- appending ---------------------------------------------------------------------------------------------------
 
     def append(self, payloads: Sequence[bytes], *, urgent: bool = False) -> None:
