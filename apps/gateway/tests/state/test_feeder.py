@@ -57,7 +57,7 @@ def put(id: str) -> keep.Put:
 
 @asynccontextmanager
 async def feeding(folder: Path, store: Store, kept: MemoryKept | None = None) -> AsyncIterator[Feeder]:
-    feeder = Feeder(folder, store, kept or MemoryKept(time.time), keep_seconds=900)
+    feeder = Feeder(folder, store, MemoryKept(time.time) if kept is None else kept, keep_seconds=900)
     running = asyncio.get_running_loop().create_task(feeder.run())
     try:
         yield feeder

@@ -54,7 +54,7 @@ class Child:
         self._setup = setup
         self._descriptors = descriptors
         self._process: asyncio.subprocess.Process | None = None
-        self.stopping = False
+        self._stopping = False
 
     async def keep(self) -> None:
         """Runs it until `stop`. Raises `GaveUp`."""
@@ -62,26 +62,29 @@ class Child:
         while True:
             began = time.monotonic()
             code = await self._run()
-            if self.stopping:
+            if self._is_over():
                 return
             if code == DO_NOT_RESTART:
                 raise GaveUp(self.name)
             pause = _FIRST_PAUSE if time.monotonic() - began > _STEADY_SECONDS else min(pause * 2, _LONGEST_PAUSE)
             _log.error("process ended", extra={"child": self.name, "how": how(code), "restart_after": pause})
             await asyncio.sleep(pause)
-            if self.stopping:
+            if self._is_over():
                 return
 
     def stop(self) -> None:
         """Asks it to end in its own time; a second time, to end at once."""
-        self.stopping = True
+        self._stopping = True
         self._signal(signal.SIGTERM)
+
+    def _is_over(self) -> bool:
+        return self._stopping
 
     def reload(self) -> None:
         self._signal(signal.SIGHUP)
 
     def kill(self) -> None:
-        self.stopping = True
+        self._stopping = True
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
@@ -96,7 +99,7 @@ class Child:
         self._process = process
         assert process.stdin is not None
         process.stdin.write(msgspec.json.encode(self._setup) + b"\n")
-        if self.stopping:
+        if self._stopping:
             self._signal(signal.SIGTERM)
         # Only the first process of each kind speaks to the person who started the gateway.
         self._setup = msgspec.structs.replace(self._setup, announce=False)
