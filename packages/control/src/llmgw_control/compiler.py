@@ -104,6 +104,10 @@ class Compiler:
         """Every record that is in quarantine, whole or in part, with the reasons; their paths are inside of it."""
         return self._reasons
 
+    def know(self, servers: Iterable[Server]) -> None:
+        """Other servers than before. Accounts that name them have to be fed again."""
+        self._servers = {server.name: server for server in servers}
+
     def feed(self, changed: Changed) -> None:
         """Takes in records that changed. What it makes of them is in the next catalog."""
         for ref, change in changed.items():
