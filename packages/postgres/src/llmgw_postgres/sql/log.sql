@@ -73,8 +73,8 @@ ORDER BY e.position
 -- Where both logs end, for those who wait.
 SELECT (SELECT timeline FROM (SELECT timeline, place FROM llmgw.timelines ORDER BY timeline DESC LIMIT 1) AS latest
         WHERE latest.place = llmgw.place()),
-       coalesce((SELECT max(position) FROM llmgw.state_events), 0),
-       coalesce((SELECT max(position) FROM llmgw.fact_events), 0)
+       coalesce((SELECT max(position) FROM llmgw.state_events), 0) AS state_end,
+       coalesce((SELECT max(position) FROM llmgw.fact_events), 0) AS fact_end
 
 -- name: common
 -- How far a cursor of an older timeline holds: where the first timeline after its own began. A timeline that is not
