@@ -1,13 +1,12 @@
--- name: staging
--- Where a batch lands before it takes the lock: the lock is then held for no more than the insert.
+-- name: begin
+-- The staging table is where a batch lands before it takes the lock: the lock is then held for no more than the insert.
+-- It is made within the transaction: a commit of its own would wait for the synchronous standby. The clock is the
+-- server's: one clock for all nodes.
+BEGIN;
 CREATE TEMPORARY TABLE IF NOT EXISTS staged (
     n integer, id uuid, hlc bigint, node text, v integer, kind text, tenant text, actor text, cause text,
     subject text, body json
-) ON COMMIT DELETE ROWS
-
--- name: begin
--- The clock is the server's: one clock for all nodes.
-BEGIN;
+) ON COMMIT DELETE ROWS;
 SELECT extract(epoch FROM clock_timestamp())::float8
 
 -- name: stage
