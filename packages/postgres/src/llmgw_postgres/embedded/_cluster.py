@@ -57,7 +57,8 @@ def programs_for(home: Home, shelf: Path) -> Binaries:
         ) from None
     except OSError as error:
         raise EmbeddedError(
-            f"{home.user.name} can't run PostgreSQL's programs in their place, nor can they be copied to {shelf}: {error}"
+            f"{home.user.name} can't run PostgreSQL's programs where they are, and they can't be copied to {shelf}: "
+            f"{error}"
         ) from error
 
 

@@ -16,6 +16,7 @@ import psycopg
 
 from llmgw_postgres._binaries import Binaries
 from llmgw_postgres.embedded import _cluster, _log, _postmaster
+from llmgw_postgres.embedded._advice import advice
 from llmgw_postgres.embedded._home import Home, open_home
 from llmgw_postgres.embedded._postmaster import Postmaster
 from llmgw_postgres.embedded.config import EmbeddedConfig
@@ -144,6 +145,14 @@ class Embedded:
         return self._home
 
     def _open(self) -> None:
+        try:
+            self._open_all()
+        except OSError as error:
+            user = self._home.user.name if self._home else "of the gateway"
+            what = advice(str(error), self.folder, user)
+            raise StartFailed("the embedded database can't be opened", what, str(error)) from error
+
+    def _open_all(self) -> None:
         home = self._home = open_home(self._data_dir, Path(self._config.shelf))
         self._held.enter_context(home.owned())
         _postmaster.clear(home, self._config.stop_seconds)
