@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from llmgw_eventstore import StoreAway, StoreError
+from llmgw_eventstore import StoreAway
+from llmgw_eventstore.spool import SpoolError
 from llmgw_relay.keep import Change, Drop, Found, Place, Put, Sought, Touch, encode, latest
 from llmgw_relay.memory_kept import MemoryKept
 
@@ -37,7 +38,7 @@ class Looks(Protocol):
 class BufferedKeep:
     """Keeps through a journal and looks at a store.
 
-    `journal` takes a frame (see `llmgw_relay.keep`) durably before it returns, and raises `OSError` or `StoreError`
+    `journal` takes a frame (see `llmgw_relay.keep`) durably before it returns, and raises `OSError` or `SpoolError`
     where it can't; then the change is known here alone, and counted in `unjournaled`. `writer` names this process.
     `buffer` bounds the latest changes. A store that does not answer within `patience` seconds is not asked again for
     `pause` seconds: without a store a call must not wait for it, one after the other.
@@ -98,7 +99,7 @@ class BufferedKeep:
         self._buffer.take(change)
         try:
             self._journal(encode(change))
-        except (OSError, StoreError):
+        except (OSError, SpoolError):
             # A call is not failed for what would be kept of it; a full disk turns calls away where they begin.
             self.unjournaled += 1
 
