@@ -154,6 +154,29 @@ async def test_a_look_can_be_cancelled():
     assert not keep.away
 
 
+async def test_a_look_that_takes_long_to_end_holds_up_nobody():
+    """Whoever asked has the answer; closing waits for the look, and what it ends with is nobody's affair."""
+    bench = Bench()
+    freed = asyncio.Event()
+
+    class Stubborn:
+        async def find(self, sought):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                await freed.wait()
+                raise StoreAway from None
+
+    keep = bench.node(store=Stubborn(), patience=0.02)
+    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
+        assert not (await keep.find(by_id("x"))).complete
+        closing = group.create_task(keep.close())
+        await asyncio.sleep(0.02)
+        assert not closing.done()
+        freed.set()
+    await keep.close()
+
+
 @pytest.mark.parametrize("error", [SpoolFull("full"), OSError(errno.ENOSPC, "no space")])
 async def test_a_full_disk_fails_no_call(error):
     """What can't be written is known here alone, and counted."""
