@@ -11,7 +11,8 @@ import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from llmgw_eventstore import StoreAway, StoreError
+from llmgw_eventstore import StoreAway
+from llmgw_eventstore.spool import SpoolError
 from llmgw_relay.keep import Change, Drop, Found, Place, Put, Sought, Touch, encode, latest
 from llmgw_relay.memory_kept import MemoryKept
 
@@ -37,7 +38,7 @@ class Looks(Protocol):
 class BufferedKeep:
     """Keeps through a journal and looks at a store.
 
-    `journal` takes a frame (see `llmgw_relay.keep`) durably before it returns, and raises `OSError` or `StoreError`
+    `journal` takes a frame (see `llmgw_relay.keep`) durably before it returns, and raises `OSError` or `SpoolError`
     where it can't; then the change is known here alone, and counted in `unjournaled`. `writer` names this process.
     `buffer` bounds the latest changes. A store that does not answer within `patience` seconds is not asked again for
     `pause` seconds: without a store a call must not wait for it, one after the other.
@@ -66,6 +67,7 @@ class BufferedKeep:
         self._patience = patience
         self._pause = pause
         self._away_until = float("-inf")
+        self._ending: set[asyncio.Task[Found]] = set()
         self.unjournaled = 0
 
     @property
@@ -98,7 +100,7 @@ class BufferedKeep:
         self._buffer.take(change)
         try:
             self._journal(encode(change))
-        except (OSError, StoreError):
+        except (OSError, SpoolError):
             # A call is not failed for what would be kept of it; a full disk turns calls away where they begin.
             self.unjournaled += 1
 
@@ -137,12 +139,35 @@ class BufferedKeep:
         """The store's answer; None while it is away."""
         if self.away:
             return None
+        # A task of its own, because a look that is given up may take long to end: psycopg waits ten seconds and more
+        # for a frozen server's answer to the cancellation. `close` waits for it.
+        look = asyncio.get_running_loop().create_task(self._store.find(sought))
         try:
-            async with asyncio.timeout(self._patience):
-                return await self._store.find(sought)
-        except (StoreAway, TimeoutError):
-            self._away_until = self._clock() + self._pause
-            return None
+            done, _ = await asyncio.wait({look}, timeout=self._patience)
+            if done:
+                return look.result()
+        except StoreAway:
+            pass
+        finally:
+            if not look.done():
+                self._give_up(look)
+        self._away_until = self._clock() + self._pause
+        return None
+
+    def _give_up(self, look: asyncio.Task[Found]) -> None:
+        look.cancel()
+        self._ending.add(look)
+        look.add_done_callback(self._ended)
+
+    def _ended(self, look: asyncio.Task[Found]) -> None:
+        self._ending.discard(look)
+        if not look.cancelled():
+            look.exception()  # looked at, so that nobody is told of it: the store is known to be away
+
+    async def close(self) -> None:
+        """Waits for the looks that were given up, before their store is closed."""
+        if self._ending:
+            await asyncio.wait(self._ending)
 
     def __repr__(self) -> str:
         return f"<BufferedKeep {self._writer} {self._buffer!r}{' away' if self.away else ''}>"

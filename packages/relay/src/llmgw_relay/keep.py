@@ -158,7 +158,10 @@ class KeptStore(Protocol):
     """
 
     async def apply(self, changes: Sequence[Change]) -> None:
-        """Takes changes in, in one transaction; those that are there already change nothing. Raises `StoreAway`."""
+        """Takes changes in; those that are there already change nothing, so a batch that failed is simply repeated.
+
+        Raises `StoreAway`.
+        """
         ...
 
     async def find(self, sought: Sought) -> Found:

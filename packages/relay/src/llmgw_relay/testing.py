@@ -220,19 +220,24 @@ class MemorySealer:
         return hashlib.blake2s(context + b"\0" + body, key=self._key).digest()
 
 
+def _later(ttl: float) -> float:
+    """To the millisecond, so that it is the same after a store kept it to the microsecond."""
+    return round(time.time() + ttl, 3)
+
+
 def put_of(
     id: str, stamp: int, body: bytes = b"", *, kind: str = "k", tenant: str = "t", writer: str = "w", ttl: float = 60.0
 ) -> Put:
     """A put of these tests, for `ttl` seconds from now."""
-    return Put(kind=kind, tenant=tenant, id=id, expires=time.time() + ttl, stamp=stamp, writer=writer, body=body)
+    return Put(kind=kind, tenant=tenant, id=id, expires=_later(ttl), stamp=stamp, writer=writer, body=body)
 
 
 def drop_of(id: str, stamp: int, *, kind: str = "k", tenant: str = "t", ttl: float = 60.0) -> Drop:
-    return Drop(kind=kind, tenant=tenant, id=id, expires=time.time() + ttl, stamp=stamp, writer="w")
+    return Drop(kind=kind, tenant=tenant, id=id, expires=_later(ttl), stamp=stamp, writer="w")
 
 
 def touch_of(id: str, ttl: float, *, kind: str = "k", tenant: str = "t") -> Touch:
-    return Touch(kind=kind, tenant=tenant, id=id, expires=time.time() + ttl)
+    return Touch(kind=kind, tenant=tenant, id=id, expires=_later(ttl))
 
 
 def by_id(*ids: str, tenant: str | None = "t", kinds: tuple[str, ...] = ("k",)) -> Sought:
@@ -266,7 +271,7 @@ class KeepConformance:
 
     async def test_what_a_tenant_has_comes_latest_first(self, store: KeptStore) -> None:
         """Of the kinds that are asked for, no more than the limit, and nothing that was dropped."""
-        others = [put_of("o", 9, tenant="u"), put_of("o", 8, kind="l"), put_of("d", 7), drop_of("d", 10)]
+        others: list[Change] = [put_of("o", 9, tenant="u"), put_of("o", 8, kind="l"), put_of("d", 7), drop_of("d", 10)]
         await store.apply([*others, *(put_of(f"x{i}", i, b"%d" % i) for i in (2, 1, 3))])
         assert [b"3", b"2", b"1"] == await self.bodies(store, Sought(kinds=("k",), tenant="t"))
         assert [b"3", b"2"] == await self.bodies(store, Sought(kinds=("k",), tenant="t", limit=2))
@@ -275,7 +280,7 @@ class KeepConformance:
         """Puts and drops of one place, one by one or in one batch, again and again, end the same."""
         changes: list[Put | Drop] = [put_of("x", 1, b"1"), drop_of("x", 2), put_of("x", 3, b"3"), put_of("x", 2, b"2")]
         for number, order in enumerate(permutations(changes)):
-            moved: list[Change] = [_at(change, f"x{number}") for change in order]
+            moved = [msgspec.structs.replace(change, id=f"x{number}") for change in order]
             for batch in _batches(moved, whole=bool(number % 2)):
                 await store.apply(batch)
             await store.apply(moved[:2])
@@ -368,9 +373,5 @@ class KeepConformance:
         assert [] == await self.bodies(store, Sought(kinds=("k",), tenant="t"))
 
 
-def _batches(changes: list[Change], *, whole: bool) -> list[list[Change]]:
-    return [changes] if whole else [[change] for change in changes]
-
-
-def _at(change: Put | Drop, id: str) -> Change:
-    return msgspec.structs.replace(change, id=id)
+def _batches(changes: Sequence[Change], *, whole: bool) -> list[list[Change]]:
+    return [[*changes]] if whole else [[change] for change in changes]
