@@ -82,8 +82,8 @@ class FromFile(Conflict):
     code = "record_from_file"
 
     @classmethod
-    def named(cls, kind: str, id: str, file: str) -> FromFile:
-        return cls(f"The {kind} {id!r} stands in {file}: change it there. Here it can only be switched, by enable and drain.")
+    def of(cls, kind: str, id: str, file: str) -> FromFile:
+        return cls(f"The {kind} {id!r} stands in {file}: change it there; here it can only be enabled and drained.")
 
 
 class NotWritable(GatewayError):
