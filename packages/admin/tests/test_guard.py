@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgw_admin.guard import AdminConfig, Guard, bearer, host_of, host_refusal, is_api
-from llmgw_control.views import Actor
+from llmgw_control import Actor
 from llmgw_domain import Secret
 
 LOCAL = AdminConfig(host="127.0.0.1", hosts=("Gateway.Internal",))

@@ -84,7 +84,7 @@ async def test_the_newest_comes_first_with_what_was_done() -> None:
 )
 async def test_filters_hold_together(filters: dict[str, Any], expected: list[str]) -> None:
     """What is answered fits every filter; the moment of `since` is in."""
-    assert expected == [id for id, _ in await trail(**filters)]
+    assert expected == [event_id for event_id, _ in await trail(**filters)]
 
 
 async def test_pages_follow_each_other() -> None:

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from llmgw_admin.refusal import PathTakesOther, UnsupportedMedia, refusal_of
-from llmgw_control import Reason, Refused
-from llmgw_control.refusal import Conflict, Forbidden, FromFile, NotWritable, Outdated, UnknownRecord
+from llmgw_control import Conflict, Forbidden, FromFile, NotWritable, Outdated, Reason, Refused, UnknownRecord
 from llmgw_domain.errors import GatewayError, InvalidField, InvalidJson, NotFound, TooLarge
 
 
@@ -22,7 +21,7 @@ from llmgw_domain.errors import GatewayError, InvalidField, InvalidJson, NotFoun
         (UnknownRecord.named("account", "a"), 404, "invalid_request_error", "record_not_found"),
         (PathTakesOther("PUT", ("GET", "PATCH")), 405, "invalid_request_error", "method_not_allowed"),
         (Conflict.named("account", "a"), 409, "invalid_request_error", "record_exists"),
-        (FromFile.named("account", "a", "gateway.toml"), 409, "invalid_request_error", "record_from_file"),
+        (FromFile.of("account", "a", "gateway.toml"), 409, "invalid_request_error", "record_from_file"),
         (Outdated.of("account", "a", "v2"), 412, "invalid_request_error", "version_differs"),
         (TooLarge(), 413, "invalid_request_error", "request_too_large"),
         (UnsupportedMedia(), 415, "invalid_request_error", "unsupported_media_type"),

@@ -5,25 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-import msgspec
-
-from llmgw_control.views import Actor, Committed, Diff, Kind, Proposal, Role, View
-
-
-class PriceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    id: str
-    provider: str
-    model: str
-    effective_from: str | None = None
-    input: int | None = None
-    output: int | None = None
-
-
-class TokenRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    id: str
-    role: Role = "viewer"
-    hash: str | None = None
-    enabled: bool = True
+from llmgw_control import Actor, Committed, Diff, Kind, Proposal, View
 
 
 class Administration(Protocol):

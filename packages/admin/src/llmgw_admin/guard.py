@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llmgw_admin.refusal import Refusal
-from llmgw_control.views import Actor
+from llmgw_control import Actor
 from llmgw_domain import Secret
 
 OPEN_PATHS = ("/healthz",)

@@ -10,8 +10,21 @@ from typing import Any
 import msgspec
 
 from llmgw_admin.history import Filters, Slice, Stamp
-from llmgw_control.refusal import Conflict, Forbidden, FromFile, NotWritable, Outdated, UnknownRecord
-from llmgw_control.views import Actor, Committed, Diff, Difference, Kind, Proposal, View
+from llmgw_control import (
+    Actor,
+    Committed,
+    Conflict,
+    Diff,
+    Difference,
+    Forbidden,
+    FromFile,
+    Kind,
+    NotWritable,
+    Outdated,
+    Proposal,
+    UnknownRecord,
+    View,
+)
 from llmgw_domain import Event
 from llmgw_domain.errors import BadRequest
 
@@ -120,7 +133,7 @@ class MemoryAdministration:
     def _writable(self, kind: Kind, id: str, expected: str | None) -> View:
         view = self.get(kind, id)
         if view.origin == "file":
-            raise FromFile.named(kind, id, "gateway.toml")
+            raise FromFile.of(kind, id, "gateway.toml")
         if expected not in (None, view.version):
             raise Outdated.of(kind, id, view.version)
         return view

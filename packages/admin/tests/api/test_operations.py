@@ -86,7 +86,7 @@ def test_an_unknown_or_repeated_parameter_is_refused(text: bytes, said: str) -> 
 
 def test_a_wrong_value_is_named() -> None:
     """What was expected, and of which parameter."""
-    with pytest.raises(InvalidField, match="`int`.*limit") as refused:
+    with pytest.raises(InvalidField, match=r"`int`.*limit") as refused:
         parse_query(b"limit=x", Query)
     assert "limit" == refused.value.param
 

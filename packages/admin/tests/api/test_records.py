@@ -124,7 +124,7 @@ def test_what_the_gateway_says_cannot_be_sent(stack: Any, body: dict[str, Any]) 
     """Fields that are answers are refused by name, and nothing is changed."""
     stack.owner.post("/api/v1/policies", json={"id": "p"})
     answer = stack.owner.patch("/api/v1/policies/p", json=body)
-    assert (400, [*body][0]) == (answer.status_code, answer.json()["error"]["param"])
+    assert (400, next(iter(body))) == (answer.status_code, answer.json()["error"]["param"])
 
 
 @pytest.mark.parametrize(("sent", "status"), [({"id": "b"}, 400), ({"id": 1}, 400), ({"id": "a", "pool": "q"}, 200)])
@@ -145,6 +145,6 @@ def test_a_merge_patch_has_a_media_type_of_its_own(stack: Any) -> None:
 
 
 def test_no_field_of_a_record_is_hidden_by_what_the_gateway_says() -> None:
-    """Records and what is said of them share one object, so they share no name but the switches', which mean the same."""
+    """Records and what is said of them share one object; the only names that they share mean the same (switches)."""
     said = {"origin", "version", "quarantined", "shadows", "secret"}
     assert {} == {r.kind: clash for r in RESOURCES if (clash := said & set(r.record.__struct_fields__))}

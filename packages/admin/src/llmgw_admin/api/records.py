@@ -13,8 +13,7 @@ from llmgw_admin._shapes import Administration
 from llmgw_admin.api import resources
 from llmgw_admin.api.operations import Answer, Call, Operation
 from llmgw_admin.api.resources import RESOURCES, Resource, Switch
-from llmgw_control.refusal import Outdated
-from llmgw_control.views import Committed, View
+from llmgw_control import Committed, Outdated, View
 
 ROOT = "/api/v1"
 

@@ -10,9 +10,18 @@ from typing import Any, Literal
 
 import msgspec
 
-from llmgw_admin._shapes import PriceRecord, TokenRecord
-from llmgw_control import AccountRecord, KeyRecord, ModelRecord, PolicyRecord, Reason
-from llmgw_control.views import Committed, Kind, View
+from llmgw_control import (
+    AccountRecord,
+    Committed,
+    KeyRecord,
+    Kind,
+    ModelRecord,
+    PolicyRecord,
+    PriceRecord,
+    Reason,
+    TokenRecord,
+    View,
+)
 from llmgw_domain.errors import InvalidField
 
 Switch = Literal["enable", "disable", "drain", "undrain"]
