@@ -35,13 +35,14 @@ def admin_app(
     status: Callable[[], Status],
     config: AdminConfig | None = None,
     *,
-    administration: Administration,
-    history: History,
+    administration: Administration | None = None,
+    history: History | None = None,
 ) -> ASGIApp:
     """Pages and JSON API as an ASGI application.
 
     `metrics_text` gives Prometheus' text format, `status` the present moment; `administration` takes the API's
-    commands, `history` is where the audit trail is read from.
+    commands, `history` is where the audit trail is read from. Without the one there is no API, without the other it
+    has no events.
 
     Raises ValueError if `config` would open the pages to other machines without a token.
     """
@@ -58,18 +59,21 @@ def admin_app(
         Route("/healthz", _healthz),
         Route("/style.css", _style),
     ]
+    pages, config = Starlette(routes=routes), config or AdminConfig()
+    if administration is None:
+        return Guard(pages, config)
     api = Api(api_operations(administration, control.current, history, status().version))
-    return Guard(Starlette(routes=routes), config or AdminConfig(), api, administration.actor_of)
+    return Guard(pages, config, api, administration.actor_of)
 
 
 def api_operations(
-    administration: Administration, current: Callable[[], Catalog], history: History, version: str
+    administration: Administration, current: Callable[[], Catalog], history: History | None, version: str
 ) -> list[Operation]:
     """The whole table of the API, with the description of itself."""
     operations = [
         *record_operations(administration),
         *catalog_operations(administration, current),
-        *event_operations(history),
+        *(event_operations(history) if history is not None else ()),
     ]
     return [*operations, openapi_operation(operations, version)]
 
