@@ -15,7 +15,7 @@ from llmgw_gateway.database import DatabaseConfig, SpoolConfig, address
 def test_the_kinds_of_databases(url: str | None, kind: str) -> None:
     """A private one, none, or one's own by its address or by a reference."""
     config = DatabaseConfig(url=url)
-    assert (kind, []) == (config.kind, list(config.problems()))
+    assert (kind, {}) == (config.kind, config.problems())
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_the_kinds_of_databases(url: str | None, kind: str) -> None:
 )
 def test_a_wrong_address_is_told_without_quoting_it(url: str, said: str) -> None:
     """A password in the file is refused, and shown by nobody."""
-    (problem,) = DatabaseConfig(url=url).problems()
+    (problem,) = DatabaseConfig(url=url).problems().items()
     assert problem[0] == "url"
     assert said in problem[1]
     assert "hunter2" not in problem[1]
@@ -37,17 +37,16 @@ def test_a_wrong_address_is_told_without_quoting_it(url: str, said: str) -> None
 
 def test_replicas_are_of_ones_own_database() -> None:
     """The private one has none."""
-    assert [("replicas", "are of a database of your own: give its address as database.url")] == list(
-        DatabaseConfig(replicas=("env:R",)).problems()
-    )
-    assert ["replicas[0]"] == [p[0] for p in DatabaseConfig(url="env:D", replicas=("x://",)).problems()]
+    alone = DatabaseConfig(replicas=("env:R",)).problems()
+    assert {"replicas": "are of a database of your own: give its address as database.url"} == alone
+    assert ["replicas[0]"] == [*DatabaseConfig(url="env:D", replicas=("x://",)).problems()]
 
 
 def test_a_spool_has_room_for_its_segments() -> None:
     """Sizes that could not work are refused."""
-    assert [] == list(SpoolConfig().problems())
+    assert {} == SpoolConfig().problems()
     wrong = SpoolConfig(segment_bytes=1, max_bytes=1, keep_seconds=-1)
-    assert ["segment_bytes", "max_bytes", "keep_seconds"] == [field for field, _ in wrong.problems()]
+    assert ["segment_bytes", "max_bytes", "keep_seconds"] == [*wrong.problems()]
 
 
 def test_an_address_is_revealed_where_it_is_a_reference() -> None:

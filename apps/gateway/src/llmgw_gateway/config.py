@@ -176,8 +176,8 @@ def read(
     wrong += [(f"fetch.{field}", message) for field, message in config.fetch.problems().items()]
     wrong += [(f"connections.{field}", message) for field, message in config.connections.problems().items()]
     wrong += [(f"model_lists.{field}", message) for field, message in config.model_lists.problems()]
-    wrong += [(f"database.{field}", message) for field, message in config.database.problems()]
-    wrong += [(f"spool.{field}", message) for field, message in config.spool.problems()]
+    wrong += [(f"database.{field}", message) for field, message in config.database.problems().items()]
+    wrong += [(f"spool.{field}", message) for field, message in config.spool.problems().items()]
     problems += [origins.problem(path, message) for path, message in wrong]
     settings = Settings(
         config=msgspec.structs.replace(config, servers=config.servers + others),

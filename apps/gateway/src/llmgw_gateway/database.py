@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal
 from urllib.parse import urlsplit
 
 import msgspec
 
 from llmgw_domain import Secret
+from llmgw_postgres.config import PostgresConfig
+from llmgw_postgres.embedded import EmbeddedConfig
 
 NONE = "none"
 """Instead of an address: no database at all."""
@@ -17,13 +19,13 @@ _SCHEMES = ("postgresql", "postgres")
 _REFERENCES = ("env:", "file:", "sealed:")
 
 
-class DatabaseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`[database]`. `url` and `replicas` are addresses without a password, or references to ones that have it."""
+class DatabaseConfig(PostgresConfig, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[database]`. `url` and `replicas` are addresses without a password, or references to ones that have it.
 
-    url: str | None = None
-    """Without it, a private PostgreSQL in the data folder. `"none"`: no database."""
-    replicas: tuple[str, ...] = ()
-    """Streaming replicas that the dashboard and the admin API read from."""
+    Without `url`, a private PostgreSQL in the data folder; `"none"` is no database.
+    """
+
+    embedded: EmbeddedConfig = EmbeddedConfig()
 
     @property
     def kind(self) -> Literal["embedded", "external", "none"]:
@@ -31,15 +33,17 @@ class DatabaseConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
             return "embedded"
         return "none" if self.url == NONE else "external"
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Field and what is wrong with it."""
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by the field's name."""
+        wrong = super().problems()
         if self.url is not None and self.url != NONE and (problem := _problem(self.url)):
-            yield "url", problem
+            wrong["url"] = problem
         for i, replica in enumerate(self.replicas):
             if problem := _problem(replica):
-                yield f"replicas[{i}]", problem
+                wrong[f"replicas[{i}]"] = problem
         if self.replicas and self.kind != "external":
-            yield "replicas", "are of a database of your own: give its address as database.url"
+            wrong["replicas"] = "are of a database of your own: give its address as database.url"
+        return wrong
 
 
 class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -51,14 +55,16 @@ class SpoolConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     keep_seconds: float = 900.0
     """How long segments stay after the database has them, to be offered again after a failover."""
 
-    def problems(self) -> Iterator[tuple[str, str]]:
-        """Field and what is wrong with it."""
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by the field's name."""
+        wrong: dict[str, str] = {}
         if self.segment_bytes < 1 << 16:
-            yield "segment_bytes", f"must be {1 << 16} or more, not {self.segment_bytes}"
+            wrong["segment_bytes"] = f"must be {1 << 16} or more, not {self.segment_bytes}"
         if self.max_bytes < 4 * self.segment_bytes:
-            yield "max_bytes", f"must be at least four segments, {4 * self.segment_bytes}, not {self.max_bytes}"
+            wrong["max_bytes"] = f"must be at least four segments, {4 * self.segment_bytes}, not {self.max_bytes}"
         if not 0 <= self.keep_seconds < float("inf"):
-            yield "keep_seconds", f"must be 0 or more seconds, not {self.keep_seconds}"
+            wrong["keep_seconds"] = f"must be 0 or more seconds, not {self.keep_seconds}"
+        return wrong
 
 
 def address(url: str, reveal: Callable[[str], Secret]) -> str:

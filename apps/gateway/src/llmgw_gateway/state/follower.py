@@ -21,9 +21,7 @@ _FIND_SECONDS = 2.0
 class Follower:
     """The worker's side of its link: a `Peer`, and the reading half of its keep."""
 
-    def __init__(
-        self, slot: int, replica: Replica, publisher: Publisher, status: Callable[[], WorkerStatus]
-    ) -> None:
+    def __init__(self, slot: int, replica: Replica, publisher: Publisher, status: Callable[[], WorkerStatus]) -> None:
         self._slot = slot
         self._replica = replica
         self._publisher = publisher

@@ -74,7 +74,9 @@ class Steward:
                 self._publisher.take(self._replica.load(dump))
                 self._cursor = cursor
             except ValueError as error:
-                _log.error("the state's snapshot is damaged; the database's log has it all", extra={"reason": str(error)})
+                _log.error(
+                    "the state's snapshot is damaged; the database's log has it all", extra={"reason": str(error)}
+                )
         events = list(_journaled(journal))
         self._publisher.take(self._replica.apply(events))
         # What this node writes now must come after all that it knows of, whatever its own clock says.
