@@ -13,7 +13,8 @@ import msgspec
 
 from llmgw_control._credentials import DEFAULT
 from llmgw_control._report import Report
-from llmgw_control.records import AwsKeysRecord
+from llmgw_control.records import ID_FIELDS, STRUCTS, AwsKeysRecord, Record
+from llmgw_control.sources import BORN
 
 Seal = Callable[[str], str]
 
@@ -47,6 +48,18 @@ def shown(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     if kind in ("key", "token") and isinstance(made.get("hash"), str):
         made["hash"] = made["hash"][:_HASH_SHOWN] + "..."
     return made
+
+
+def shown_record(kind: str, record: Record | None, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Every field of a record, defaults included. Where the fields make none, those that there are; what a field means
+    that is not known here is not known either, so that it is hidden.
+    """
+    if record is not None:
+        whole = msgspec.to_builtins(record)
+        del whole[ID_FIELDS[kind]]
+        return shown(kind, whole)
+    names = STRUCTS[kind].__struct_fields__
+    return shown(kind, {n: value if n in names else HIDDEN for n, value in fields.items() if n != BORN})
 
 
 def _shown(value: Any) -> Any:
@@ -108,7 +121,9 @@ def _sealed(report: Report, name: str, value: Any, current: Any, seal: Seal) -> 
 
 def _sealed_text(report: Report, name: str, text: str, seal: Seal) -> str:
     if text == HIDDEN or (text.startswith("sealed:") and not text.startswith(SEALED)):
-        report.add("is how another value is shown, not a value: give the secret itself, or a reference such as env:NAME")
+        report.add(
+            "is how another value is shown, not a value: give the secret itself, or a reference such as env:NAME"
+        )
         return ""
     is_plain_address = name == "proxy" and text.startswith(("http://", "https://")) and "@" not in text
     is_default = name == "credential" and text == DEFAULT

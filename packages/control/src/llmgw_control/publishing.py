@@ -51,8 +51,8 @@ def revokes(changed: Changed) -> bool:
 
 
 def is_revocation(change: Change) -> bool:
-    """A key or account that is gone, switched off, drained or given another secret; a key with another policy or tenant;
-    a policy that allows anything less, which what is not plainly wider counts as. So does a record that breaks.
+    """Whether it takes a right away: a key or account is gone, switched off, drained, or has another secret; a key has
+    another policy or tenant; a policy is not plainly as wide as it was. A record that breaks counts as gone.
 
     A model that is gone or leads elsewhere takes no right away that was given to anybody in particular.
     """
@@ -66,7 +66,9 @@ def is_revocation(change: Change) -> bool:
 def _narrows(before: Record, after: Record) -> bool:
     match before, after:
         case KeyRecord(), KeyRecord():
-            return (before.enabled and not after.enabled) or _differ(before, after, ("policy", "tenant", "hash", "value"))
+            return (before.enabled and not after.enabled) or _differ(
+                before, after, ("policy", "tenant", "hash", "value")
+            )
         case AccountRecord(), AccountRecord():
             switched_off = (before.enabled and not after.enabled) or (after.drain and not before.drain)
             return switched_off or _differ(before, after, ("credential", "provider", "base_url", "pool", "proxy", "ca"))

@@ -1,9 +1,9 @@
 """This node's copy of the state: the records of the log, with the node's own file laid over them.
 
 The log's part is a `RecordMap`: any events, in any order and number, give the same records. The file's part is an
-overlay that is never written to the log: **a record of the file hides one of the log that has its kind and id**, on this
-node alone, since who runs the node wrote the file and expects it to hold. What an operator switches of it (enable,
-drain) is in the log, as a record of the kind `switch`, and stands above both.
+overlay that is never written to the log: **a record of the file hides one of the log that has its kind and id**, on
+this node alone, since who runs the node wrote the file and expects it to hold. What an operator switches of it (enable,
+drain) is in the log, as a record of the kind `switch` whose id is `KIND:ID`, and stands above the file.
 
 Nothing here judges a record: what is broken is held like the rest, and left to the compiler's quarantine.
 """
