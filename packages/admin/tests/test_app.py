@@ -18,12 +18,16 @@ RECORDS = Records(
 )
 
 
+async def metrics_text() -> bytes:
+    return b"gateway_inflight 2\n"
+
+
 def client(config: AdminConfig | None = None, base: str = "http://127.0.0.1:8081") -> TestClient:
     control = Control(lambda reference: Secret("secret-of-" + reference.removeprefix("env:")))
     control.load(RECORDS)
     app = admin_app(
-        control,
-        lambda: b"gateway_inflight 2\n",
+        control.current,
+        metrics_text,
         lambda: Status(version="9.9", uptime=3725.0, in_flight={"claude-a": 2}),
         config,
         administration=MemoryAdministration({"gwa-1": Actor("someone", "viewer")}),

@@ -16,25 +16,30 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
-from llmgw_control import Records, compile_catalog
-from llmgw_control.administration import Administration
-from llmgw_control.replica import Replica
+from llmgw_admin.history import History
+from llmgw_control import Administration, Records, Replica, compile_catalog
 from llmgw_crdt import Clock
 from llmgw_domain import Catalog, Event
 from llmgw_eventstore import encode
 from llmgw_eventstore.spool import Spool
 from llmgw_gateway.config import Settings
+from llmgw_gateway.database import address
 from llmgw_gateway.keyring import Keyring
 from llmgw_gateway.node import Node
 from llmgw_gateway.sealing import PREFIX, SealingError, key_id_of
 from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.state import spools
 from llmgw_gateway.state.feeder import Feeder
+from llmgw_gateway.state.history import JournalHistory, LogHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
 from llmgw_gateway.state.publisher import Publisher
 from llmgw_gateway.state.steward import Steward
+from llmgw_postgres.history import PgHistory
 from llmgw_relay.buffered import BufferedKeep
+
+_SEEN_SECONDS = 1.0
+"""How long a reader of the log waits for what was just commanded to be in it."""
 
 _log = logging.getLogger(__name__)
 
@@ -62,6 +67,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     spreading: Spreading
     clock: Clock
     overlaid: Overlay
+    history: History
 
     def current(self) -> Catalog:
         return self.publisher.current()
@@ -128,7 +134,9 @@ async def open_control_plane(
 
         replica, clock = Replica(node.id), Clock(node.id)
         publisher = Publisher(secrets.reveal, published, time.monotonic)
-        database = await stack.enter_async_context(open_database(conninfo, settings.config.database))
+        database = await stack.enter_async_context(
+            open_database(conninfo, _replicas(settings), settings.config.database)
+        )
         feeder = Feeder(
             spools.folder_of(settings.data_dir),
             database.store,
@@ -180,12 +188,29 @@ async def open_control_plane(
             spreading=spreading,
             clock=clock,
             overlaid=Overlay(records=Records(), file=""),
+            history=_history(database, feeder, journal),
         )
         steward.begin(journal.folder)
         check_keys(replica, secrets.keyring())
         plane.lay(records, str(settings.file or "the environment"))
         await stack.enter_async_context(_running(plane))
         yield plane
+
+
+def _replicas(settings: Settings) -> list[str]:
+    reveal = Secrets.of(settings).reveal
+    return [address(url, reveal) for url in settings.config.database.replicas]
+
+
+def _history(database: Database, feeder: Feeder, journal: Spool) -> History:
+    if database.replicas is None:
+        return JournalHistory(journal.folder)
+
+    async def written() -> str | None:
+        await feeder.brought(spools.CONTROL, _SEEN_SECONDS)
+        return feeder.lsn
+
+    return LogHistory(PgHistory(database.replicas), written)
 
 
 @asynccontextmanager

@@ -56,12 +56,21 @@ class DataPlane(msgspec.Struct, kw_only=True, eq=False):
     slots: Slots
     signals: Signals
     listener: Listener
+    current: Callable[[], Catalog]
     certificate: Certificate | None
 
     def reload(self) -> None:
         """Reads again what may change while it runs: the certificate."""
         if self.certificate is not None:
             renew(self.certificate)
+
+    def in_flight(self) -> dict[str, int]:
+        """Calls by account id."""
+        return {account: self.slots.held(account) for account in self.current().accounts}
+
+    def states(self) -> dict[str, str]:
+        """What keeps an account from serving, by account id."""
+        return {account: "doubted" for account in self.current().accounts if self.signals.doubted(account)}
 
     async def drain(self, seconds: float) -> None:
         """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
@@ -121,6 +130,7 @@ async def open_data_plane(
             slots=slots,
             signals=signals,
             listener=listener,
+            current=current,
             certificate=certificate,
         )
 

@@ -77,7 +77,7 @@ class PgEventStore:
         timeline = rows[0][0]
         if after.position > 0 and after.timeline != timeline:
             raise TimelineChanged(timeline, after.timeline)
-        events = tuple(Stored(row[1], _event(row[2:])) for row in rows if row[1] is not None)
+        events = tuple(Stored(row[1], event_of(row[2:])) for row in rows if row[1] is not None)
         return Page(events, Cursor(timeline, events[-1].position if events else after.position))
 
     async def wait(self, log: Log, after: Cursor, timeout: float) -> bool:
@@ -221,7 +221,8 @@ def _text(value: str) -> str:
     return value.replace("\0", "\ufffd") if "\0" in value else value
 
 
-def _event(row: Sequence[Any]) -> Event:
+def event_of(row: Sequence[Any]) -> Event:
+    """The event of a row with `_FIELDS`, in their order."""
     *_, body = row
     fields = dict(zip(_FIELDS, row, strict=True))
     return KINDS.current(Event(**{**fields, "body": msgspec.Raw(body.encode())}))

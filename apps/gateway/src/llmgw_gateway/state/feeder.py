@@ -70,6 +70,8 @@ class Feeder:
         self._readers: dict[str, SpoolReader] = {}
         self.away: str | None = None
         """Why the database takes nothing now; None while it does."""
+        self.lsn: str | None = None
+        """Where in the database's write-ahead log the last change of the state is (`Appended.lsn`)."""
 
     async def run(self) -> None:
         """Feeds until it is cancelled."""
@@ -87,6 +89,17 @@ class Feeder:
             async with asyncio.timeout(seconds):
                 while await asyncio.to_thread(self.backlog):  # noqa: ASYNC110 - other processes write the files
                     await asyncio.sleep(_IDLE_SECONDS / 2)
+        except TimeoutError:
+            return False
+        return True
+
+    async def brought(self, name: str, seconds: float) -> bool:
+        """Waits until the spool `name` is empty, at most `seconds`; whether it is."""
+        reader = self._reader(name)
+        try:
+            async with asyncio.timeout(seconds):
+                while await asyncio.to_thread(reader.backlog):  # noqa: ASYNC110 - the feeding is another task's
+                    await asyncio.sleep(_IDLE_SECONDS / 4)
         except TimeoutError:
             return False
         return True
@@ -127,7 +140,7 @@ class Feeder:
         start = await asyncio.to_thread(lambda: reader.marked)
         batch, behind = await asyncio.to_thread(_read, reader, start)
         if batch.state:
-            await self._store.append("state", batch.state)
+            self.lsn = (await self._store.append("state", batch.state)).lsn or self.lsn
         if batch.facts:
             await self._store.append("fact", batch.facts)
         if batch.kept:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
-from llmgw_control.replica import Replica
+from llmgw_control import Replica
 from llmgw_eventstore import StoreAway, decode
 from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, WorkerStatus
 from llmgw_gateway.state.publisher import Publisher

@@ -10,7 +10,7 @@ from contextlib import suppress
 import msgspec
 
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
-from llmgw_control.replica import Replica
+from llmgw_control import Replica
 from llmgw_domain import Event
 from llmgw_eventstore import encode
 from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, WorkerStatus

@@ -21,6 +21,7 @@ from llmgw_postgres.config import PostgresConfig
 from llmgw_postgres.kept import PgKept
 from llmgw_postgres.migrate import migrate
 from llmgw_postgres.pools import Pools
+from llmgw_postgres.replicas import Replicas
 from llmgw_postgres.store import PgEventStore
 from llmgw_relay.keep import KeptStore
 from llmgw_relay.memory_kept import MemoryKept
@@ -31,16 +32,18 @@ _log = logging.getLogger(__name__)
 
 
 class Database(msgspec.Struct, kw_only=True, eq=False):
-    """Its parts. `pools` is None where there is no database."""
+    """Its parts. `replicas` is where dashboards read, or None without a database."""
 
     store: EventStore
     kept: KeptStore
     prepared: asyncio.Event
-    pools: Pools | None = None
+    replicas: Replicas | None = None
 
 
 @asynccontextmanager
-async def open_database(conninfo: str | None, config: PostgresConfig) -> AsyncIterator[Database]:
+async def open_database(
+    conninfo: str | None, replicas: Sequence[str], config: PostgresConfig
+) -> AsyncIterator[Database]:
     """The database at `conninfo`, or none."""
     prepared = asyncio.Event()
     if conninfo is None:
@@ -53,7 +56,8 @@ async def open_database(conninfo: str | None, config: PostgresConfig) -> AsyncIt
         # Owned here, and ended with the context.
         task = asyncio.get_running_loop().create_task(_prepare(conninfo, config, prepared))
         stack.push_async_callback(_ended, task)
-        yield Database(store=store, kept=PgKept(pools), prepared=prepared, pools=pools)
+        reads = await stack.enter_async_context(Replicas(pools, replicas))
+        yield Database(store=store, kept=PgKept(pools), prepared=prepared, replicas=reads)
 
 
 async def _prepare(conninfo: str, config: PostgresConfig, prepared: asyncio.Event) -> None:

@@ -44,7 +44,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WorkerStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """A moment of a worker. `in_flight` counts calls by account id, `states` says what keeps an account from serving."""
+    """A moment of a worker. `in_flight` counts calls by account id; `states` says what keeps one from serving."""
 
     slot: int
     pid: int

@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 
-from llmgw_control import Changed, Compiler
-from llmgw_control.compiler import Reveal
-from llmgw_control.publishing import Pace, revokes
-from llmgw_domain import Catalog
+from llmgw_control import Changed, Compiler, Pace, revokes
+from llmgw_domain import Catalog, Secret
 from llmgw_domain.servers import Server
 
 
@@ -19,7 +17,11 @@ class Publisher:
     """
 
     def __init__(
-        self, reveal: Reveal, published: Callable[[Catalog], None], clock: Callable[[], float], pace: Pace | None = None
+        self,
+        reveal: Callable[[str], Secret],
+        published: Callable[[Catalog], None],
+        clock: Callable[[], float],
+        pace: Pace | None = None,
     ) -> None:
         """`reveal` turns a reference into its secret; `clock` gives monotonic seconds."""
         self._published = published

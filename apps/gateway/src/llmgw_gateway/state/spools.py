@@ -82,6 +82,5 @@ async def _sync(spool: Spool) -> None:
     try:
         await asyncio.to_thread(spool.sync)
     except OSError as error:
-        _log.error(
-            "the spool can't be flushed to the disk", extra={"reason": error.strerror, "spool": spool.folder.name}
-        )
+        said = {"reason": error.strerror, "spool": spool.folder.name}
+        _log.error("the spool can't be flushed to the disk", extra=said)

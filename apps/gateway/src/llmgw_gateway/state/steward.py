@@ -1,8 +1,8 @@
 """The control process's state: begun from the disk, kept in step with the log, and written back to the disk.
 
-The log in PostgreSQL is the truth that nodes share. This node's replica is what it has read of it, with its own changes,
-which are in its journal before they count. Both merge, so it matters to nobody in which order they arrive, nor how
-often. While the database is away commands go on: they are in the journal, and reach the log from there.
+The log in PostgreSQL is the truth that nodes share. This node's replica is what it has read of it, with its own
+changes, which are in its journal before they count. Both merge, so it matters to nobody in which order they arrive, nor
+how often. While the database is away commands go on: they are in the journal, and reach the log from there.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
-from llmgw_control.replica import Replica
+from llmgw_control import Replica
 from llmgw_crdt import Clock
 from llmgw_domain import Event
 from llmgw_eventstore import KINDS, Cursor, EventStore, StoreAway, TimelineChanged, Unreadable, decode
@@ -77,7 +77,7 @@ class Steward:
                 _log.error(
                     "the state's snapshot is damaged; the database's log has it all", extra={"reason": str(error)}
                 )
-        events = list(_journaled(journal))
+        events = list(journaled(journal))
         self._publisher.take(self._replica.apply(events))
         # What this node writes now must come after all that it knows of, whatever its own clock says.
         self._clock.observe(self._replica.map.horizon, self._wall())
@@ -139,7 +139,7 @@ class Steward:
         return f"<Steward at {self._cursor.position}: {self._replica!r}>"
 
 
-def _journaled(folder: Path) -> list[Event]:
+def journaled(folder: Path) -> list[Event]:
     """This node's state events that are in its journal still, drained or not."""
     events: list[Event] = []
     if not folder.is_dir():

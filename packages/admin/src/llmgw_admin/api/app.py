@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
 from starlette.datastructures import Headers
@@ -14,12 +14,20 @@ from llmgw_admin.api.operations import Answer, Call, Operation, Table, parse_if_
 from llmgw_admin.guard import ACTOR
 from llmgw_admin.refusal import refusal_of
 
+Settled = Callable[[], Awaitable[None]]
+"""Returns once every process serves what was commanded before."""
+
+
+async def at_once() -> None:
+    """The `Settled` of a single process."""
+
 
 class Api:
     """Serves a table of operations. The guard stands before it: who asks is in the scope."""
 
-    def __init__(self, operations: Sequence[Operation]) -> None:
+    def __init__(self, operations: Sequence[Operation], settled: Settled = at_once) -> None:
         self.table = Table(operations)
+        self._settled = settled
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
@@ -38,7 +46,11 @@ class Api:
             fields=await read_object(headers, receive, operation.types) if operation.body is not None else {},
             expected=parse_if_match(headers.get("if-match")) if operation.conditional else None,
         )
-        return await operation.run(call)
+        answer = await operation.run(call)
+        if scope["method"] not in ("GET", "HEAD"):
+            # So that a key that was revoked is refused everywhere when its revocation is answered.
+            await self._settled()
+        return answer
 
     def __repr__(self) -> str:
         return f"<Api of {len(self.table.operations)} operations>"
