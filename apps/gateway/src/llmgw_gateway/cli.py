@@ -78,9 +78,31 @@ def _serve(options: argparse.Namespace) -> int:
         _complain(*problems)
         return REFUSED
     # Composition brings in every server and client library; the other commands do without.
-    from llmgw_gateway.build import serve
+    if settings.config.server.workers == 0:
+        from llmgw_gateway.build import serve
 
-    return serve(settings)
+        return serve(settings)
+    from llmgw_gateway.processes.running import supervise
+
+    return supervise(settings, _given(options))
+
+
+def _process(options: argparse.Namespace) -> int:
+    """One of the processes that `gateway serve` starts."""
+    settings, problems = _read(options)
+    problems = examine(settings, problems)
+    if problems:
+        _complain(*problems)
+        return REFUSED
+    from llmgw_gateway.processes.running import run_child
+
+    return run_child(settings, options.role)
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    """The options of this command line, for another one."""
+    given = {name: getattr(options, name) for name in ("config", "data_dir", "master_key", "data_bind", "admin_bind")}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -140,8 +162,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve = commands.add_parser("serve", help="start the gateway (the default)", description="Start the gateway.")
     serve.set_defaults(run=_serve)
-    serve.add_argument("--data-bind", metavar="HOST:PORT", help="where clients connect (default 127.0.0.1:8080)")
-    serve.add_argument("--admin-bind", metavar="HOST:PORT", help="where the dashboard is (default 127.0.0.1:8081)")
+    process = commands.add_parser("process", description="One process of a running gateway, for its own use.")
+    process.set_defaults(run=_process)
+    process.add_argument("role", choices=("control", "worker"))
+    for command in (serve, process):
+        command.add_argument("--data-bind", metavar="HOST:PORT", help="where clients connect (default 127.0.0.1:8080)")
+        command.add_argument(
+            "--admin-bind", metavar="HOST:PORT", help="where the dashboard is (default 127.0.0.1:8081)"
+        )
     check = commands.add_parser(
         "check", help="validate the configuration", description="Say all that is wrong with the configuration, by line."
     )
@@ -153,7 +181,7 @@ def _parser() -> argparse.ArgumentParser:
         "one is made in the data folder; an existing one is never replaced.",
     )
     seal.set_defaults(run=_seal)
-    for command in (serve, check, seal):
+    for command in (serve, process, check, seal):
         _common(command)
     add_verbs(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
 
 
 def stop_signals(
@@ -33,3 +34,20 @@ async def hurried(work: Coroutine[object, object, None], now: asyncio.Event) -> 
         task = tasks.create_task(work)
         watch = tasks.create_task(hurry())
         task.add_done_callback(lambda _: watch.cancel())
+
+
+def reload_on_hangup(reload: Callable[[], None]) -> None:
+    """Calls `reload` at each SIGHUP."""
+    asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
+
+
+async def until_either(stop: asyncio.Event, other: Coroutine[Any, Any, None]) -> None:
+    """Returns when the event is set, or the other one is done."""
+    loop = asyncio.get_running_loop()
+    tasks = [loop.create_task(stop.wait()), loop.create_task(other)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

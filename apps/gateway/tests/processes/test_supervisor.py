@@ -37,7 +37,7 @@ class House:
         program.write_text(textwrap.dedent(head) + textwrap.dedent(code))
         environ = {"GATEWAY_DATA_DIR": str(folder / "data"), "GATEWAY_SERVER__WORKERS": str(workers), **FREE}
         settings = load(None, environ)
-        self.supervisor = Supervisor(settings, [sys.executable, str(program)], Node("n", 1), None)
+        self.supervisor = Supervisor(settings, [sys.executable, str(program)], Node("n", 1))
         self.stop, self.now = asyncio.Event(), asyncio.Event()
 
     @property
@@ -51,6 +51,7 @@ class House:
 
     async def run(self) -> None:
         async with self.supervisor.opened():
+            self.supervisor.prepare(None)
             await self.supervisor.run(self.stop, self.now)
 
 

@@ -114,11 +114,13 @@ class Child:
 class Supervisor:
     """The children and their end. `command` starts a child; its role follows."""
 
-    def __init__(self, settings: Settings, command: Sequence[str], node: Node, database: str | None) -> None:
+    def __init__(self, settings: Settings, command: Sequence[str], node: Node) -> None:
         self._settings = settings
         self._command = tuple(command)
         self._node = node
-        self._database = database
+        self._data: list[socket.socket] = []
+        self._admin: list[socket.socket] = []
+        self._link: socket.socket | None = None
         # A worker cuts what is left at the end of its time by itself; this is for one that does not.
         self._drain_seconds = settings.config.server.drain_seconds + 5
         self.children: list[Child] = []
@@ -128,32 +130,32 @@ class Supervisor:
         """Binds what the children listen on. Raises `CannotListen`."""
         server = self._settings.config.server
         async with AsyncExitStack() as stack:
-            data = [stack.enter_context(sock) for sock in bind(server.data_bind)]
-            admin = [stack.enter_context(sock) for sock in bind(server.admin_bind)]
-            for sock in (*data, *admin):
+            self._data = [stack.enter_context(sock) for sock in bind(server.data_bind)]
+            self._admin = [stack.enter_context(sock) for sock in bind(server.admin_bind)]
+            for sock in (*self._data, *self._admin):
                 # From here on connections wait for a process instead of being refused.
                 sock.listen(2048)
             folder = stack.enter_context(_private_folder())
-            link = stack.enter_context(_listening(folder / "control"))
-            self._prepare(data, admin, link)
+            self._link = stack.enter_context(_listening(folder / "control"))
             yield
 
-    def _prepare(self, data: Sequence[socket.socket], admin: Sequence[socket.socket], link: socket.socket) -> None:
+    def prepare(self, database: str | None) -> None:
+        """Makes the children, which are started by `run`; `database` is the connection string for control."""
+        assert self._link is not None, "not opened"
         workers = self._settings.config.server.workers
-        base = Setup(role="worker", node=self._node, workers=workers, link=link.getsockname())
+        data, admin = ([sock.fileno() for sock in sockets] for sockets in (self._data, self._admin))
+        base = Setup(role="worker", node=self._node, workers=workers, link=self._link.getsockname(), data=tuple(data))
         control = msgspec.structs.replace(
             base,
             role="control",
-            listening=link.fileno(),
-            admin=tuple(sock.fileno() for sock in admin),
-            data=tuple(sock.fileno() for sock in data),
-            database=self._database,
+            listening=self._link.fileno(),
+            admin=tuple(admin),
+            database=database,
             announce=True,
         )
-        self.children.append(self._child("control", control, [link.fileno(), *control.admin, *control.data]))
+        self.children.append(self._child("control", control, [self._link.fileno(), *admin, *data]))
         for slot in range(workers):
-            setup = msgspec.structs.replace(base, slot=slot, data=tuple(sock.fileno() for sock in data))
-            self.children.append(self._child(f"worker {slot}", setup, setup.data))
+            self.children.append(self._child(f"worker {slot}", msgspec.structs.replace(base, slot=slot), data))
 
     def _child(self, name: str, setup: Setup, descriptors: Sequence[int]) -> Child:
         return Child(name, (*self._command, setup.role), setup, descriptors)

@@ -60,6 +60,20 @@ def bind(address: str) -> list[socket.socket]:
     return sockets
 
 
+def inherited(number: int) -> socket.socket:
+    """The listening socket that the parent process left open under this number. Raises `CannotListen`."""
+    return _inherited(number, f"fd://{number}")
+
+
+def name_of(number: int) -> str:
+    """The address of an inherited socket, which stays open."""
+    with socket.socket(fileno=os.dup(number)) as sock:
+        name = sock.getsockname()
+    if sock.family == socket.AF_INET6:
+        return f"[{name[0]}]:{name[1]}"
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name)
+
+
 def _bound(family: int, where: object, address: str) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
