@@ -40,8 +40,9 @@ class BufferedKeep:
 
     `journal` takes a frame (see `llmgw_relay.keep`) durably before it returns, and raises `OSError` or `SpoolError`
     where it can't; then the change is known here alone, and counted in `unjournaled`. `writer` names this process.
-    `buffer` bounds the latest changes. A store that does not answer within `patience` seconds is not asked again for
-    `pause` seconds: without a store a call must not wait for it, one after the other.
+    `buffer` bounds the latest changes, in bytes. A store that does not answer within `patience` seconds is not asked
+    again for `pause` seconds: without a store a call must not wait for it, one after the other. A worker has more
+    patience than its control process, which answers with what it knows when its own is at an end.
     """
 
     def __init__(
