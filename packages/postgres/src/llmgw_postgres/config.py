@@ -40,6 +40,8 @@ class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How far ahead of the server's clock a state event may be."""
     replica_wait_seconds: float = 0.05
     """How long a read waits for a replica to have replayed the reader's own writes."""
+    replica_checkout_seconds: float = 0.5
+    """How long to wait for a connection to a replica: there are others to ask."""
     replica_retry_seconds: float = 5.0
     """How long a replica that failed is left out."""
 
@@ -70,5 +72,6 @@ _SECONDS = (
     "poll_seconds",
     "clock_tolerance_seconds",
     "replica_wait_seconds",
+    "replica_checkout_seconds",
     "replica_retry_seconds",
 )

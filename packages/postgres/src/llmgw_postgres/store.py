@@ -126,7 +126,6 @@ class _Append:
     async def run(self) -> Appended:
         """Raises psycopg's errors, `ClockOff`, and `StoreAway` for a commit that the standby did not confirm."""
         connection = self._connection
-        await connection.execute(query("log", "staging"))
         try:
             clock = await _results(await connection.execute(query("log", "begin")))
             self._check(clock[-1][0])

@@ -1,13 +1,12 @@
--- name: staging
--- Where a batch lands before it takes the lock: the lock is then held for no more than the insert.
+-- name: begin
+-- The staging table is where a batch lands before it takes the lock: the lock is then held for no more than the insert.
+-- It is made within the transaction: a commit of its own would wait for the synchronous standby. The clock is the
+-- server's: one clock for all nodes.
+BEGIN;
 CREATE TEMPORARY TABLE IF NOT EXISTS staged (
     n integer, id uuid, hlc bigint, node text, v integer, kind text, tenant text, actor text, cause text,
     subject text, body json
-) ON COMMIT DELETE ROWS
-
--- name: begin
--- The clock is the server's: one clock for all nodes.
-BEGIN;
+) ON COMMIT DELETE ROWS;
 SELECT extract(epoch FROM clock_timestamp())::float8
 
 -- name: stage
@@ -73,8 +72,8 @@ ORDER BY e.position
 -- Where both logs end, for those who wait.
 SELECT (SELECT timeline FROM (SELECT timeline, place FROM llmgw.timelines ORDER BY timeline DESC LIMIT 1) AS latest
         WHERE latest.place = llmgw.place()),
-       coalesce((SELECT max(position) FROM llmgw.state_events), 0),
-       coalesce((SELECT max(position) FROM llmgw.fact_events), 0)
+       coalesce((SELECT max(position) FROM llmgw.state_events), 0) AS state_end,
+       coalesce((SELECT max(position) FROM llmgw.fact_events), 0) AS fact_end
 
 -- name: common
 -- How far a cursor of an older timeline holds: where the first timeline after its own began. A timeline that is not
