@@ -2,12 +2,16 @@
 
 The writer and the reader are two processes that share nothing but this folder. The writer alone makes segments; both
 may remove those that the mark has passed, the reader when their time is over, the writer when it needs their room.
+When a segment was drained stands in its time of modification, which costs no room on a disk that has none.
 """
 
 from __future__ import annotations
 
+import errno
 import os
+import struct
 from pathlib import Path
+from zlib import crc32
 
 import msgspec
 
@@ -17,6 +21,12 @@ SUFFIX = ".spool"
 LOCK = "lock"
 MARK = "mark"
 BALLAST = "ballast"
+
+NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+"""What a system says when a file can't grow."""
+
+_MARK = struct.Struct("<QQI")
+"""Segment, offset, and the checksum of the two."""
 
 
 class SpoolError(Exception):
@@ -32,13 +42,6 @@ class SpoolCursor(msgspec.Struct, frozen=True, order=True):
 
     segment: int = 0
     offset: int = 0
-
-
-class Mark(msgspec.Struct, frozen=True):
-    """How far a spool is drained, and when (seconds since 1970) each segment that is still kept was."""
-
-    cursor: SpoolCursor = SpoolCursor()
-    drained: dict[int, float] = {}
 
 
 def segment_path(folder: Path, number: int) -> Path:
@@ -80,19 +83,29 @@ def previous_end(folder: Path, number: int) -> int | None:
     return end
 
 
-def load_mark(folder: Path) -> Mark:
-    """The mark, or the beginning where there is none or it can't be read: draining twice is harmless."""
+def load_mark(folder: Path) -> SpoolCursor:
+    """How far a spool is drained: the beginning where that is not known, for draining twice is harmless."""
     try:
-        return msgspec.json.decode((folder / MARK).read_bytes(), type=Mark)
-    except (FileNotFoundError, msgspec.MsgspecError):
-        return Mark()
+        data = (folder / MARK).read_bytes()
+    except FileNotFoundError:
+        return SpoolCursor()
+    if len(data) != _MARK.size:
+        return SpoolCursor()
+    segment, offset, checksum = _MARK.unpack(data)
+    return SpoolCursor(segment, offset) if checksum == crc32(data[:16]) else SpoolCursor()
 
 
-def save_mark(folder: Path, mark: Mark) -> None:
-    """Replace the mark at once. It is not flushed: what a power failure loses of it is only drained once more."""
-    fresh = folder / f"{MARK}.new"
-    fresh.write_bytes(msgspec.json.encode(mark))
-    fresh.replace(folder / MARK)
+def save_mark(folder: Path, cursor: SpoolCursor) -> None:
+    """Replace the mark, in its place: a full disk must not keep anyone from saying that there is something to remove.
+
+    It is not flushed: what a power failure loses of it is only drained once more.
+    """
+    data = struct.pack("<QQ", cursor.segment, cursor.offset)
+    file = os.open(folder / MARK, os.O_WRONLY | os.O_CREAT, 0o600)
+    try:
+        os.pwrite(file, data + struct.pack("<I", crc32(data)), 0)
+    finally:
+        os.close(file)
 
 
 def remove_segment(folder: Path, number: int) -> None:

@@ -19,7 +19,7 @@ from pathlib import Path
 import msgspec
 
 from llmgw_eventstore.spool._folder import (
-    Mark,
+    NO_ROOM,
     SpoolCursor,
     load_mark,
     previous_end,
@@ -108,11 +108,14 @@ class SpoolReader:
 
     def _enter(self, number: int, after: SpoolCursor) -> None:
         """Begin to read a segment: see that none before it is missing, and that this release can read it."""
-        drained = load_mark(self.folder).cursor.segment
+        drained = load_mark(self.folder).segment
         for missing in range(max(after.segment, drained), number) if after.segment else ():
             self._alarm(Gap(str(segment_path(self.folder, missing)), 0, 0, "the segment is missing"))
-        if previous_end(self.folder, number) is None and any(self._load(number, 0, HEADER_BYTES)[:HEADER_BYTES]):
-            self._lost(number, 0, HEADER_BYTES, "its header is damaged")
+        if previous_end(self.folder, number) is None:
+            header = self._load(number, 0, HEADER_BYTES)
+            # A power failure can leave a segment without its header, cut short or as zeros; anything else is damage.
+            if len(header) >= HEADER_BYTES and any(header):
+                self._lost(number, 0, HEADER_BYTES, "its header is damaged")
 
     def _load(self, number: int, offset: int, max_bytes: int) -> bytes:
         """About `max_bytes` from `offset` on, and more if a single frame takes more."""
@@ -146,25 +149,39 @@ class SpoolReader:
     @property
     def marked(self) -> SpoolCursor:
         """How far the spool is drained: where to read on after a restart."""
-        return load_mark(self.folder).cursor
+        return load_mark(self.folder)
 
     def mark(self, cursor: SpoolCursor) -> None:
         """Everything before `cursor` is in the store. Removes the segments whose time is over; never goes back."""
-        before, now = load_mark(self.folder), self._wall()
-        cursor = max(before.cursor, cursor)
-        drained: dict[int, float] = {}
+        before, now = self.marked, self._wall()
+        cursor = max(before, cursor)
         for number in segment_numbers(self.folder):
-            # A clock that was set back must not keep a segment for longer than it was meant to be.
-            since = min(now, before.drained.get(number, now))
             if number >= cursor.segment:
                 break
-            if now - since >= self._keep_seconds:
-                remove_segment(self.folder, number)
-            else:
-                drained[number] = since
-        after = Mark(cursor, drained)
-        if after != before:
-            save_mark(self.folder, after)
+            path = segment_path(self.folder, number)
+            try:
+                drained = path.stat().st_mtime
+                # Drained just now, or by a clock that has been set back since and must not keep it for ever.
+                if number >= before.segment or drained > now:
+                    os.utime(path, (now, now))
+                elif now - drained >= self._keep_seconds:
+                    path.unlink()
+            except FileNotFoundError:
+                pass  # the writer needed its room
+        if cursor != before:
+            self._save(cursor)
+
+    def _save(self, cursor: SpoolCursor) -> None:
+        try:
+            save_mark(self.folder, cursor)
+        except OSError as error:
+            if error.errno not in NO_ROOM:
+                raise
+            # A full disk whose file system copies on write: nothing but the drained segments themselves can make room.
+            for number in segment_numbers(self.folder):
+                if number < cursor.segment:
+                    remove_segment(self.folder, number)
+            save_mark(self.folder, cursor)
 
     def rewind(self) -> SpoolCursor:
         """Make everything that is kept undrained again, and return where that begins. It holds over a restart."""
@@ -172,7 +189,7 @@ class SpoolReader:
         if not kept:
             return self.marked
         cursor = SpoolCursor(kept[0], HEADER_BYTES)
-        save_mark(self.folder, Mark(cursor))
+        save_mark(self.folder, cursor)
         return cursor
 
     def backlog(self) -> int:

@@ -29,9 +29,13 @@ import msgspec
 from llmgw_eventstore.spool._folder import (
     BALLAST,
     LOCK,
+    MARK,
+    NO_ROOM,
+    SpoolCursor,
     SpoolError,
     load_mark,
     remove_segment,
+    save_mark,
     segment_path,
     segment_sizes,
     sync_folder,
@@ -45,7 +49,6 @@ from llmgw_eventstore.spool._frames import (
     settled_end,
 )
 
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _CLOSED_SEGMENTS = 8
 """So many closed segments may wait for a flush before `append` does it itself: a bound on open files, not a rhythm."""
 
@@ -155,6 +158,8 @@ class Spool:
             self._pressed(lambda: self._begin(self._number + 1, self._offset), urgent)
         if self._used + size > self._bound(urgent):
             self._make_room(size, urgent)
+        if self._offset == HEADER_BYTES:
+            self._begun = self._clock()
         frames = pack_frames(payloads, self._number, self._offset)
         self._pressed(lambda: self._write(frames), urgent)
         self._offset += size
@@ -183,7 +188,7 @@ class Spool:
             try:
                 return attempt()
             except OSError as error:
-                if error.errno not in _NO_ROOM:
+                if error.errno not in NO_ROOM:
                     raise
                 # A file that may not grow (EFBIG) gains nothing from other files' room.
                 spare = error.errno != errno.EFBIG and (self._drop_drained() or (urgent and self._drop_ballast()))
@@ -206,7 +211,7 @@ class Spool:
                 self._closed.append(self._file)
             self._file = file
             self._folder_changed = True
-        self._number, self._offset, self._begun = number, HEADER_BYTES, self._clock()
+        self._number, self._offset = number, HEADER_BYTES
         self._used += HEADER_BYTES
         if len(self._closed) > _CLOSED_SEGMENTS:
             self.sync()
@@ -239,7 +244,7 @@ class Spool:
 
     def _drained(self) -> list[int]:
         """The segments that are drained, oldest first; the one that is written to is never among them."""
-        passed = min(load_mark(self.folder).cursor.segment, self._number)
+        passed = min(load_mark(self.folder).segment, self._number)
         return [number for number in segment_sizes(self.folder) if number < passed]
 
     def _drop_drained(self) -> bool:
@@ -312,8 +317,11 @@ class Spool:
         self._used = sum(sizes.values())
         last = max(sizes, default=0)
         end = settled_end(segment_path(self.folder, last).read_bytes(), last) if sizes else 0
-        number = max(last, load_mark(self.folder).cursor.segment) + 1
+        number = max(last, load_mark(self.folder).segment) + 1
         self._pressed(lambda: self._begin(number, end), urgent=True)
+        if not (self.folder / MARK).exists():
+            # So that it has its room on the disk from now on, and a full disk does not keep it from moving.
+            self._pressed(lambda: save_mark(self.folder, SpoolCursor()), urgent=True)
         self._take_ballast()
 
     def __enter__(self) -> Self:
