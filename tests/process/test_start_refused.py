@@ -21,7 +21,7 @@ name = "m"
 targets = [{ pool = "opnai", model = "gpt" }]
 
 [database]
-url = "postgresql://"
+url = "mysql://"
 """
 
 

@@ -161,8 +161,8 @@ def test_accounts_in_clouds_become_their_domain_forms() -> None:
     bedrock = Platform(region="eu-west-1")
     assert [
         ("azure", "https://r.openai.azure.com", Secret("sk-a"), azure, GENERIC),
-        ("vertex", "https://aiplatform.eu.rep.googleapis.com", Ambient(), vertex, GENERIC),
         ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", keys, bedrock, GENERIC),
+        ("vertex", "https://aiplatform.eu.rep.googleapis.com", Ambient(), vertex, GENERIC),
         ("vllm", "http://vllm:8000/v1", Secret("sk-a"), Platform(), Server(name="vllm")),
     ] == got
 

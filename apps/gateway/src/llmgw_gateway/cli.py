@@ -1,7 +1,7 @@
 """The `gateway` command.
 
 Exit codes: 0 done; 1 refused, with every problem on standard error; 2 the configuration file can't be read, or the
-command line is wrong.
+command line is wrong; 3 a verb for a running gateway (see `verbs`) can reach none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from llmgw_gateway.check import examine, summary
 from llmgw_gateway.config import Settings, read
 from llmgw_gateway.problems import Problem, Unreadable
 from llmgw_gateway.sealing import MasterKey, SealingError, find_master_key, make_master_key
+from llmgw_gateway.verbs import add_verbs
 
 OK, REFUSED, UNREADABLE = 0, 1, 2
 
@@ -28,8 +29,11 @@ examples:
   gateway serve --config /etc/gateway.toml   start with another file
   gateway check                              say what is wrong with the configuration, by line
   pass show openai | gateway seal            print a sealed value to put into the configuration
+  gateway accounts list                      ask a running gateway for its accounts
+  gateway keys create ci --policy default    make a client key; its text is printed this once
 
-exit codes: 0 done; 1 refused, the reasons are on standard error; 2 the file can't be read, or wrong usage
+exit codes: 0 done; 1 refused, the reasons are on standard error; 2 the file can't be read, or wrong usage;
+3 no running gateway can be reached
 
 Every key of the file has an environment name too: server.data_bind is GATEWAY_SERVER__DATA_BIND.
 """
@@ -151,6 +155,7 @@ def _parser() -> argparse.ArgumentParser:
     seal.set_defaults(run=_seal)
     for command in (serve, check, seal):
         _common(command)
+    add_verbs(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     return parser
 

@@ -40,6 +40,7 @@ class MasterKey:
             raise SealingError(f"a master key is {_KEY_BYTES} bytes, not {len(key)}")
         self._cipher = AESGCM(key)
         self.id = hashlib.sha256(b"llmgw master key\0" + key).hexdigest()[:8]
+        self._mark = bytes.fromhex(self.id)
 
     @classmethod
     def parse(cls, text: str) -> MasterKey:
@@ -67,6 +68,24 @@ class MasterKey:
             raise SealingError(f"the sealed value is damaged (its master key {key_id} is the right one)") from None
         return plain.decode()
 
+    def seal_bytes(self, body: bytes, context: bytes) -> bytes:
+        """The key id's four bytes, the nonce, and the ciphertext, which opens with the same `context` alone."""
+        nonce = os.urandom(_NONCE_BYTES)
+        return self._mark + nonce + self._cipher.encrypt(nonce, body, self._mark + context)
+
+    def sealed_bytes(self, sealed: bytes) -> bool:
+        """Whether bytes say that they are sealed with this key."""
+        return sealed.startswith(self._mark)
+
+    def open_bytes(self, sealed: bytes, context: bytes) -> bytes | None:
+        """What was sealed, or None if it was sealed for another context, or is damaged."""
+        start = len(self._mark)
+        nonce, data = sealed[start : start + _NONCE_BYTES], sealed[start + _NONCE_BYTES :]
+        try:
+            return self._cipher.decrypt(nonce, data, self._mark + context)
+        except (InvalidTag, ValueError):
+            return None
+
     def __repr__(self) -> str:
         return f"<MasterKey {self.id}>"
 
@@ -86,7 +105,7 @@ def find_master_key(reference: str | None, environ: Mapping[str, str], data_dir:
     if environ.get(VARIABLE):
         return MasterKey.parse(environ[VARIABLE])
     path = data_dir / FILE_NAME
-    return MasterKey.parse(_read(path)) if path.exists() else None
+    return MasterKey.parse(read_key_file(path)) if path.exists() else None
 
 
 def make_master_key(data_dir: Path) -> MasterKey:
@@ -100,7 +119,7 @@ def make_master_key(data_dir: Path) -> MasterKey:
         create_once(path, base64.b64encode(os.urandom(_KEY_BYTES)).decode() + "\n")
     except OSError as error:
         raise SealingError(f"no master key can be made at {path}: {error.strerror}") from None
-    return MasterKey.parse(_read(path))
+    return MasterKey.parse(read_key_file(path))
 
 
 def _parts(sealed: str) -> tuple[str, bytes]:
@@ -121,11 +140,12 @@ def _referenced(reference: str, environ: Mapping[str, str]) -> str:
             raise SealingError(f"the master key's environment variable {rest} is not set")
         return environ[rest]
     if kind == "file" and rest:
-        return _read(Path(rest).expanduser())
+        return read_key_file(Path(rest).expanduser())
     raise SealingError("a master key is given as env:NAME or file:PATH")
 
 
-def _read(path: Path) -> str:
+def read_key_file(path: Path) -> str:
+    """The text of a key's file. Raises `SealingError`."""
     try:
         return path.read_text("utf-8")
     except OSError as error:

@@ -129,7 +129,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     `server` is what is known of an OpenAI-compatible server (`vllm`, `groq`, ...). `proxy` is the address of an HTTP
     proxy to go through, with user and password if it wants them; `ca` are certificates (PEM) to trust in place of the
-    system's.
+    system's. An account that drains takes no new calls; what is kept there (files, batches) goes on being served, which
+    an account that is not `enabled` does not.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_minute: int | None = None
     weight: float = 1.0
     enabled: bool = True
+    drain: bool = False
     deadlines: Deadlines = Deadlines()
     transport: Transport = "auto"
     proxy: Secret | None = None

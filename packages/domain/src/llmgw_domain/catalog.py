@@ -1,8 +1,11 @@
 """The immutable snapshot that a request is served from.
 
-A `Catalog` is compiled once by `control` and published by one reference assignment; readers take the reference once
-and keep it to the end of their request, so no request ever sees half a change. It holds dicts by name for every look-up
-on the hot path and never changes after construction.
+A `Catalog` is compiled by `control` and published by one reference assignment; readers take the reference once and keep
+it to the end of their request, so no request ever sees half a change. It holds dicts by name for every look-up on the
+hot path and never changes after construction.
+
+The next catalog is derived from the last one: what a change does not touch is the same object in both. Its order is its
+own (by id), whatever the order of the records was, so that two gateways with the same records have the same catalog.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 import difflib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -57,6 +61,57 @@ def _patient(account: Account, model: Model) -> Account:
     return msgspec.structs.replace(account, deadlines=deadlines)
 
 
+class Routes:
+    """The routes of exact names, each made when it is first asked for and kept.
+
+    A route holds a candidate for every account of its pools, so making all of them ahead would cost models times
+    accounts at every change; most of them are never asked for in between.
+    """
+
+    __slots__ = ("_made", "_models", "_pools")
+
+    def __init__(
+        self, models: Mapping[str, Model], pools: Mapping[str, Sequence[Account]], made: dict[str, Route] | None = None
+    ) -> None:
+        self._models = models
+        self._pools = pools
+        self._made: dict[str, Route] = {} if made is None else made
+
+    def get(self, name: str) -> Route | None:
+        route = self._made.get(name)
+        if route is None:
+            model = self._models.get(name)
+            if model is None:
+                return None
+            route = self._made[name] = Route.of(model, "", self._pools)
+        return route
+
+    def after(
+        self, models: Mapping[str, Model], pools: Mapping[str, Sequence[Account]], changed: Iterable[str]
+    ) -> Routes:
+        """The routes of other models and pools; those that neither changed are kept. `changed` names the pools."""
+        moved = frozenset(changed)
+        kept = {
+            name: route
+            for name, route in self._made.items()
+            if models.get(name) is route.model and not any(t.pool in moved for t in route.model.targets)
+        }
+        return Routes(models, pools, kept)
+
+    def __eq__(self, other: object) -> bool:
+        """Which of them were made already is no difference."""
+        return isinstance(other, Routes) and other._models == self._models and other._pools == self._pools
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Routes of {len(self._models)} models, {len(self._made)} made>"
+
+
+_T = TypeVar("_T")
+_NOTHING: Mapping[str, None] = {}
+
+
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know to serve requests; see the module's text."""
 
@@ -66,8 +121,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[str, tuple[Account, ...]]
     models: dict[str, Model]
     patterns: tuple[Model, ...]
-    routes: dict[str, Route]
-    """Ready for every exact name; what a pattern leads to depends on the name that was asked for."""
+    routes: Routes
+    """By exact name; what a pattern leads to depends on the name that was asked for."""
     keys: dict[bytes, ClientKey]
     policies: dict[str, Policy]
 
@@ -83,23 +138,55 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         tenants: Iterable[Tenant] = (),
     ) -> Catalog:
         """Indexes records into a catalog. References are taken as checked: `control` compiles, this only arranges."""
-        by_id = {a.id: a for a in accounts}
-        pools: dict[str, tuple[Account, ...]] = {}
-        for account in by_id.values():
-            pools[account.pool] = (*pools.get(account.pool, ()), account)
-        every = list(models)
-        exact = {m.name: m for m in every if not m.is_pattern}
-        return cls(
+        empty = cls(
+            version="",
+            tenants={},
+            accounts={},
+            pools={},
+            models={},
+            patterns=(),
+            routes=Routes({}, {}),
+            keys={},
+            policies={"default": Policy()},
+        )
+        return empty.derive(
             version=version,
+            accounts={a.id: a for a in accounts},
+            models={m.name: m for m in models},
+            keys={k.digest: k for k in keys},
+            policies={p.id: p for p in policies},
             tenants={t.id: t for t in tenants},
-            accounts=by_id,
+        )
+
+    def derive(
+        self,
+        *,
+        version: str,
+        accounts: Mapping[str, Account | None] = _NOTHING,
+        models: Mapping[str, Model | None] = _NOTHING,
+        keys: Mapping[bytes, ClientKey | None] | None = None,
+        policies: Mapping[str, Policy | None] = _NOTHING,
+        tenants: Mapping[str, Tenant | None] = _NOTHING,
+    ) -> Catalog:
+        """The catalog with these put in place, and those that are None taken out. What is not touched is shared.
+
+        The policy `default` that is taken out becomes the built-in one again.
+        """
+        pools, moved = _pools_after(self.pools, self.accounts, accounts)
+        exact, patterns = _models_after(self.models, self.patterns, models)
+        if policies.get("default", self) is None:
+            policies = {**policies, "default": Policy()}
+        return Catalog(
+            version=version,
+            tenants=_after(self.tenants, tenants),
+            accounts=_after(self.accounts, accounts),
             pools=pools,
             models=exact,
-            routes={name: Route.of(model, "", pools) for name, model in exact.items()},
-            # The longest pattern is the most specific one, so it wins.
-            patterns=tuple(sorted((m for m in every if m.is_pattern), key=lambda m: -len(m.name))),
-            keys={k.digest: k for k in keys},
-            policies={"default": Policy(), **{p.id: p for p in policies}},
+            patterns=patterns,
+            routes=self.routes.after(exact, pools, moved) if models or accounts else self.routes,
+            # A key is only ever looked up, so their order is not worth sorting ten thousand of them.
+            keys=_put(self.keys, keys) if keys else self.keys,
+            policies=_after(self.policies, policies),
         )
 
     def key_for(self, secret: str) -> ClientKey:
@@ -149,3 +236,61 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
             f"<Catalog {self.version}: {len(self.accounts)} accounts, "
             f"{len(self.models) + len(self.patterns)} models, {len(self.keys)} keys>"
         )
+
+
+# --- the next one from the last ---------------------------------------------------------------------------------------
+
+_K = TypeVar("_K", str, bytes)
+
+
+def _put(held: dict[_K, _T], changes: Mapping[_K, _T | None]) -> dict[_K, _T]:
+    made = held.copy()
+    for name, value in changes.items():
+        if value is None:
+            made.pop(name, None)
+        else:
+            made[name] = value
+    return made
+
+
+def _after(held: dict[str, _T], changes: Mapping[str, _T | None]) -> dict[str, _T]:
+    """In order of their names; `held` itself where nothing changes."""
+    if not changes:
+        return held
+    made = _put(held, changes)
+    # A value that is replaced keeps its place; only a new name can come out of order.
+    return dict(sorted(made.items())) if any(name not in held for name in changes) else made
+
+
+def _pools_after(
+    pools: dict[str, tuple[Account, ...]], held: Mapping[str, Account], changes: Mapping[str, Account | None]
+) -> tuple[dict[str, tuple[Account, ...]], set[str]]:
+    """The pools, and the names of those that are others now."""
+    members: dict[str, dict[str, Account]] = {}
+
+    def of(pool: str) -> dict[str, Account]:
+        if pool not in members:
+            members[pool] = {a.id: a for a in pools.get(pool, ())}
+        return members[pool]
+
+    for name, account in changes.items():
+        if name in held:
+            of(held[name].pool).pop(name, None)
+        if account is not None:
+            of(account.pool)[name] = account
+    changed = {pool: tuple(by_id[name] for name in sorted(by_id)) or None for pool, by_id in members.items()}
+    return _after(pools, changed), set(changed)
+
+
+def _models_after(
+    exact: dict[str, Model], patterns: tuple[Model, ...], changes: Mapping[str, Model | None]
+) -> tuple[dict[str, Model], tuple[Model, ...]]:
+    if not changes:
+        return exact, patterns
+    names = {m.name: m for m in patterns}
+    starred = _put(names, {n: m for n, m in changes.items() if m is None or m.is_pattern})
+    plain = {n: m for n, m in changes.items() if m is None or not m.is_pattern}
+    if starred != names:
+        # The longest pattern is the most specific one, so it wins.
+        patterns = tuple(sorted(starred.values(), key=lambda m: (-len(m.name), m.name)))
+    return _after(exact, {n: m for n, m in plain.items() if m is not None or n in exact}), patterns
