@@ -100,15 +100,15 @@ async def test_a_later_change_wins_over_the_buffer():
 async def test_a_drop_is_later_than_what_was_seen():
     """Even where the clock of the node that put it is ahead."""
     bench = Bench()
-    ahead = MemoryStamps()
-    ahead.last = 1_000_000
-    bench.node(stamps=ahead).put("k", "t", "x", b"1", 60.0)
+    bench.node(stamps=MemoryStamps(1_000_000)).put("k", "t", "x", b"1", 60.0)
     await bench.drain()
     other = bench.node("n2")
     assert [b"1"] == await bodies(other, by_id("x"))
     other.drop("k", "t", "x", 60.0)
+    other.put("k", "t", "y", b"2", 60.0)
     await bench.drain()
-    assert [] == await bodies(bench.node("n3"), by_id("x"))
+    assert [b"2"] == await bodies(bench.node("n3"), by_id("x", "y"))
+    assert [1_000_001, 1_000_002, 1_000_003] == [decode(frame).stamp for frame in bench.journal]
 
 
 async def test_without_its_store_it_gives_what_it_knows():

@@ -154,17 +154,14 @@ class ScriptedLease:
 
 
 class MemoryStamps:
-    """Counts, from the last stamp that was seen."""
+    """Counts."""
 
-    def __init__(self) -> None:
-        self.last = 0
+    def __init__(self, last: int = 0) -> None:
+        self.last = last
 
     def tick(self, now: float) -> int:
         self.last += 1
         return self.last
-
-    def observe(self, hlc: int, now: float) -> None:
-        self.last = max(self.last, hlc)
 
 
 class MemoryKeep:
