@@ -1,12 +1,16 @@
 import asyncio
 import errno
+import gc
 
 import pytest
 
 from llmgw_eventstore import StoreAway
-from llmgw_eventstore.spool import SpoolFull
+from llmgw_eventstore import decode as decode_event
+from llmgw_eventstore import encode as encode_event
+from llmgw_eventstore.spool import Spool, SpoolCursor, SpoolFull, SpoolReader
+from llmgw_eventstore.testing import make_event
 from llmgw_relay.buffered import BufferedKeep
-from llmgw_relay.keep import Drop, Found, Put, Sought, Touch, decode
+from llmgw_relay.keep import Drop, Found, Put, Sought, Touch, decode, is_change
 from llmgw_relay.memory_kept import MemoryKept
 from llmgw_relay.testing import MemoryStamps, by_id, drop_of
 
@@ -42,10 +46,10 @@ class Bench:
     def wall(self):
         return 1e9 + self.now
 
-    def node(self, writer="n1", store=None, **options):
+    def node(self, writer="n1", store=None, journal=None, **options):
         stamps = MemoryStamps()
         arguments = {"writer": writer, "stamps": stamps, "clock": lambda: self.now, "wall": self.wall, **options}
-        return BufferedKeep(store or self.far, self.journal.append, **arguments)
+        return BufferedKeep(store or self.far, journal or self.journal.append, **arguments)
 
     async def drain(self):
         await self.far.kept.apply([decode(frame) for frame in self.journal])
@@ -96,15 +100,15 @@ async def test_a_later_change_wins_over_the_buffer():
 async def test_a_drop_is_later_than_what_was_seen():
     """Even where the clock of the node that put it is ahead."""
     bench = Bench()
-    ahead = MemoryStamps()
-    ahead.last = 1_000_000
-    bench.node(stamps=ahead).put("k", "t", "x", b"1", 60.0)
+    bench.node(stamps=MemoryStamps(1_000_000)).put("k", "t", "x", b"1", 60.0)
     await bench.drain()
     other = bench.node("n2")
     assert [b"1"] == await bodies(other, by_id("x"))
     other.drop("k", "t", "x", 60.0)
+    other.put("k", "t", "y", b"2", 60.0)
     await bench.drain()
-    assert [] == await bodies(bench.node("n3"), by_id("x"))
+    assert [b"2"] == await bodies(bench.node("n3"), by_id("x", "y"))
+    assert [1_000_001, 1_000_002, 1_000_003] == [decode(frame).stamp for frame in bench.journal]
 
 
 async def test_without_its_store_it_gives_what_it_knows():
@@ -167,6 +171,8 @@ async def test_a_look_that_takes_long_to_end_holds_up_nobody():
                 await freed.wait()
                 raise StoreAway from None
 
+    complaints = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: complaints.append(context))
     keep = bench.node(store=Stubborn(), patience=0.02)
     async with asyncio.timeout(5), asyncio.TaskGroup() as group:
         assert not (await keep.find(by_id("x"))).complete
@@ -175,6 +181,8 @@ async def test_a_look_that_takes_long_to_end_holds_up_nobody():
         assert not closing.done()
         freed.set()
     await keep.close()
+    gc.collect()
+    assert [] == complaints
 
 
 @pytest.mark.parametrize("error", [SpoolFull("full"), OSError(errno.ENOSPC, "no space")])
@@ -185,7 +193,7 @@ async def test_a_full_disk_fails_no_call(error):
     def full(frame):
         raise error
 
-    keep = BufferedKeep(bench.far, full, writer="n1", stamps=MemoryStamps(), clock=lambda: bench.now, wall=bench.wall)
+    keep = bench.node(journal=full)
     keep.put("k", "t", "x", b"1", 60.0)
     assert ([b"1"], 1) == (await bodies(keep, by_id("x")), keep.unjournaled)
 
@@ -208,8 +216,6 @@ async def test_a_worker_s_store_is_its_control_process():
 async def test_a_list_whose_tombstones_can_t_be_asked_for_is_not_complete():
     """The store went away in the middle of it."""
     bench = Bench()
-    keep = bench.node()
-    keep.put("k", "t", "x", b"1", 60.0)
 
     class Once:
         async def find(self, sought):
@@ -217,8 +223,23 @@ async def test_a_list_whose_tombstones_can_t_be_asked_for_is_not_complete():
                 raise StoreAway
             return Found((), complete=True)
 
-    keep = BufferedKeep(
-        Once(), bench.journal.append, writer="n1", stamps=MemoryStamps(), clock=lambda: 0.0, wall=bench.wall
-    )
+    keep = bench.node(store=Once())
     keep.put("k", "t", "x", b"1", 60.0)
     assert not (await keep.find(LIST)).complete
+
+
+async def test_changes_and_events_share_a_spool(tmp_path):
+    """After a restart both are read from it, each told by its frame; read from the beginning again, nothing changes."""
+    bench = Bench()
+    with Spool.open(tmp_path) as spool:
+        keep = bench.node(journal=lambda frame: spool.append([frame]))
+        keep.put("k", "t", "x", bytes(range(256)) * 100, 60.0)
+        spool.append([encode_event(make_event(1))])
+        keep.put("k", "t", "y", b"\xfelg\xff" * 10, 60.0)
+        keep.drop("k", "t", "y", 60.0)
+    for _ in range(2):
+        frames, _ = SpoolReader(tmp_path).read(SpoolCursor())
+        assert ["change", "event", "change", "change"] == ["change" if is_change(f) else "event" for f in frames]
+        assert make_event(1) == decode_event(frames[1])
+        await bench.far.kept.apply([decode(frame) for frame in frames if is_change(frame)])
+        assert [bytes(range(256)) * 100] == await bodies(bench.node("n2"), LIST)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from llmgw_eventstore import Unreadable
 from llmgw_eventstore import encode as event_frame
 from llmgw_eventstore.testing import make_event
-from llmgw_relay.keep import Sought, decode, encode, is_change, latest, name_of
+from llmgw_relay.keep import Found, Sought, decode, encode, is_change, latest, name_of
 from llmgw_relay.testing import drop_of, put_of, touch_of
 
 CHANGES = [put_of("x", 1, bytes(range(256))), put_of("", 1 << 62), drop_of("x", 2), touch_of("x", 1.0)]
@@ -65,3 +65,9 @@ def test_an_id_of_a_provider_is_its_name():
     """So that an operator finds it; one that looks like a digest is none."""
     assert "file-abc_1.2" == name_of("file-abc_1.2")
     assert name_of("sha256:00") != "sha256:00"
+
+
+def test_questions_and_answers_travel():
+    """A worker asks its control process over a link."""
+    for one in (Sought(kinds=("k",), ids=("x", "y")), Found((put_of("x", 2), drop_of("y", 1)), complete=False)):
+        assert one == msgspec.msgpack.decode(msgspec.msgpack.encode(one), type=type(one))

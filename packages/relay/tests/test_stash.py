@@ -106,6 +106,15 @@ async def test_what_was_never_kept_is_looked_for_once():
     assert ["x", "y"] == sorted(await bench.other.get("t", ["x", "y"]))
 
 
+async def test_what_is_put_is_not_taken_for_absent():
+    """Even where the memory in front has no room for it."""
+    bench = Bench()
+    process = bench.process(limit=1)
+    assert {} == await process.get("t", ["x"])
+    process.put("t", ["x"], kept("hm"))
+    assert {"x": kept("hm")} == await process.get("t", ["x"])
+
+
 async def test_without_its_store_a_turn_goes_without():
     """What is at hand is given; the rest is looked for again as soon as it can be."""
     bench = Bench()

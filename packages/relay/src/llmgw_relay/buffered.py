@@ -21,11 +21,7 @@ class Stamps(Protocol):
     """A hybrid logical clock, as `llmgw_crdt.Clock` is one. `now` is in Unix seconds."""
 
     def tick(self, now: float) -> int:
-        """A stamp above every one that was given or observed before."""
-        ...
-
-    def observe(self, hlc: int, now: float) -> object:
-        """Another writer's stamp: the next tick is above it."""
+        """A stamp above every one that was given before."""
         ...
 
 
@@ -40,8 +36,9 @@ class BufferedKeep:
 
     `journal` takes a frame (see `llmgw_relay.keep`) durably before it returns, and raises `OSError` or `SpoolError`
     where it can't; then the change is known here alone, and counted in `unjournaled`. `writer` names this process.
-    `buffer` bounds the latest changes. A store that does not answer within `patience` seconds is not asked again for
-    `pause` seconds: without a store a call must not wait for it, one after the other.
+    `buffer` bounds the latest changes, in bytes. A store that does not answer within `patience` seconds is not asked
+    again for `pause` seconds: without a store a call must not wait for it, one after the other. A worker has more
+    patience than its control process, which answers with what it knows when its own is at an end.
     """
 
     def __init__(
@@ -66,6 +63,8 @@ class BufferedKeep:
         self._buffer = MemoryKept(wall, limit=buffer)
         self._patience = patience
         self._pause = pause
+        self._last = 0
+        """The largest stamp that was given or seen."""
         self._away_until = float("-inf")
         self._ending: set[asyncio.Task[Found]] = set()
         self.unjournaled = 0
@@ -78,23 +77,24 @@ class BufferedKeep:
     # --- writing ----------------------------------------------------------------------------------------------------
 
     def put(self, kind: str, tenant: str, id: str, body: bytes, ttl: float) -> None:
-        now = self._wall()
-        stamp = self._stamps.tick(now)
-        self._write(
-            Put(kind=kind, tenant=tenant, id=id, expires=now + ttl, stamp=stamp, writer=self._writer, body=body)
-        )
+        expires, stamp = self._wall() + ttl, self._stamp()
+        self._write(Put(kind=kind, tenant=tenant, id=id, expires=expires, stamp=stamp, writer=self._writer, body=body))
 
     def touch(self, kind: str, tenant: str, id: str, ttl: float) -> None:
         self._write(Touch(kind=kind, tenant=tenant, id=id, expires=self._wall() + ttl))
 
     def drop(self, kind: str, tenant: str, id: str, ttl: float) -> None:
-        now = self._wall()
-        stamp = self._stamps.tick(now)
-        self._write(Drop(kind=kind, tenant=tenant, id=id, expires=now + ttl, stamp=stamp, writer=self._writer))
+        expires, stamp = self._wall() + ttl, self._stamp()
+        self._write(Drop(kind=kind, tenant=tenant, id=id, expires=expires, stamp=stamp, writer=self._writer))
 
     def note(self, change: Change) -> None:
         """A change that another process of this node has in its journal: it is known here before the store has it."""
         self._buffer.take(change)
+
+    def _stamp(self) -> int:
+        # What was seen is not told to the clock, which may be the state's: a stamp of the future would have it refused.
+        self._last = max(self._stamps.tick(self._wall()), self._last + 1)
+        return self._last
 
     def _write(self, change: Change) -> None:
         self._buffer.take(change)
@@ -114,9 +114,8 @@ class BufferedKeep:
         known = latest((*far.changes, *near))
         if sought.ids is None:
             known, far = await self._without_dropped(known, far)
-        for change in far.changes:
-            # So that a drop of what was just seen is later than it, whatever the clock of its writer says.
-            self._stamps.observe(change.stamp, self._wall())
+        # So that a drop of what was just seen is later than it, whatever the clock of its writer says.
+        self._last = max(self._last, *(change.stamp for change in known.values()), 0)
         ordered = sorted(known.values(), key=lambda change: change.version, reverse=True)
         return Found(tuple(ordered[: sought.limit]), far.complete)
 

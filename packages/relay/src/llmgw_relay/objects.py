@@ -174,7 +174,7 @@ class KeptObjects:
         self.wrapping = Wrapping(_Record, sealer)
 
     def add(self, owned: Owned) -> None:
-        known = self._near.get(_near(owned.tenant, owned.id))
+        known = self._near.get(_key(owned.tenant, owned.id))
         if known is not None and known.owned == owned and not self._is_due(known):
             return
         place = _place(owned)
@@ -185,11 +185,11 @@ class KeptObjects:
         self._remember(owned, self._wall() + self._ttl)
 
     def forget(self, owned: Owned) -> None:
-        self._near.pop(owned.kind, _near(owned.tenant, owned.id))
+        self._near.pop(owned.kind, _key(owned.tenant, owned.id))
         self._keep.drop(*_place(owned), self._ttl)
 
     async def find(self, id: str, tenant: str) -> Owned | None:
-        known = self._near.get(_near(tenant, id))
+        known = self._near.get(_key(tenant, id))
         if known is not None and (known.owned.settled or known.owned.kind != "batches"):
             return self._use(known)
         answer = await self._keep.find(Sought(kinds=KINDS, ids=(name_of(id),)))
@@ -222,7 +222,7 @@ class KeptObjects:
         return known.until - self._wall() < self._ttl * _RENEWED
 
     def _remember(self, owned: Owned, until: float) -> None:
-        self._near.put(owned.kind, _near(owned.tenant, owned.id), _Known(owned, until))
+        self._near.put(owned.kind, _key(owned.tenant, owned.id), _Known(owned, until))
 
     def _read(self, put: Put) -> Owned | None:
         record = self.wrapping.unwrap(put)
@@ -235,7 +235,7 @@ class KeptObjects:
         return f"<KeptObjects {len(self._near)} here>"
 
 
-def _near(tenant: str, id: str) -> str:
+def _key(tenant: str, id: str) -> str:
     return f"{tenant}\0{id}"
 
 
