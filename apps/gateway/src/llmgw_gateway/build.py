@@ -124,6 +124,9 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
 
         metrics = Metrics()
         observer = Observer(metrics, log)
+        slot, spool = spools.open_slot(settings.data_dir, 0, settings.config.spool, 1)
+        kept = spools.open_spool(settings.data_dir, spools.kept_name(slot), settings.config.spool)
+        await stack.enter_async_context(spools.flushed(kept))
         control = await stack.enter_async_context(
             open_control_plane(
                 settings,
@@ -132,11 +135,11 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                 database,
                 published=lambda catalog: observer.catalog(catalog.version),
                 spread=nothing_spread,
+                keeping=lambda frame: kept.append([frame]),
             )
         )
         reloads = await stack.enter_async_context(Reloads.watching(settings, control, simulator_url, key))
 
-        spool = spools.open_spool(settings.data_dir, spools.slot_name(0), settings.config.spool)
         recorder = Recorder(
             spool, observer, clock=control.clock, wall=time.time, rand=random.SystemRandom().getrandbits
         )

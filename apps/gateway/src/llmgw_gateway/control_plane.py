@@ -41,6 +41,9 @@ from llmgw_relay.buffered import BufferedKeep
 _SEEN_SECONDS = 1.0
 """How long a reader of the log waits for what was just commanded to be in it."""
 
+_FOUND_SECONDS = 0.75
+"""How long whoever looks for what is kept waits for the database."""
+
 _log = logging.getLogger(__name__)
 
 Spread = Callable[[Sequence[Event]], Awaitable[None]]
@@ -113,6 +116,11 @@ class Spreading:
         await self._spread(events)
 
 
+def keeps_nothing(frame: bytes) -> None:
+    """The journal of a process that serves no clients. Raises OSError."""
+    raise OSError("this process keeps nothing for clients")
+
+
 @asynccontextmanager
 async def open_control_plane(
     settings: Settings,
@@ -122,8 +130,10 @@ async def open_control_plane(
     *,
     published: Callable[[Catalog], None] = lambda catalog: None,
     spread: Spread,
+    keeping: Callable[[bytes], object] = keeps_nothing,
 ) -> AsyncIterator[ControlPlane]:
-    """The node's state, with `records` of the file over it. `published` hears of each catalog.
+    """The node's state, with `records` of the file over it. `published` hears of each catalog; `keeping` is the journal
+    for what this process itself keeps for clients.
 
     Raises `Refused` (the file's records), `Unopened` (the master key), OSError and `SpoolError` (the data folder).
     """
@@ -178,11 +188,12 @@ async def open_control_plane(
             journal=journal,
             keep=BufferedKeep(
                 database.kept,
-                lambda frame: journal.append([frame]),
+                keeping,
                 writer=node.id,
                 stamps=clock,
                 clock=time.monotonic,
                 wall=time.time,
+                patience=_FOUND_SECONDS,
             ),
             secrets=secrets,
             spreading=spreading,
@@ -190,6 +201,7 @@ async def open_control_plane(
             overlaid=Overlay(records=Records(), file=""),
             history=_history(database, feeder, journal),
         )
+        stack.push_async_callback(plane.keep.close)
         steward.begin(journal.folder)
         check_keys(replica, secrets.keyring())
         plane.lay(records, str(settings.file or "the environment"))

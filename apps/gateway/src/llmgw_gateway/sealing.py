@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from llmgw_gateway.data_dir import create_once, open_data_dir
 
@@ -25,6 +27,9 @@ VARIABLE = "GATEWAY_MASTER_KEY"
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_SALT_BYTES = 16
+_MOST_CIPHERS = 256
+"""Derived ciphers that are remembered: those of the latest processes that sealed something."""
 
 
 class SealingError(Exception):
@@ -41,6 +46,9 @@ class MasterKey:
         self._cipher = AESGCM(key)
         self.id = hashlib.sha256(b"llmgw master key\0" + key).hexdigest()[:8]
         self._mark = bytes.fromhex(self.id)
+        self._key = key
+        self._salt = os.urandom(_SALT_BYTES)
+        self._ciphers: dict[bytes, AESGCM] = {}
 
     @classmethod
     def parse(cls, text: str) -> MasterKey:
@@ -69,9 +77,13 @@ class MasterKey:
         return plain.decode()
 
     def seal_bytes(self, body: bytes, context: bytes) -> bytes:
-        """The key id's four bytes, the nonce, and the ciphertext, which opens with the same `context` alone."""
-        nonce = os.urandom(_NONCE_BYTES)
-        return self._mark + nonce + self._cipher.encrypt(nonce, body, self._mark + context)
+        """The key id's four bytes, a salt, the nonce, and the ciphertext, which opens with the same `context` alone.
+
+        There are many of these, so each process seals with a key of its own, derived from this one with its salt:
+        random nonces under one key would come near their bound (2^32) within months.
+        """
+        nonce, salt = os.urandom(_NONCE_BYTES), self._salt
+        return self._mark + salt + nonce + self._derived(salt).encrypt(nonce, body, self._mark + context)
 
     def sealed_bytes(self, sealed: bytes) -> bool:
         """Whether bytes say that they are sealed with this key."""
@@ -80,11 +92,22 @@ class MasterKey:
     def open_bytes(self, sealed: bytes, context: bytes) -> bytes | None:
         """What was sealed, or None if it was sealed for another context, or is damaged."""
         start = len(self._mark)
-        nonce, data = sealed[start : start + _NONCE_BYTES], sealed[start + _NONCE_BYTES :]
+        nonce_at = start + _SALT_BYTES
+        salt, nonce = sealed[start:nonce_at], sealed[nonce_at : nonce_at + _NONCE_BYTES]
         try:
-            return self._cipher.decrypt(nonce, data, self._mark + context)
+            return self._derived(salt).decrypt(nonce, sealed[nonce_at + _NONCE_BYTES :], self._mark + context)
         except (InvalidTag, ValueError):
             return None
+
+    def _derived(self, salt: bytes) -> AESGCM:
+        """The cipher of the process that drew this salt (HKDF, RFC 5869)."""
+        found = self._ciphers.get(salt)
+        if found is None:
+            if len(self._ciphers) >= _MOST_CIPHERS:
+                self._ciphers.clear()
+            key = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=salt, info=b"llmgw kept").derive(self._key)
+            found = self._ciphers[salt] = AESGCM(key)
+        return found
 
     def __repr__(self) -> str:
         return f"<MasterKey {self.id}>"

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from llmgw_domain import Event, uuid7
-from llmgw_eventstore import Appended, Cursor, Log, StoreAway, encode
+from llmgw_eventstore import Appended, Cursor, Log, StoreAway, StoreError, encode
 from llmgw_eventstore.memory import MemoryStore
 from llmgw_eventstore.spool import Spool
 from llmgw_gateway.state import feeder as module
@@ -150,6 +150,24 @@ async def test_a_frame_that_is_none_holds_up_nothing(tmp_path: Path, caplog: pyt
     assert ["request/1", "request/2"] == await stored(store)
     assert b"\x00what".hex() + "\n" == (tmp_path / "w" / SET_ASIDE).read_text()
     assert "can't be read" in caplog.text
+
+
+async def test_an_event_that_is_refused_holds_up_nothing(tmp_path: Path) -> None:
+    """The others of its batch are stored; it is set aside."""
+
+    class Picky(Store):
+        async def append(self, log: Log, events: Sequence[Event]) -> Appended:
+            if any(event.subject == "request/2" for event in events):
+                raise StoreError("not that one")
+            return await super().append(log, events)
+
+    store = Picky()
+    async with feeding(tmp_path, store) as feeder:
+        with Spool.open(tmp_path / "w") as spool:
+            spool.append([encode(event(n)) for n in range(4)])
+            assert await feeder.drained(5)
+    assert ["request/0", "request/1", "request/3"] == await stored(store)
+    assert encode(event(2)).hex() + "\n" == (tmp_path / "w" / SET_ASIDE).read_text()
 
 
 def test_frames_are_sorted_in_their_order() -> None:

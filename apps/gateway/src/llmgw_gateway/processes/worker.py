@@ -38,6 +38,10 @@ from llmgw_gateway.state.recorder import Recorder
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import LogStream, Metrics, Observer
 
+_PATIENCE_SECONDS = 1.5
+"""How long a call waits for what the control process finds; above control's own wait for the database, so that a
+database that is away is not taken for a control process that is."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -69,8 +73,11 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream) -> Async
         status = _Status(setup.slot, publisher, metrics, draining)
         follower = Follower(setup.slot, replica, publisher, status)
 
+        keeping = spools.open_spool(settings.data_dir, spools.kept_name(slot), settings.config.spool)
+        await stack.enter_async_context(spools.flushed(keeping))
+
         def journal(frame: bytes) -> None:
-            spool.append([frame])
+            keeping.append([frame])
             follower.note(frame)
 
         keep = BufferedKeep(
@@ -80,7 +87,9 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream) -> Async
             stamps=clock,
             clock=time.monotonic,
             wall=time.time,
+            patience=_PATIENCE_SECONDS,
         )
+        stack.push_async_callback(keep.close)
         plane = await stack.enter_async_context(
             open_data_plane(
                 settings,

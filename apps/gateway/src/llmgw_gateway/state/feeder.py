@@ -4,8 +4,8 @@ One task a spool reads on from its mark, sends what it finds, and moves the mark
 sent and not marked is sent again, which changes nothing there: events are known by their ids, records by their places.
 While the database is away the files grow and nothing else happens; `Spool` bounds them.
 
-Frames that can't be read (a later release wrote them, or a defect did) are set aside in a file beside the spool, with
-an alarm, and hold up nothing.
+Frames that can't be read (a later release wrote them, or a defect did), and events that the database will never take,
+are set aside in a file beside the spool, with an alarm, and hold up nothing.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from pathlib import Path
 import msgspec
 
 from llmgw_domain import Event
-from llmgw_eventstore import KINDS, ClockOff, EventStore, StoreAway, Unreadable, decode
+from llmgw_eventstore import KINDS, ClockOff, EventStore, Log, StoreAway, StoreError, Unreadable, decode, encode
 from llmgw_eventstore.spool import SpoolCursor, SpoolReader
 from llmgw_relay import keep
 from llmgw_relay.keep import Change, KeptStore
@@ -139,20 +139,34 @@ class Feeder:
         """Brings one batch on; whether there was one. Raises `StoreAway`, `ClockOff`."""
         start = await asyncio.to_thread(lambda: reader.marked)
         batch, behind = await asyncio.to_thread(_read, reader, start)
-        if batch.state:
-            self.lsn = (await self._store.append("state", batch.state)).lsn or self.lsn
-        if batch.facts:
-            await self._store.append("fact", batch.facts)
+        refused = await self._append("state", batch.state) + await self._append("fact", batch.facts)
         if batch.kept:
             await self._kept.apply(batch.kept)
-        if batch.unreadable:
-            await asyncio.to_thread(_set_aside, reader.folder, batch.unreadable)
+        if batch.unreadable or refused:
+            await asyncio.to_thread(_set_aside, reader.folder, [*batch.unreadable, *map(encode, refused)])
         if self.away is not None and (batch.state or batch.facts or batch.kept):
             self.away = None
             _log.warning("the database takes events again")
         # A mark that has not moved is set all the same: it is what removes segments whose time is over.
         await asyncio.to_thread(reader.mark, behind)
         return behind != start
+
+    async def _append(self, log: Log, events: Sequence[Event]) -> list[Event]:
+        """Brings events on; those that the database will never take, so that the others need not wait for them."""
+        if not events:
+            return []
+        try:
+            done = await self._store.append(log, events)
+        except (StoreAway, ClockOff):
+            raise
+        except StoreError as error:
+            if len(events) > 1:
+                return [lost for event in events for lost in await self._append(log, [event])]
+            _log.error("the database refuses an event", extra={"event_id": events[0].id, "reason": str(error)})
+            return [*events]
+        if log == "state":
+            self.lsn = done.lsn or self.lsn
+        return []
 
     def _trouble(self, error: Exception) -> None:
         if self.away is None:

@@ -34,6 +34,11 @@ def slot_name(slot: int) -> str:
     return f"worker-{slot}"
 
 
+def kept_name(spool: str) -> str:
+    """The spool for what a process keeps for clients: it may be large, and must not fill the one for its events."""
+    return f"{spool}-kept"
+
+
 def open_spool(data_dir: Path, name: str, config: SpoolConfig) -> Spool:
     """A process's own spool. Raises `SpoolHeld`, `SpoolFull`, OSError."""
     return Spool.open(folder_of(data_dir) / name, segment_bytes=config.segment_bytes, max_bytes=config.max_bytes)
