@@ -126,6 +126,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
             "GATEWAY_DATA_DIR": str(tmp_path / "data"),
             "GATEWAY_SERVER__DATA_BIND": "127.0.0.1:0",
             "GATEWAY_SERVER__ADMIN_BIND": "127.0.0.1:0",
+            # Without a database a gateway is open at once; an empty value is the private one.
+            "GATEWAY_DATABASE__URL": "none",
+            "GATEWAY_SPOOL__MAX_BYTES": "4194304",
+            "GATEWAY_SPOOL__SEGMENT_BYTES": "262144",
         }
         folder = tmp_path / f"run{len(programs)}"
         program = Program([str(COMMANDS / command), *arguments], folder, base | environ, **(options or {}))

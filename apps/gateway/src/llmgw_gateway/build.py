@@ -111,9 +111,8 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
     server = settings.config.server
     began = time.monotonic()
     async with AsyncExitStack() as stack:
-        data_sockets, admin_sockets = bind(server.data_bind), bind(server.admin_bind)
-        for sock in (*data_sockets, *admin_sockets):
-            stack.callback(sock.close)
+        data_sockets = [stack.enter_context(sock) for sock in bind(server.data_bind)]
+        admin_sockets = [stack.enter_context(sock) for sock in bind(server.admin_bind)]
         node = stack.enter_context(owned(settings.data_dir))
         database = await conninfo(settings, stack)
         # The simulator comes first, because its address is part of the records.
