@@ -41,7 +41,7 @@ def reload_on_hangup(reload: Callable[[], None]) -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
 
-async def until_either(stop: asyncio.Event, other: Coroutine[Any, Any, None]) -> None:
+async def until_either(stop: asyncio.Event, other: Coroutine[Any, Any, object]) -> None:
     """Returns when the event is set, or the other one is done."""
     loop = asyncio.get_running_loop()
     tasks = [loop.create_task(stop.wait()), loop.create_task(other)]

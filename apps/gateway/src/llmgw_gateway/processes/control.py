@@ -21,12 +21,12 @@ from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import ControlPlane, open_control_plane
 from llmgw_gateway.home import admin_config, keyring, welcome
-from llmgw_gateway.processes.setup import Setup, orphaned
+from llmgw_gateway.processes.setup import Setup
 from llmgw_gateway.reload import Reloads
 from llmgw_gateway.serving import ServeConfig
 from llmgw_gateway.serving import serve as listen
-from llmgw_gateway.serving.sockets import inherited, name_of
-from llmgw_gateway.signals import reload_on_hangup, until_either
+from llmgw_gateway.serving.sockets import inherited, taken_name
+from llmgw_gateway.signals import reload_on_hangup
 from llmgw_gateway.state.hub import Hub
 from llmgw_simulator import Simulator, SimulatorConfig
 from llmgw_telemetry import Totals, text
@@ -45,7 +45,7 @@ class Control(msgspec.Struct, kw_only=True, eq=False):
     hub: Hub
     reloads: Reloads
     complete: asyncio.Event
-    """Set once every worker is linked, and serves."""
+    """Set once every worker serves."""
     greet: Callable[[], None]
 
 
@@ -67,7 +67,7 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
         totals, complete = Totals(), asyncio.Event()
 
         def looked() -> None:
-            if len(hub.slots) >= setup.workers:
+            if len(hub.serving) >= setup.workers:
                 complete.set()
 
         hub = Hub(plane.replica, lambda: plane.overlaid, plane.keep, totals, looked)
@@ -94,10 +94,12 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
         unlimited = ServeConfig(engine=settings.config.server.engine)
         admin = await stack.enter_async_context(listen(pages, sockets, unlimited))
 
+        data = taken_name(setup.data)
+
         def greet() -> None:
             welcome(
                 settings,
-                data=Bind.parse(name_of(setup.data[0])),
+                data=Bind.parse(data),
                 admin=Bind.parse(admin.addresses[0]),
                 catalog=plane.current().version,
                 records=records,
@@ -109,13 +111,13 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
 
 
 async def run_control(settings: Settings, setup: Setup, stop: asyncio.Event) -> None:
-    """Administers until it is told to stop, or the supervisor is gone."""
+    """Administers until it is told to stop."""
     async with open_control(settings, setup) as control:
         reload_on_hangup(control.reloads.now)
         # Owned here, and ended with the process's work.
         greeting = asyncio.get_running_loop().create_task(_greet(control, setup))
         try:
-            await until_either(stop, orphaned())
+            await stop.wait()
         finally:
             greeting.cancel()
             await asyncio.gather(greeting, return_exceptions=True)
@@ -164,7 +166,7 @@ def _status(plane: ControlPlane, hub: Hub, setup: Setup, began: float) -> Status
     return Status(
         version=version("llmgw-gateway"),
         uptime=time.monotonic() - began,
-        ready=len(hub.slots) >= setup.workers and plane.publisher.loaded,
+        ready=bool(hub.serving) and plane.publisher.loaded,
         draining=any(status.draining for status in statuses),
         in_flight=dict(in_flight),
         states={account: state for status in statuses for account, state in status.states.items()},

@@ -14,7 +14,7 @@ import uvloop
 
 from llmgw_control import Refused
 from llmgw_eventstore.spool import SpoolError
-from llmgw_gateway import console
+from llmgw_gateway import console, first_start
 from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import Unopened
 from llmgw_gateway.data_dir import UnusableDataDir
@@ -22,7 +22,7 @@ from llmgw_gateway.home import conninfo, keyring, log_config
 from llmgw_gateway.limits import raise_descriptors
 from llmgw_gateway.node import owned
 from llmgw_gateway.processes.control import run_control
-from llmgw_gateway.processes.setup import DO_NOT_RESTART, Setup, receive
+from llmgw_gateway.processes.setup import DO_NOT_RESTART, Setup, adopted, receive
 from llmgw_gateway.processes.supervisor import GaveUp, Supervisor, command
 from llmgw_gateway.processes.worker import run_worker
 from llmgw_gateway.serving import BadCertificate, CannotListen
@@ -80,7 +80,9 @@ async def _supervise(settings: Settings, arguments: Sequence[str]) -> None:
     stop, now = stop_signals()
     async with AsyncExitStack() as stack:
         node = stack.enter_context(owned(settings.data_dir))
+        # What a person may look for at once, and what each child needs, is there before the first of them.
         keyring(settings)
+        first_start.kept_key(settings.config, settings.data_dir)
         # The addresses are taken before anything that takes time: an address in use is known at once.
         supervisor = Supervisor(settings, command(arguments), node)
         await stack.enter_async_context(supervisor.opened())
@@ -93,9 +95,11 @@ async def _supervise(settings: Settings, arguments: Sequence[str]) -> None:
 
 async def _control(settings: Settings, setup: Setup) -> None:
     stop, _ = stop_signals([signal.SIGTERM])
-    await run_control(settings, setup, stop)
+    async with adopted(stop):
+        await run_control(settings, setup, stop)
 
 
 async def _worker(settings: Settings, setup: Setup, log: LogStream) -> None:
     stop, now = stop_signals([signal.SIGTERM])
-    await run_worker(settings, setup, log, stop, now)
+    async with adopted(stop):
+        await run_worker(settings, setup, log, stop, now)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Literal
 
 import msgspec
@@ -48,12 +50,24 @@ def receive() -> Setup:
     return msgspec.json.decode(sys.stdin.buffer.readline(_MOST_BYTES), type=Setup)
 
 
-async def orphaned() -> None:
-    """Returns when the supervisor is gone."""
+@asynccontextmanager
+async def adopted(stop: asyncio.Event) -> AsyncIterator[None]:
+    """Sets `stop` when the supervisor is gone, while the context is open."""
+    # Owned here, and ended with the context.
+    task = asyncio.get_running_loop().create_task(_orphaned(stop))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _orphaned(stop: asyncio.Event) -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin.buffer)
     try:
         await reader.read()
+        stop.set()
     finally:
         transport.close()

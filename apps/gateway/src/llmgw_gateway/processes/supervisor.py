@@ -167,6 +167,9 @@ class Supervisor:
         stopping = asyncio.get_running_loop().create_task(stop.wait())
         try:
             await asyncio.wait({stopping, *keeping.values()}, return_when=asyncio.FIRST_COMPLETED)
+            # From here on nobody else holds them, so that a new connection is refused, and can go elsewhere.
+            for sock in self._data:
+                sock.close()
             hurry = asyncio.get_running_loop().create_task(self._hurry(workers, now))
             await self._end([keeping[worker] for worker in workers], workers, self._drain_seconds)
             hurry.cancel()

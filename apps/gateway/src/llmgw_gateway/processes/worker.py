@@ -24,7 +24,7 @@ from llmgw_crdt import Clock
 from llmgw_gateway.config import Settings
 from llmgw_gateway.data_plane import DataPlane, open_data_plane
 from llmgw_gateway.home import keyring
-from llmgw_gateway.processes.setup import Setup, orphaned
+from llmgw_gateway.processes.setup import Setup
 from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import Draining
 from llmgw_gateway.serving.sockets import inherited
@@ -45,6 +45,10 @@ database that is away is not taken for a control process that is."""
 _log = logging.getLogger(__name__)
 
 
+class Withdrawn(Exception):
+    """The worker was told to stop before there was anything to serve."""
+
+
 class Worker(msgspec.Struct, kw_only=True, eq=False):
     """An open worker."""
 
@@ -55,8 +59,11 @@ class Worker(msgspec.Struct, kw_only=True, eq=False):
 
 
 @asynccontextmanager
-async def open_worker(settings: Settings, setup: Setup, log: LogStream) -> AsyncIterator[Worker]:
-    """Serves clients on the inherited sockets. Raises `BadCertificate`, `Unopened`, `SpoolError`, OSError."""
+async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: asyncio.Event) -> AsyncIterator[Worker]:
+    """Serves clients on the inherited sockets, as soon as control has sent the state.
+
+    Raises `BadCertificate`, `SpoolError`, `Unopened`, `Withdrawn` (on `stop`), OSError.
+    """
     async with AsyncExitStack() as stack:
         slot, spool = spools.open_slot(settings.data_dir, setup.slot, settings.config.spool, setup.workers)
         clock = Clock(setup.node.id)
@@ -90,6 +97,11 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream) -> Async
             patience=_PATIENCE_SECONDS,
         )
         stack.push_async_callback(keep.close)
+        await stack.enter_async_context(_linked(Path(setup.link), follower))
+        # Until there is a catalog connections wait, rather than being told that their keys are not known.
+        await until_either(stop, follower.loaded.wait())
+        if not follower.loaded.is_set():
+            raise Withdrawn
         plane = await stack.enter_async_context(
             open_data_plane(
                 settings,
@@ -103,19 +115,22 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream) -> Async
             )
         )
         status.plane = plane
-        await stack.enter_async_context(_linked(Path(setup.link), follower))
+        follower.serving()
         yield Worker(plane=plane, follower=follower, publisher=publisher, recorder=recorder)
 
 
 async def run_worker(settings: Settings, setup: Setup, log: LogStream, stop: asyncio.Event, now: asyncio.Event) -> None:
-    """Serves until it is told to stop, or the supervisor is gone; then it drains."""
-    async with open_worker(settings, setup, log) as worker:
-        reload_on_hangup(worker.plane.reload)
-        await until_either(stop, orphaned())
-        seconds = settings.config.server.drain_seconds
-        connections = worker.plane.listener.connections
-        _log.info("draining", extra={"slot": setup.slot, "seconds": seconds, "connections": connections})
-        await hurried(worker.plane.drain(seconds), now)
+    """Serves until it is told to stop; then it drains."""
+    try:
+        async with open_worker(settings, setup, log, stop) as worker:
+            reload_on_hangup(worker.plane.reload)
+            await stop.wait()
+            seconds = settings.config.server.drain_seconds
+            connections = worker.plane.listener.connections
+            _log.info("draining", extra={"slot": setup.slot, "seconds": seconds, "connections": connections})
+            await hurried(worker.plane.drain(seconds), now)
+    except Withdrawn:
+        _log.info("stopped before it served", extra={"slot": setup.slot})
 
 
 class _Status:

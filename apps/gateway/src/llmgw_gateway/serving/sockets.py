@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Sequence
 
 from llmgw_gateway.bind import Bind
 
@@ -65,10 +66,18 @@ def inherited(number: int) -> socket.socket:
     return _inherited(number, f"fd://{number}")
 
 
-def name_of(number: int) -> str:
-    """The address of an inherited socket, which stays open."""
-    with socket.socket(fileno=os.dup(number)) as sock:
-        name = sock.getsockname()
+def taken_name(numbers: Sequence[int]) -> str:
+    """The first address of inherited sockets that this process only wants to know, and closes."""
+    sockets = [socket.socket(fileno=number) for number in numbers]
+    name = name_of(sockets[0])
+    for sock in sockets:
+        sock.close()
+    return name
+
+
+def name_of(sock: socket.socket) -> str:
+    """A socket's own address, as it is shown."""
+    name = sock.getsockname()
     if sock.family == socket.AF_INET6:
         return f"[{name[0]}]:{name[1]}"
     return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name)

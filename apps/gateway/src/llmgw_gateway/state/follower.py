@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Callable, Sequence
 
@@ -27,12 +28,23 @@ class Follower:
         self._publisher = publisher
         self._status = status
         self._link: Link | None = None
+        self._serving = False
+        self.loaded = asyncio.Event()
+        """Set once the state has come: from then on there is a catalog to serve."""
+
+    def serving(self) -> None:
+        """The worker takes calls from now on. Control is told, now and with each link."""
+        self._serving = True
+        if self._link is not None:
+            self._link.tell("serving", self._slot)
 
     def met(self, link: Link) -> None:
         """A link has opened: control is told what is here."""
         self._link = link
         digest, overlay = self._replica.map.digest(), self._replica.overlay_digest()
         link.tell("hello", Hello(slot=self._slot, pid=os.getpid(), digest=digest, overlay=overlay))
+        if self._serving:
+            link.tell("serving", self._slot)
 
     def told(self, link: Link, kind: str, body: msgspec.Raw) -> None:
         if kind == "state":
@@ -70,6 +82,7 @@ class Follower:
         if state.dump is not None:
             self._publisher.take(self._replica.load(msgspec.json.decode(state.dump)))
         self._publisher.flush()
+        self.loaded.set()
 
     def _lay(self, overlay: Overlay) -> str:
         changed = self._replica.overlay(overlay.records, overlay.file)

@@ -37,13 +37,14 @@ class Hub:
         totals: Totals,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
-        """`changed` is called when a worker comes or goes."""
+        """`changed` is called when a worker comes, begins to serve, or goes."""
         self._replica = replica
         self._overlay = overlay
         self._kept = kept
         self._totals = totals
         self._changed = changed
         self._workers: dict[int, Link] = {}
+        self._serving: dict[int, Link] = {}
         self.statuses: dict[int, WorkerStatus] = {}
 
     @property
@@ -51,10 +52,18 @@ class Hub:
         """The slots of the workers that are linked."""
         return sorted(slot for slot, link in self._workers.items() if not link.lost)
 
+    @property
+    def serving(self) -> list[int]:
+        """The slots of those that take calls."""
+        return sorted(slot for slot, link in self._serving.items() if not link.lost)
+
     def told(self, link: Link, kind: str, body: msgspec.Raw) -> None:
         match kind:
             case "hello":
                 self._welcome(link, read(body, Hello))
+            case "serving":
+                self._serving[read(body, int)] = link
+                self._changed()
             case "kept":
                 self._kept.note(keep.decode(read(body, bytes)))
 

@@ -8,6 +8,7 @@ and a body of another shape cuts the link.
 | control asks | `events` | events, encoded | the catalog's version, once they count |
 | control asks | `overlay` | `Overlay` | the catalog's version |
 | control asks | `status` | nothing | `WorkerStatus` |
+| worker tells | `serving` | its slot | |
 | worker tells | `kept` | a frame of `llmgw_relay.keep` | |
 | worker asks | `find` | `Sought` | `FoundFrames` |
 """
