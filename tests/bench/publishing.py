@@ -19,9 +19,8 @@ from itertools import count
 
 import report
 
-from llmgw_control import Compiler, Pace, Replica
-from llmgw_control.publishing import revokes
-from llmgw_control.sources import Changed
+from llmgw_control import Compiler, Replica
+from llmgw_control.publishing import Publisher
 from llmgw_control.testing import OWNER, Desk, ReversedSealing
 from llmgw_domain import Catalog, Event, Policy
 
@@ -66,32 +65,30 @@ def commands(desk: Desk) -> list[Callable[[int], object]]:
 
 
 class Worker:
-    """A worker's side: what comes is merged at once, compiled and published as the pace says."""
+    """A worker's side: what comes is merged and taken in at once, and published as the pace says."""
 
     def __init__(self, times: Times) -> None:
         self.replica = Replica("worker")
         self.compiler = Compiler(ReversedSealing().reveal)
-        self.pace = Pace()
-        self.pending = Changed()
+        self.published: list[float] = []
         self.catalog: Catalog = self.compiler.compile()
         self._times = times
+        self._publisher = Publisher(self.compiler, self._publish)
 
     def receive(self, events: list[Event]) -> None:
         began = time.perf_counter()
         changed = self.replica.apply(events)
-        self.pending.add(changed)
-        self.pace.note(urgent=revokes(changed))
-        self._times["merge of a change (worker)"].append(time.perf_counter() - began)
+        merged = time.perf_counter()
+        self._publisher.take(changed, time.monotonic())
+        self._times["merge of a change (worker)"].append(merged - began)
+        self._times["compile, and publish if due (worker)"].append(time.perf_counter() - merged)
 
     def publish(self) -> None:
-        """Publishes, if it is time to."""
-        if self.pace.due_in(time.monotonic()) == 0.0:
-            began = time.perf_counter()
-            self.compiler.feed(self.pending)
-            self.catalog = self.compiler.compile()
-            self._times["compile and publish (worker)"].append(time.perf_counter() - began)
-            self.pending = Changed()
-            self.pace.published(time.monotonic())
+        self._publisher.publish_due(time.monotonic())
+
+    def _publish(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.published.append(time.monotonic())
 
 
 async def load(desk: Desk, worker: Worker, seconds: float, rate: float, times: Times) -> int:
@@ -123,13 +120,13 @@ async def lateness(times: Times) -> None:
         times["lateness of the loop"].append(time.perf_counter() - due)
 
 
-async def measured(desk: Desk, seconds: float, rate: float) -> tuple[Times, int, list[int]]:
+async def measured(desk: Desk, seconds: float, rate: float) -> tuple[Times, int, int, list[int]]:
     times: Times = {
         name: []
         for name in (
             "command, journal to catalog (control)",
             "merge of a change (worker)",
-            "compile and publish (worker)",
+            "compile, and publish if due (worker)",
             "first route after it (worker)",
             "lateness of the loop",
         )
@@ -146,7 +143,7 @@ async def measured(desk: Desk, seconds: float, rate: float) -> tuple[Times, int,
         watch.cancel()
     collections = [now["collections"] - was for now, was in zip(gc.get_stats(), before, strict=True)]
     assert worker.replica.map.digest() == desk.replica.map.digest()
-    return times, given, collections
+    return times, given, len(worker.published), collections
 
 
 def from_scratch(desk: Desk) -> None:
@@ -176,8 +173,8 @@ def main() -> None:
     options = parser.parse_args()
     began, load_before = time.perf_counter(), os.getloadavg()
     desk = filled()
-    times, given, collections = asyncio.run(measured(desk, options.seconds, options.rate))
-    print(f"{given} commands in {options.seconds:.0f} s; {desk.catalog!r}\n")
+    times, given, publishes, collections = asyncio.run(measured(desk, options.seconds, options.rate))
+    print(f"{given} commands in {options.seconds:.0f} s, {publishes} publishes by the worker; {desk.catalog!r}\n")
     rows = []
     for name, taken in times.items():
         taken.sort()
