@@ -104,12 +104,11 @@ def test_nodes_agree_once_they_have_heard_of_each_other(steps: list[tuple[str, i
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_nodes_agree_in_many_more_cases() -> None:
-    """The same, for ten thousand histories and longer ones."""
+    """The same, for two thousand histories, and longer ones."""
     long = STEPS.flatmap(lambda head: STEPS.map(lambda tail: head + tail))
     check = test_nodes_agree_once_they_have_heard_of_each_other.hypothesis.inner_test  # type: ignore[attr-defined]
-    given(long, st.randoms(use_true_random=False))(settings(max_examples=10_000, deadline=None)(check))()
+    given(long, st.randoms(use_true_random=False))(settings(max_examples=2_000, deadline=None)(check))()
 
 
 def authenticates(desk: Desk, made: Event, text: str) -> None:
