@@ -105,7 +105,9 @@ class Compiler:
         return self._reasons
 
     def know(self, servers: Iterable[Server]) -> None:
-        """Other servers than before. Accounts that name them have to be fed again."""
+        """Takes these servers for those of before. Accounts that name one have to be fed again: `Replica.overlay` gives
+        them.
+        """
         self._servers = {server.name: server for server in servers}
 
     def feed(self, changed: Changed) -> None:
