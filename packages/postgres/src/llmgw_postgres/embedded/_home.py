@@ -174,7 +174,8 @@ def _checked(place: Path, user: RunAs) -> Path:
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(13, "Permission denied", str(folder))
     if user.change:
-        _let_pass(folder, user)
+        for own in (place.parent, folder):
+            _let_pass(own, user)
         if not user.enters(folder):
             raise OutOfReach(
                 f"the server's user {user.name} can't enter {folder}: open the folders above it to others (chmod o+x), "
