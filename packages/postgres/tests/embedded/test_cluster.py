@@ -51,6 +51,13 @@ def test_without_programs_it_says_how_to_get_some(home, monkeypatch):
         _cluster.programs_for(home, home.folder)
 
 
+def test_the_old_cluster_of_an_upgrade_that_was_cut_off_is_not_passed_over(home):
+    """Where an upgrade kept the old cluster and the new one is missing, no empty one takes its place."""
+    (home.folder / "cluster.15").mkdir()
+    with pytest.raises(EmbeddedError, match=r"give it back its name \(mv .*/cluster\.15 .*/cluster\)"):
+        _cluster.make(home, find())
+
+
 def test_a_password_is_drawn_anew_and_private(home):
     """Each is another, in a file in libpq's form that only its owner may read."""
     drawn = [_cluster.new_password(home), _cluster.new_password(home)]

@@ -78,7 +78,12 @@ def major_of(cluster: Path) -> int | None:
 
 
 def make(home: Home, binaries: Binaries) -> None:
-    """Make the cluster, whole or not at all: it gets its name when it is complete. Raises StartFailed, OSError."""
+    """Make the cluster, whole or not at all: it gets its name when it is complete. Raises EmbeddedError, OSError."""
+    for kept in home.folder.glob("cluster.[0-9]*"):
+        raise EmbeddedError(
+            f"there is {kept} and no {home.cluster}, as an upgrade leaves it that was cut off at its end: give it back "
+            f"its name (mv {kept} {home.cluster}), or move it away to begin with an empty database"
+        )
     for left in home.folder.glob("cluster.new-*"):
         shutil.rmtree(left, ignore_errors=True)
     new_password(home)

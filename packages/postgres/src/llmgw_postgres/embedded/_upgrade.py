@@ -27,8 +27,8 @@ def upgrade_major(data_dir: Path, config: EmbeddedConfig | None = None) -> Path:
     """Move a data folder's database to the major version that a new one would have. Blocks, for minutes with much data.
 
     Returns where the old cluster is kept; it can be removed once the gateway runs well with the new one. Raises
-    EmbeddedError (InUse, WrongMajor if the old programs are missing, StartFailed with what pg_upgrade said); nothing has
-    changed then.
+    EmbeddedError (InUse, WrongMajor if the old programs are missing, StartFailed with what pg_upgrade said), and then
+    nothing has changed.
     """
     config = config or EmbeddedConfig()
     home = open_home(data_dir.absolute(), Path(config.shelf))
