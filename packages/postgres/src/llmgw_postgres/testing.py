@@ -125,8 +125,8 @@ class Server:
     # -- life
 
     def __enter__(self) -> Self:
-        # The system's folder for temporary files, which the server's user can enter; pytest's own belong to one user.
-        self.folder = Path(tempfile.mkdtemp(prefix="llmgw-pg-"))
+        # Not one of pytest's folders, which belong to one user and could not be entered by the server's.
+        self.folder = Path(tempfile.mkdtemp(prefix="llmgw-pg-", dir=quick_folder()))
         try:
             self._user.own(self.folder)
             self.binaries = within_reach(self.binaries, self._user, SHELF)
@@ -311,6 +311,15 @@ def has_mounts() -> bool:
         if tried.returncode == 0:
             subprocess.run(["umount", place], check=True)
         return tried.returncode == 0
+
+
+def quick_folder() -> Path | None:
+    """Where temporary files are in memory, if there is room for some clusters of 40 MB; else None, for the usual place.
+
+    A container has little room there.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 -- the folder made in it is private
+    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30 else None
 
 
 def _free_port() -> int:

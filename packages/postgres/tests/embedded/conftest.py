@@ -19,10 +19,7 @@ from llmgw_postgres._binaries import find
 from llmgw_postgres._processes import signal_all
 from llmgw_postgres._users import RunAs, unprivileged
 from llmgw_postgres.embedded import Embedded, EmbeddedConfig
-from llmgw_postgres.testing import has_mounts
-
-ROOMY = 1 << 30
-MEMORY = Path("/dev/shm")
+from llmgw_postgres.testing import has_mounts, quick_folder
 
 OWNER = """
 import asyncio, concurrent.futures.thread, logging, os, sys
@@ -83,9 +80,7 @@ class Owners:
 
 @contextmanager
 def open_folder() -> Iterator[Path]:
-    """In memory, if there is room (in a container there may not be): 60 MB are written for each test."""
-    roomy = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOMY
-    with tempfile.TemporaryDirectory(prefix="llmgw-test-", dir=MEMORY if roomy else None) as made:
+    with tempfile.TemporaryDirectory(prefix="llmgw-test-", dir=quick_folder()) as made:
         Path(made).chmod(0o755)
         yield Path(made)
 

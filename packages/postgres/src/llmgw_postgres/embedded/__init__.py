@@ -19,8 +19,18 @@ and sends the server home when that one is gone, and what a start finds still ru
 Refused: to run as root, to change the mode of a folder above the data folder, to open another major version's files.
 """
 
+from llmgw_postgres.embedded._upgrade import upgrade_major
 from llmgw_postgres.embedded.config import EmbeddedConfig
 from llmgw_postgres.embedded.errors import EmbeddedError, InUse, OutOfReach, StartFailed, WrongMajor
 from llmgw_postgres.embedded.server import Embedded
 
-__all__ = ["Embedded", "EmbeddedConfig", "EmbeddedError", "InUse", "OutOfReach", "StartFailed", "WrongMajor"]
+__all__ = [
+    "Embedded",
+    "EmbeddedConfig",
+    "EmbeddedError",
+    "InUse",
+    "OutOfReach",
+    "StartFailed",
+    "WrongMajor",
+    "upgrade_major",
+]

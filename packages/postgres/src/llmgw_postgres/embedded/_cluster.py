@@ -29,13 +29,17 @@ ROLE: Final = "llmgw"
 DATABASE: Final = "llmgw"
 SUPERUSER: Final = "postgres"
 
-INITDB_SECONDS: Final = 120
+PROGRAM_SECONDS: Final = 120.0
 BUILTIN_LOCALE_SINCE: Final = 17
+
+
+LOADING: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NIX_LD", "NIX_LD_LIBRARY_PATH")
+"""Without which a program may not be loaded that was found in our own environment."""
 
 
 def environment() -> dict[str, str]:
     """What PostgreSQL's programs get: nothing of PGDATA and its like, English messages, and none of our secrets."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    return {name: os.environ[name] for name in LOADING if name in os.environ} | {"LC_ALL": "C", "TZ": "UTC"}
 
 
 def conninfo(home: Home, sockets: Path, user: str = ROLE, database: str = DATABASE) -> str:
@@ -78,19 +82,30 @@ def major_of(cluster: Path) -> int | None:
 
 
 def make(home: Home, binaries: Binaries) -> None:
-    """Make the cluster, whole or not at all: it gets its name when it is complete. Raises StartFailed, OSError."""
+    """Make the cluster, whole or not at all: it gets its name when it is complete. Raises EmbeddedError, OSError."""
+    for kept in home.folder.glob("cluster.[0-9]*"):
+        raise EmbeddedError(
+            f"there is {kept} and no {home.cluster}, as an upgrade leaves it that was cut off at its end: give it back "
+            f"its name (mv {kept} {home.cluster}), or move it away to begin with an empty database"
+        )
     for left in home.folder.glob("cluster.new-*"):
         shutil.rmtree(left, ignore_errors=True)
+    new_password(home)
+    make_draft(home, binaries, binaries.major).rename(home.cluster)
+    _log.info("made a database in %s with PostgreSQL %s", home.cluster, binaries.version)
+
+
+def make_draft(home: Home, binaries: Binaries, like: int) -> Path:
+    """An empty cluster under a passing name, with the password of the file and the locale that major `like` gets."""
     draft = home.folder / f"cluster.new-{secrets.token_hex(4)}"
     draft.mkdir(mode=0o700)
-    home.user.own(draft)
     try:
-        _initdb(home, binaries, draft, new_password(home))
-        draft.rename(home.cluster)
+        home.user.own(draft)
+        _initdb(home, binaries, draft, like)
     except BaseException:
         shutil.rmtree(draft, ignore_errors=True)
         raise
-    _log.info("made a database in %s with PostgreSQL %s", home.cluster, binaries.version)
+    return draft
 
 
 def new_password(home: Home) -> str:
@@ -112,7 +127,7 @@ def set_password(home: Home, binaries: Binaries) -> None:
     """
     password = new_password(home)
     statements = "".join(f"ALTER ROLE {role} PASSWORD '{password}'\n" for role in (SUPERUSER, ROLE))
-    _run(home, [binaries.program("postgres"), "--single", "-D", str(home.cluster), "template1"], statements)
+    run(home, [binaries.program("postgres"), "--single", "-D", str(home.cluster), "template1"], statements)
     _log.warning("%s was missing: made a new password", home.password)
 
 
@@ -121,44 +136,51 @@ def prepare(home: Home, sockets: Path) -> None:
     with psycopg.connect(conninfo(home, sockets, SUPERUSER, "postgres"), autocommit=True) as connection:
         name = sql.Identifier(ROLE)
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone():
-            password = sql.Literal(home.password.read_text().strip().rpartition(":")[2])
+            password = sql.Literal(_password_of(home))
             connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(name, password))
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
             database = sql.Identifier(DATABASE)
             connection.execute(sql.SQL("CREATE DATABASE {} OWNER {}").format(database, name))
 
 
-def _initdb(home: Home, binaries: Binaries, draft: Path, password: str) -> None:
+def _initdb(home: Home, binaries: Binaries, draft: Path, like: int) -> None:
     locale = ["--locale=C"]
-    if binaries.major >= BUILTIN_LOCALE_SINCE:  # sorted by code point like C, and knows all letters' cases
+    if like >= BUILTIN_LOCALE_SINCE:  # sorted by code point like C, and knows all letters' cases
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     flags = ["--encoding=UTF8", "--auth-local=scram-sha-256", "--auth-host=reject", "--data-checksums", *locale]
     where = ["--pgdata", str(draft), "--username", SUPERUSER, "--pwfile=/dev/stdin"]
-    _run(home, [binaries.program("initdb"), *where, *flags, "--no-instructions"], f"{password}\n")
+    run(home, [binaries.program("initdb"), *where, *flags, "--no-instructions"], f"{_password_of(home)}\n")
 
 
-def _run(home: Home, arguments: list[str], stdin: str) -> None:
-    """Run a program to its end as the server's user. Raises StartFailed with what it said."""
+def _password_of(home: Home) -> str:
+    return home.password.read_text().strip().rpartition(":")[2]
+
+
+def run(
+    home: Home,
+    arguments: list[str],
+    stdin: str = "",
+    seconds: float | None = PROGRAM_SECONDS,
+    cwd: Path = Path("/"),
+    **environ: str,
+) -> None:
+    """Run one of PostgreSQL's programs to its end as the server's user. Raises StartFailed with what it said."""
     reading, writing = os.pipe()
+    name = Path(arguments[0]).name
     try:
-        if home.user.change:  # it is opened by its name, /dev/stdin, for which the opener has to own it
+        with os.fdopen(writing, "w") as file:  # far less than a pipe holds, so this doesn't wait for a reader
+            file.write(stdin)
+        if home.user.change:  # it is opened by a name, /dev/stdin, for which the opener has to own it
             os.fchown(reading, home.user.uid, home.user.gid)
-        os.write(writing, stdin.encode())
-        os.close(writing)
-        writing = -1
         done = subprocess.run(  # noqa: S603
             arguments, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            timeout=INITDB_SECONDS, cwd="/", env=environment(), umask=0o077, start_new_session=True, check=False,
-            **home.user.spawn(),
+            timeout=seconds, cwd=cwd, env={**environment(), **environ}, umask=0o077, start_new_session=True,
+            check=False, **home.user.spawn(),
         )  # fmt: skip
     except subprocess.TimeoutExpired as error:
-        raise StartFailed(
-            f"{Path(arguments[0]).name} took over {INITDB_SECONDS} s", "the disk is too slow", ""
-        ) from error
+        raise StartFailed(f"{name} was not done within {seconds} s", "the disk is too slow", "") from error
     finally:
-        for descriptor in (reading, writing):
-            if descriptor >= 0:
-                os.close(descriptor)
+        os.close(reading)
     if done.returncode:
         said = done.stdout.strip()[-2000:]
-        raise StartFailed(f"{Path(arguments[0]).name} failed", advice(said, home.cluster, home.user.name), said)
+        raise StartFailed(f"{name} failed", advice(said, home.cluster, home.user.name), said)

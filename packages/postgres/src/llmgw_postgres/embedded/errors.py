@@ -37,7 +37,7 @@ class WrongMajor(EmbeddedError):
             f"the database in {cluster} was made by PostgreSQL {major}, whose programs are not installed "
             f"(there are: {have}). Nothing was changed. Install PostgreSQL {major} (Debian: apt install "
             f"postgresql-{major}; Homebrew: brew install postgresql@{major}) and start again: it is found and used. "
-            "To move to a newer major then, see docs/database.md, 'To another major version'"
+            "docs/embedded-postgresql.md says how to move to a newer major then"
         )
 
 
