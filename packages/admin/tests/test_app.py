@@ -5,7 +5,8 @@ from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
 from llmgw_admin.testing import MemoryAdministration, MemoryHistory
-from llmgw_control import AccountRecord, Actor, Control, KeyRecord, ModelRecord, Records, TargetRecord
+from llmgw_control import AccountRecord, Control, KeyRecord, ModelRecord, Records, TargetRecord
+from llmgw_control.views import Actor
 from llmgw_domain import Secret
 
 RECORDS = Records(

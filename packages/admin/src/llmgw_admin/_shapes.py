@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from llmgw_control import Actor, Committed, Diff, Kind, Proposal, View
+from llmgw_control.views import Actor, Committed, Diff, Kind, Proposal, View
 
 
 class Administration(Protocol):

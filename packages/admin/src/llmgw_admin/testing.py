@@ -10,21 +10,8 @@ from typing import Any
 import msgspec
 
 from llmgw_admin.history import Filters, Slice, Stamp
-from llmgw_control import (
-    Actor,
-    Committed,
-    Conflict,
-    Diff,
-    Difference,
-    Forbidden,
-    FromFile,
-    Kind,
-    NotWritable,
-    Outdated,
-    Proposal,
-    UnknownRecord,
-    View,
-)
+from llmgw_control.refusal import Conflict, Forbidden, FromFile, NotWritable, Outdated, UnknownRecord
+from llmgw_control.views import Actor, Committed, Diff, Difference, Kind, Proposal, View
 from llmgw_domain import Event
 from llmgw_domain.errors import BadRequest
 

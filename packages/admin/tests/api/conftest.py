@@ -11,7 +11,8 @@ from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
 from llmgw_admin.testing import MemoryAdministration, MemoryHistory
-from llmgw_control import Actor, Control
+from llmgw_control import Control
+from llmgw_control.views import Actor
 from llmgw_domain import Event, Secret
 
 TOKENS = {f"gwa-{role}": Actor(f"the-{role}", role) for role in ("viewer", "operator", "owner")}

@@ -21,7 +21,7 @@ COLUMNS = ("at", "actor", "action", "subject", "changes")
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kind", metavar="KIND", help="of records of this kind, e.g. account")
     command.add_argument("--subject", metavar="KIND/ID", help="of this record, e.g. account/anthropic-a")
-    command.add_argument("--actor", metavar="ACTOR", help="by this actor, e.g. admin:environment")
+    command.add_argument("--actor", metavar="ACTOR", help="by this actor, e.g. admin:ci")
     command.add_argument("--since", metavar="WHEN", help="from then on: 7d, 12h, 30min, 2026-01-31, or RFC 3339")
     command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (default 100)")
 

@@ -10,8 +10,8 @@ import msgspec
 from llmgw_admin._shapes import Administration
 from llmgw_admin.api.operations import Answer, Call, Operation
 from llmgw_admin.api.records import ROOT
-from llmgw_control import Diff, Proposal, Reason
-from llmgw_control.views import KINDS
+from llmgw_control.refusal import Reason
+from llmgw_control.views import KINDS, Diff, Proposal
 from llmgw_domain import Catalog
 from llmgw_domain.errors import InvalidField
 

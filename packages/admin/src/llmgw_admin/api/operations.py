@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from llmgw_admin.refusal import PathTakesOther
-from llmgw_control import Actor
+from llmgw_control.views import Actor
 from llmgw_domain.errors import BadRequest, InvalidField, NotFound
 
 

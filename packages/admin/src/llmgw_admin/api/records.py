@@ -13,7 +13,8 @@ from llmgw_admin._shapes import Administration
 from llmgw_admin.api import resources
 from llmgw_admin.api.operations import Answer, Call, Operation
 from llmgw_admin.api.resources import RESOURCES, Resource, Switch
-from llmgw_control import Committed, Outdated, View
+from llmgw_control.refusal import Outdated
+from llmgw_control.views import Committed, View
 
 ROOT = "/api/v1"
 
