@@ -20,8 +20,8 @@ Switch = Literal["enable", "disable", "drain", "undrain"]
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of records: `plural` is its name in paths, `record` the struct of its fields, `named` the field that is
-    its id. `secret`: creating one answers a text that is shown once. `unnamed`: the gateway makes up an id where none is
-    sent. `unsent` are fields that the API does not take.
+    its id. `secret`: creating one answers a text that is shown once. `unnamed`: the gateway makes up an id where none
+    is sent. `unsent` are fields that the API does not take.
     """
 
     kind: Kind
