@@ -14,9 +14,12 @@ chance is drawn by functions that are given: nothing here reads a file, an envir
 """
 
 from llmgw_control._servers import server_problems
+from llmgw_control.administration import Administration
 from llmgw_control.compile import compile_catalog
 from llmgw_control.compiler import Compiler, Trial
 from llmgw_control.control import Control
+from llmgw_control.ports import Sealing
+from llmgw_control.publishing import Pace, revokes
 from llmgw_control.records import (
     AccountRecord,
     AwsKeysRecord,
@@ -30,6 +33,7 @@ from llmgw_control.records import (
     TokenRecord,
 )
 from llmgw_control.refusal import (
+    CannotSeal,
     Conflict,
     Forbidden,
     FromFile,
@@ -40,6 +44,7 @@ from llmgw_control.refusal import (
     UnknownRecord,
     Unrevealed,
 )
+from llmgw_control.replica import Replica
 from llmgw_control.sources import Change, Changed, Source
 from llmgw_control.views import SYSTEM, Actor, Committed, Diff, Difference, Kind, Proposal, Role, View
 
@@ -47,7 +52,9 @@ __all__ = [
     "SYSTEM",
     "AccountRecord",
     "Actor",
+    "Administration",
     "AwsKeysRecord",
+    "CannotSeal",
     "Change",
     "Changed",
     "Committed",
@@ -64,13 +71,16 @@ __all__ = [
     "ModelRecord",
     "NotWritable",
     "Outdated",
+    "Pace",
     "PolicyRecord",
     "PriceRecord",
     "Proposal",
     "Reason",
     "Records",
     "Refused",
+    "Replica",
     "Role",
+    "Sealing",
     "Source",
     "TargetRecord",
     "TokenRecord",
@@ -79,5 +89,6 @@ __all__ = [
     "Unrevealed",
     "View",
     "compile_catalog",
+    "revokes",
     "server_problems",
 ]

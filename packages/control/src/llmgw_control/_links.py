@@ -55,7 +55,7 @@ class Links:
 
     def of_policy(self, policy: str) -> set[Ref]:
         """The keys that name a policy."""
-        return {("key", id) for id in self._keys.get(policy, ())}
+        return {("key", each) for each in self._keys.get(policy, ())}
 
     def same_text(self, digest: bytes) -> set[str]:
         """The keys of one text, where these are several."""
@@ -72,7 +72,7 @@ class Links:
             del self.kinds[pool], self._accounts[pool], self._counts[pool]
         else:
             self.kinds[pool] = kind
-        self.dirty |= {("account", id) for id in self._accounts.get(pool, ())}
+        self.dirty |= {("account", each) for each in self._accounts.get(pool, ())}
         self.dirty |= {("model", name) for name in self._models.get(pool, ())}
 
     def _kind(self, pool: str) -> Provider | None:
@@ -85,7 +85,7 @@ class Links:
         if len(kinds) == 1:
             return kinds[0]
         members = self._accounts[pool]
-        return members[min(id for id, kind in members.items() if kind in kinds)]
+        return members[min(each for each, kind in members.items() if kind in kinds)]
 
     # --- texts of keys ------------------------------------------------------------------------------------------------
 

@@ -1,9 +1,9 @@
 """Records in one by one, a `Catalog` out at any time: incremental, and total.
 
-Each record is compiled by itself when it changes (`_forms`): its secrets are revealed then, and not again. What hangs on
-other records is looked at where it may have changed (`_links`): a pool's kind, whether a key's policy is there, whether
-two keys have one text. The catalog is derived from the one before it, and shares with it what did not change. So a
-change costs what it touches, whatever else there is; the result is the same as if all had been compiled afresh.
+Each record is compiled by itself when it changes (`_forms`): its secrets are revealed then, and not again. What hangs
+on other records is looked at where it may have changed (`_links`): a pool's kind, whether a key's policy is there,
+whether two keys have one text. The catalog is derived from the one before it, and shares with it what did not change.
+So a change costs what it touches, whatever else there is; the result is the same as if all had been compiled afresh.
 
 **Total**: there is always a catalog. A record that is broken, by itself or by what a merge left of others, is put into
 quarantine with its reasons, and everything else is published:
@@ -303,8 +303,8 @@ class Compiler:
 
     def _derived(self) -> Catalog:
         changes: dict[str, dict[str, Any]] = {"account": {}, "model": {}, "policy": {}, "key": {}}
-        for kind, id in self._before:
-            changes[kind][id] = self._served.get((kind, id), _NOTHING).form
+        for ref in self._before:
+            changes[ref[0]][ref[1]] = self._served.get(ref, _NOTHING).form
         return self._catalog.derive(
             version=forms.version(self._sum),
             accounts=changes["account"],
@@ -316,10 +316,8 @@ class Compiler:
 
     def _keys_by_text(self, keys: Mapping[str, ClientKey | None]) -> dict[bytes, ClientKey | None]:
         """A text that goes from one key to another is still there: so what is gone comes before what is new."""
-        old = [
-            cast("ClientKey", self._before["key", id].form) for id in keys if self._before["key", id].form is not None
-        ]
-        made: dict[bytes, ClientKey | None] = dict.fromkeys(key.digest for key in old)
+        before = [cast("ClientKey | None", self._before["key", each].form) for each in keys]
+        made: dict[bytes, ClientKey | None] = dict.fromkeys(key.digest for key in before if key is not None)
         made.update({key.digest: key for key in keys.values() if key is not None})
         return made
 
@@ -331,9 +329,9 @@ class Compiler:
 
     def _moved_tenants(self, keys: Mapping[str, ClientKey | None]) -> dict[str, Tenant | None]:
         """A tenant is there as long as a key of it is."""
-        forms = [*keys.values(), *(cast("ClientKey | None", self._before["key", id].form) for id in keys)]
-        moved = {key.tenant for key in forms if key is not None} - {_DEFAULT}
-        return {id: Tenant(id=id) if self._tenants[id] > 0 else None for id in moved}
+        concerned = [*keys.values(), *(cast("ClientKey | None", self._before["key", each].form) for each in keys)]
+        moved = {key.tenant for key in concerned if key is not None} - {_DEFAULT}
+        return {tenant: Tenant(id=tenant) if self._tenants[tenant] > 0 else None for tenant in moved}
 
 
 def _held_name(source: Source, report: Report) -> Model | None:
@@ -344,7 +342,7 @@ def _held_name(source: Source, report: Report) -> Model | None:
 
 
 def _total(reveal: Reveal) -> Reveal:
-    """What goes wrong outside with one reference must not keep a catalog, and the revocations in it, from all others."""
+    """What goes wrong outside with one reference must not keep a catalog, and its revocations, from everything else."""
 
     def revealed(reference: str) -> Secret:
         try:

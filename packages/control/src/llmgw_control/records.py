@@ -142,9 +142,10 @@ class TokenPrices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class PriceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a provider's models cost from a day on. `model` is the provider's own name, in which `*` stands for anything.
+    """What a provider's models cost from a day on.
 
-    `effective_from` is a date (`2026-01-31`, from its beginning in UTC).
+    `model` is the provider's own name, in which `*` stands for anything; `effective_from` a date (`2026-01-31`, from
+    its beginning in UTC).
     """
 
     id: str

@@ -100,3 +100,7 @@ class Forbidden(GatewayError):
     type = "permission_error"
     code = "role_not_allowed"
     blame = "request"
+
+
+class CannotSeal(Exception):
+    """A secret can't be sealed here. The message says why and what to do, and never holds the secret."""

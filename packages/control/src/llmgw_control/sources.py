@@ -7,6 +7,7 @@ their types are not known to be right: `read` finds out, field by field, and nam
 from __future__ import annotations
 
 import difflib
+import hashlib
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum
@@ -21,44 +22,57 @@ from llmgw_control.refusal import Reason
 Ref = tuple[str, str]
 """A record's kind and id."""
 
+BORN = "v"
+"""The field that a record's creation alone writes, and every creation does: the version of the record's shape. A change
+of a record can arrive before its creation; what is without this field is only a piece of a record, and a piece of a
+policy may allow more than the whole."""
+
+SHAPE = 1
+
 _PLACE = re.compile(r" - at `\$(.*)`$", re.DOTALL)
 
 
 class Source:
-    """A record that counts. `version` changes whenever anything of it does; `shadows` is set for one of the file that
-    hides one of the log.
+    """A record that counts on this node. It never changes; `shadows` is set for one of the file that hides one of the
+    log.
     """
 
-    __slots__ = ("_read", "fields", "id", "kind", "origin", "shadows", "version")
+    __slots__ = ("_read", "_stamps", "fields", "id", "kind", "origin", "shadows")
 
-    def __init__(
-        self,
-        kind: str,
-        id: str,
-        origin: Literal["log", "file"],
-        version: str,
-        fields: Mapping[str, Any] | None = None,
-        record: Record | None = None,
-        shadows: bool = False,
-    ) -> None:
-        """Either `fields`, of the log, or a `record`, of the file, whose types were checked there."""
+    def __init__(self, kind: str, id: str, fields: Mapping[str, Any], stamps: object = None) -> None:
+        """One of the log. `stamps` is anything that differs, as JSON, whenever the record does."""
         self.kind = kind
         self.id = id
-        self.origin = origin
-        self.version = version
-        self.shadows = shadows
-        self.fields = _fields_of(record, kind) if record is not None else fields or {}
-        self._read: tuple[Record | None, tuple[Reason, ...]] | None = None if record is None else (record, ())
+        self.origin: Literal["log", "file"] = "log"
+        self.fields = fields
+        self.shadows = False
+        self._stamps = stamps
+        self._read: tuple[Record | None, tuple[Reason, ...]] | None = None
+
+    @classmethod
+    def of_file(cls, kind: str, id: str, record: Record, *, shadows: bool = False) -> Source:
+        """One of the file, whose types were checked there."""
+        id_field = ID_FIELDS[kind]
+        fields = {name: getattr(record, name) for name in record.__struct_fields__ if name != id_field}
+        made = cls(kind, id, fields, record)
+        made.origin, made.shadows, made._read = "file", shadows, (record, ())
+        return made
 
     @property
     def ref(self) -> Ref:
         return self.kind, self.id
 
+    @property
+    def version(self) -> str:
+        """16 hex digits that change whenever anything of the record does."""
+        return hashlib.sha256(msgspec.json.encode(self._stamps, order="deterministic")).hexdigest()[:16]
+
     def read(self) -> tuple[Record | None, tuple[Reason, ...]]:
         """The record, or every reason why its fields make none."""
         if self._read is None:
             report = Report()
-            self._read = read(report, self.kind, self.id, self.fields), tuple(report.reasons)
+            record = read(report, self.kind, self.id, self.fields)
+            self._read = record, tuple(report.reasons)
         return self._read
 
     @property
@@ -66,7 +80,7 @@ class Source:
         return self.read()[0]
 
     def __repr__(self) -> str:
-        return f"<Source {self.kind}/{self.id} {self.origin} {self.version}>"
+        return f"<Source {self.kind}/{self.id} of the {self.origin}>"
 
 
 class Change(NamedTuple):
@@ -131,7 +145,13 @@ def read(report: Report, kind: str, id: str, fields: Mapping[str, Any]) -> Recor
     """
     shape = _SHAPES[kind]
     found = len(report.reasons)
-    values = read_fields(report, kind, fields)
+    if fields.get(BORN) != SHAPE:
+        report.add(
+            f"was written by a newer version of the gateway (shape {fields[BORN]!r})"
+            if BORN in fields
+            else "was changed elsewhere, and its creation has not arrived here yet"
+        )
+    values = read_fields(report, kind, {name: value for name, value in fields.items() if name != BORN})
     for name in shape.required:
         if name not in fields:
             report.at(name).add("missing")
@@ -178,8 +198,3 @@ def _no_such(kind: str, name: str) -> str:
     names = sorted(_SHAPES[kind].types)
     near = difflib.get_close_matches(name, names, n=1)
     return f"there is no such field{f'; did you mean {near[0]!r}?' if near else ''}; there are {', '.join(names)}"
-
-
-def _fields_of(record: Record, kind: str) -> dict[str, Any]:
-    id_field = ID_FIELDS[kind]
-    return {name: getattr(record, name) for name in record.__struct_fields__ if name != id_field}

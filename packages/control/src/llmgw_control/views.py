@@ -85,7 +85,7 @@ class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Difference(msgspec.Struct, frozen=True, kw_only=True):
-    """How one record would change: its shown fields before and after, as far as they differ; None where there is none."""
+    """How one record would change: its shown fields before and after; None where there is no record."""
 
     kind: str
     id: str

@@ -273,12 +273,12 @@ def _pools_after(
             members[pool] = {a.id: a for a in pools.get(pool, ())}
         return members[pool]
 
-    for id, account in changes.items():
-        if id in held:
-            of(held[id].pool).pop(id, None)
+    for name, account in changes.items():
+        if name in held:
+            of(held[name].pool).pop(name, None)
         if account is not None:
-            of(account.pool)[id] = account
-    changed = {pool: tuple(by_id[id] for id in sorted(by_id)) or None for pool, by_id in members.items()}
+            of(account.pool)[name] = account
+    changed = {pool: tuple(by_id[name] for name in sorted(by_id)) or None for pool, by_id in members.items()}
     return _after(pools, changed), set(changed)
 
 
