@@ -9,6 +9,8 @@ from typing import Any, Literal, get_args
 
 import msgspec
 
+from llmgw_control._concealing import HIDDEN as HIDDEN
+from llmgw_control._concealing import shown_record as shown_record
 from llmgw_control.refusal import Reason
 from llmgw_domain import Event
 

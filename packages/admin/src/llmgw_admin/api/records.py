@@ -9,10 +9,10 @@ from urllib.parse import quote
 
 import msgspec
 
-from llmgw_admin._shapes import Administration
 from llmgw_admin.api import resources
 from llmgw_admin.api.operations import Answer, Call, Operation
 from llmgw_admin.api.resources import RESOURCES, Resource, Switch
+from llmgw_control import Administration
 from llmgw_control.refusal import Outdated
 from llmgw_control.views import Committed, View
 

@@ -94,7 +94,7 @@ def shown(resource: Resource, view: View) -> dict[str, object]:
     if given["enabled"] is None:
         # A kind without switches may have a field of this name.
         given["enabled"] = view.fields.get("enabled")
-    return {**view.fields, "id": view.id, resource.named: view.id, **given}
+    return {"id": view.id, resource.named: view.id, **view.fields, **given}
 
 
 def shown_with_secret(resource: Resource, committed: Committed) -> dict[str, object]:
