@@ -7,21 +7,21 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryAdministration, MemoryHistory
-from llmgw_control import Control
-from llmgw_control.views import Actor
-from llmgw_domain import Secret
+from llmgw_admin.testing import MemoryHistory
+from llmgw_control import AccountRecord, Control, Records
+from llmgw_control.testing import OWNER, Desk
+from llmgw_domain import Catalog
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.cli import main
 from llmgw_gateway.serving import ServeConfig, bind, serve
 
-OWNER = "gwa-of-the-owner"
+FILE = Records(accounts=(AccountRecord(id="filed", provider="openai", pool="filed", credential="env:FILED"),))
 
 
 class Said(msgspec.Struct, frozen=True):
@@ -42,30 +42,41 @@ class Said(msgspec.Struct, frozen=True):
 
 
 class Running(msgspec.Struct, kw_only=True):
-    """A listener, and what stands behind it."""
+    """A listener, and what stands behind it. `owner` and `viewer` are tokens."""
 
     url: str
-    administration: Any
-    history: Any
+    desk: Desk
+    owner: str
+    viewer: str
 
 
 Gateway = Callable[..., Said]
 
 
+class Serving:
+    """What a node serves, as `Control` says it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def current(self) -> Catalog:
+        return self._desk.catalog
+
+
 @pytest.fixture
 def running() -> Iterator[Running]:
     """The admin application on a free port, in a thread of its own, since the command line blocks."""
-    administration = MemoryAdministration(
-        {OWNER: Actor("admin:owner", "owner"), "gwa-viewer": Actor("admin:v", "viewer")}
+    desk = Desk(file=FILE)
+    owner, viewer = (
+        str(desk.administration.create("token", role, {"role": role}, OWNER).secret) for role in ("owner", "viewer")
     )
-    history = MemoryHistory()
     app = admin_app(
-        Control(lambda _: Secret("s")),
+        cast("Control", Serving(desk)),
         lambda: b"",
         lambda: Status(version="9.9", uptime=1.0),
         AdminConfig(),
-        administration=administration,
-        history=history,
+        administration=desk.administration,
+        history=MemoryHistory(desk.journal.events),
     )
     started: list[str] = []
     ready, over = threading.Event(), threading.Event()
@@ -74,13 +85,12 @@ def running() -> Iterator[Running]:
         async with serve(app, bind("127.0.0.1:0"), ServeConfig()) as listener:
             started.append(Bind.parse(listener.addresses[0]).url())
             ready.set()
-            while not over.is_set():
-                await asyncio.sleep(0.01)
+            await asyncio.to_thread(over.wait)
 
     thread = threading.Thread(target=asyncio.run, args=(listen(),))
     thread.start()
     assert ready.wait(10)
-    yield Running(url=started[0], administration=administration, history=history)
+    yield Running(url=started[0], desk=desk, owner=owner, viewer=viewer)
     over.set()
     thread.join(10)
 
@@ -115,5 +125,5 @@ def command(environ: dict[str, str], capsys: pytest.CaptureFixture[str], monkeyp
 def gateway(running: Running, environ: dict[str, str], command: Gateway) -> Gateway:
     """The same, in front of the running listener, as its owner."""
     environ["GATEWAY_ADMIN_URL"] = running.url
-    environ["GATEWAY_ADMIN_TOKEN"] = OWNER
+    environ["GATEWAY_ADMIN_TOKEN"] = running.owner
     return command

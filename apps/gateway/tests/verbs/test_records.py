@@ -19,6 +19,7 @@ def test_an_account_from_its_creation_to_its_deletion(gateway: Any) -> None:
     assert [
         ["ID", "PROVIDER", "POOL", "STATE", "MAX", "CONCURRENCY", "ORIGIN"],
         ["a", "openai", "p", "ready", "7", "log"],
+        ["filed", "openai", "filed", "ready", "-", "file"],
     ] == (gateway("accounts", "list").rows)
     assert "draining" in gateway("accounts", "drain", "a").out
     assert "draining" == gateway("accounts", "list").rows[1][3]
@@ -113,7 +114,7 @@ def test_a_dry_run_changes_nothing(gateway: Any) -> None:
     assert (0, True) == (tried.code, "account/x" in tried.out)
     assert 0 == gateway("accounts", "set", "a", "--weight", "3", "--dry-run").code
     assert 0 == gateway("accounts", "delete", "a", "--dry-run").code
-    assert [("a", 1.0)] == [(r["id"], r["weight"]) for r in gateway("accounts", "list", "--json").json]
+    assert [("a", 1.0), ("filed", 1.0)] == [(r["id"], r["weight"]) for r in gateway("accounts", "list", "--json").json]
 
 
 def test_a_long_list_is_whole(gateway: Any) -> None:
@@ -154,9 +155,9 @@ def test_wrong_usage_is_exit_code_2(gateway: Any, arguments: tuple[str, ...]) ->
     assert (2, "", True) == (said.code, said.out, bool(said.err))
 
 
-def test_a_viewer_is_told_what_its_role_may_not(gateway: Any, environ: dict[str, str]) -> None:
+def test_a_viewer_is_told_what_its_role_may_not(gateway: Any, environ: dict[str, str], running: Any) -> None:
     """The gateway's own words, on standard error."""
-    environ["GATEWAY_ADMIN_TOKEN"] = "gwa-viewer"
+    environ["GATEWAY_ADMIN_TOKEN"] = running.viewer
     said = gateway(*ACCOUNT)
     assert (1, "", True) == (said.code, said.out, "viewer" in said.err)
     assert 0 == gateway("accounts", "list").code

@@ -44,11 +44,9 @@ def show(desk: Desk, options: argparse.Namespace) -> None:
 def moment(text: str, now: datetime) -> str:
     """A moment as the API takes it: `7d` is so long before `now`, a date its beginning in UTC. Raises `Wrong`."""
     ago = _AGO.fullmatch(text)
-    if ago:
-        return (now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat()
     try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
+        given = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
         raise Wrong(f"--since must be like 7d, 12h, 30min, 2026-01-31 or 2026-01-31T12:00:00Z, not {text!r}") from None
     return (given if given.tzinfo else given.replace(tzinfo=UTC)).isoformat()
 
