@@ -71,7 +71,7 @@ async def test_everything_is_open_inside_and_closed_after(tmp_path: Path, log: L
         assert [True, True, True] == [listening(address) for address in addresses]
         # asyncio loses a connection that it accepts in the very moment in which its server closes.
         await asyncio.sleep(0.05)
-        assert (True, ["sim/gpt", "sim/claude", "sim/gemini"]) == (
+        assert (True, ["sim/claude", "sim/gemini", "sim/gpt"]) == (
             gateway.simulated,
             [*gateway.control.current().models],
         )

@@ -6,23 +6,17 @@ import msgspec
 import pytest
 
 from llmgw_control import (
-    SYSTEM,
     AccountRecord,
-    Conflict,
-    Forbidden,
-    FromFile,
     KeyRecord,
     ModelRecord,
-    NotWritable,
-    Outdated,
     PolicyRecord,
-    Proposal,
     Records,
     Refused,
     TargetRecord,
-    UnknownRecord,
 )
+from llmgw_control.refusal import Conflict, Forbidden, FromFile, NotWritable, Outdated, UnknownRecord
 from llmgw_control.testing import OPERATOR, OWNER, VIEWER, Desk, ReversedSealing
+from llmgw_control.views import SYSTEM, Proposal
 from llmgw_domain import Secret
 from llmgw_domain.errors import UnknownKey
 
@@ -293,7 +287,7 @@ def test_wrong_types_are_all_told_by_field() -> None:
         {"provider": "anthropic", "pool": "p", "credential": "env:A"},
         {"provider": "openai", "pool": "p", "credential": "file:/nowhere"},
         {"provider": "openai", "pool": "p", "credential": "two words"},
-        {"provider": "openai", "pool": "p", "credential": "env:A", "weight": float("nan")},
+        {"provider": "openai", "pool": "p", "credential": "env:A", "weight": 0},
         {"provider": "openai", "pool": "p", "credential": "env:A", "weight": 10**400},
         {"provider": "openai", "pool": "p", "credential": "env:A", "v": 2},
         {"provider": "openai", "pool": "p", "credential": "\ud800"},

@@ -9,8 +9,6 @@ import pytest
 
 from llmgw_control import (
     AccountRecord,
-    AwsKeysRecord,
-    DeadlinesRecord,
     KeyRecord,
     ModelRecord,
     PolicyRecord,
@@ -20,6 +18,7 @@ from llmgw_control import (
     Unrevealed,
     compile_catalog,
 )
+from llmgw_control.records import AwsKeysRecord, DeadlinesRecord
 from llmgw_domain import Deadlines, Policy, Provider, Secret, StreamErrors
 from llmgw_domain.accounts import Ambient, AwsKeys, Platform
 from llmgw_domain.servers import GENERIC, Server

@@ -10,85 +10,36 @@ Records (`records`) are what an operator wrote. There are two ways to a catalog:
 and published. `Control` holds the catalog that is served now. References to secrets are resolved, time is told and
 chance is drawn by functions that are given: nothing here reads a file, an environment or a clock.
 
-`records`, `views` and `refusal` are documented second doors: import the rest of their names from there.
+`records` (what is administered), `views` (what goes in and out of `Administration`), `refusal` (what it refuses with),
+`sources` (what changed), `publishing` (when to publish) and `ports` (what it needs) are documented second doors: import
+the rest of their names from there. `testing` has a whole control side without an outside.
 """
 
 from llmgw_control._servers import server_problems
 from llmgw_control.administration import Administration
 from llmgw_control.compile import compile_catalog
-from llmgw_control.compiler import Compiler, Trial
+from llmgw_control.compiler import Compiler
 from llmgw_control.control import Control
-from llmgw_control.ports import Sealing
-from llmgw_control.publishing import Pace, revokes
-from llmgw_control.records import (
-    AccountRecord,
-    AwsKeysRecord,
-    DeadlinesRecord,
-    KeyRecord,
-    ModelRecord,
-    PolicyRecord,
-    PriceRecord,
-    Records,
-    TargetRecord,
-    TokenRecord,
-)
-from llmgw_control.refusal import (
-    CannotSeal,
-    Conflict,
-    Forbidden,
-    FromFile,
-    NotWritable,
-    Outdated,
-    Reason,
-    Refused,
-    UnknownRecord,
-    Unrevealed,
-)
+from llmgw_control.publishing import Pace
+from llmgw_control.records import AccountRecord, KeyRecord, ModelRecord, PolicyRecord, Records, TargetRecord
+from llmgw_control.refusal import Reason, Refused, Unrevealed
 from llmgw_control.replica import Replica
-from llmgw_control.sources import Change, Changed, Source
-from llmgw_control.views import SYSTEM, Actor, Committed, Diff, Difference, Kind, Proposal, Role, View
 
 __all__ = [
-    "SYSTEM",
     "AccountRecord",
-    "Actor",
     "Administration",
-    "AwsKeysRecord",
-    "CannotSeal",
-    "Change",
-    "Changed",
-    "Committed",
     "Compiler",
-    "Conflict",
     "Control",
-    "DeadlinesRecord",
-    "Diff",
-    "Difference",
-    "Forbidden",
-    "FromFile",
     "KeyRecord",
-    "Kind",
     "ModelRecord",
-    "NotWritable",
-    "Outdated",
     "Pace",
     "PolicyRecord",
-    "PriceRecord",
-    "Proposal",
     "Reason",
     "Records",
     "Refused",
     "Replica",
-    "Role",
-    "Sealing",
-    "Source",
     "TargetRecord",
-    "TokenRecord",
-    "Trial",
-    "UnknownRecord",
     "Unrevealed",
-    "View",
     "compile_catalog",
-    "revokes",
     "server_problems",
 ]

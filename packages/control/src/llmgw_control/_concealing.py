@@ -45,6 +45,9 @@ def shown(kind: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Fields with nothing in them that is secret."""
     secret = SECRET_FIELDS.get(kind, ())
     made = {name: _shown(value) if name in secret else value for name, value in fields.items()}
+    if "@" in str(made.get("base_url", "")):
+        # A password in an address is refused; where one was written all the same it is not shown on the way.
+        made["base_url"] = HIDDEN
     if kind in ("key", "token") and isinstance(made.get("hash"), str):
         made["hash"] = made["hash"][:_HASH_SHOWN] + "..."
     return made
@@ -94,6 +97,8 @@ def sealed(
     for name in SECRET_FIELDS.get(kind, ()):
         if name in made:
             made[name] = _sealed(report.at(name), name, made[name], current.get(name), seal)
+    if made.get("base_url") == HIDDEN:
+        report.at("base_url").add("is how another value is shown, not a value")
     if "hash" in made and "hash" in current and made["hash"] == shown(kind, current).get("hash"):
         made["hash"] = current["hash"]
     if isinstance(made.get("hash"), str):

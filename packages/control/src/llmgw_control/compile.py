@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
+from operator import attrgetter
 from typing import cast
 
 from llmgw_control import _checks as checks
@@ -58,11 +59,12 @@ def _key(report: Report, record: KeyRecord, policies: Iterable[str], reveal: Rev
 def _catalog(
     accounts: Sequence[Account], models: Sequence[Model], keys: Sequence[ClientKey], policies: Sequence[Policy]
 ) -> Catalog:
+    """In the order of their names, which is that of a catalog whose records came one by one."""
     return Catalog.of(
         version=forms.version(sum(map(forms.content, chain(accounts, models, keys, policies)))),
-        accounts=accounts,
-        models=models,
+        accounts=sorted(accounts, key=attrgetter("id")),
+        models=sorted(models, key=attrgetter("name")),
         keys=keys,
-        policies=policies,
+        policies=sorted(policies, key=attrgetter("id")),
         tenants=[Tenant(id=t) for t in sorted({"default", *(k.tenant for k in keys)})],
     )

@@ -160,6 +160,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
             return "foundry"
         return "mantle" if "//bedrock-mantle." in self.base_url else ""
 
+    def for_its_own(self) -> Account:
+        """As it is for calls about what it keeps: these go there while it drains."""
+        return msgspec.structs.replace(self, drain=False) if self.drain else self
+
     def secrets(self) -> tuple[str, ...]:
         """Every text of its credential that must not be shown to anybody."""
         match self.credential:

@@ -4,8 +4,7 @@ A `Catalog` is compiled by `control` and published by one reference assignment; 
 it to the end of their request, so no request ever sees half a change. It holds dicts by name for every look-up on the
 hot path and never changes after construction.
 
-The next catalog is derived from the last one: what a change does not touch is the same object in both. Its order is its
-own (by id), whatever the order of the records was, so that two gateways with the same records have the same catalog.
+The next catalog is derived from the last one: what a change does not touch is the same object in both.
 """
 
 from __future__ import annotations
@@ -137,25 +136,25 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         policies: Iterable[Policy] = (),
         tenants: Iterable[Tenant] = (),
     ) -> Catalog:
-        """Indexes records into a catalog. References are taken as checked: `control` compiles, this only arranges."""
-        empty = cls(
-            version="",
-            tenants={},
-            accounts={},
-            pools={},
-            models={},
-            patterns=(),
-            routes=Routes({}, {}),
-            keys={},
-            policies={"default": Policy()},
-        )
-        return empty.derive(
+        """Indexes records into a catalog, in the order in which they are given. References are taken as checked:
+        `control` compiles, this only arranges.
+        """
+        by_id = {a.id: a for a in accounts}
+        pools: dict[str, tuple[Account, ...]] = {}
+        for account in by_id.values():
+            pools[account.pool] = (*pools.get(account.pool, ()), account)
+        every = list(models)
+        exact = {m.name: m for m in every if not m.is_pattern}
+        return cls(
             version=version,
-            accounts={a.id: a for a in accounts},
-            models={m.name: m for m in models},
-            keys={k.digest: k for k in keys},
-            policies={p.id: p for p in policies},
             tenants={t.id: t for t in tenants},
+            accounts=by_id,
+            pools=pools,
+            models=exact,
+            patterns=_by_length(m for m in every if m.is_pattern),
+            routes=Routes(exact, pools),
+            keys={k.digest: k for k in keys},
+            policies={"default": Policy(), **{p.id: p for p in policies}},
         )
 
     def derive(
@@ -170,7 +169,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     ) -> Catalog:
         """The catalog with these put in place, and those that are None taken out. What is not touched is shared.
 
-        The policy `default` that is taken out becomes the built-in one again.
+        What is touched comes in the order of its names: so catalogs that were derived in other steps are the same. The
+        policy `default` that is taken out becomes the built-in one again.
         """
         pools, moved = _pools_after(self.pools, self.accounts, accounts)
         exact, patterns = _models_after(self.models, self.patterns, models)
@@ -282,6 +282,11 @@ def _pools_after(
     return _after(pools, changed), set(changed)
 
 
+def _by_length(patterns: Iterable[Model]) -> tuple[Model, ...]:
+    """The longest pattern is the most specific one, so it wins."""
+    return tuple(sorted(patterns, key=lambda m: (-len(m.name), m.name)))
+
+
 def _models_after(
     exact: dict[str, Model], patterns: tuple[Model, ...], changes: Mapping[str, Model | None]
 ) -> tuple[dict[str, Model], tuple[Model, ...]]:
@@ -291,6 +296,5 @@ def _models_after(
     starred = _put(names, {n: m for n, m in changes.items() if m is None or m.is_pattern})
     plain = {n: m for n, m in changes.items() if m is None or not m.is_pattern}
     if starred != names:
-        # The longest pattern is the most specific one, so it wins.
-        patterns = tuple(sorted(starred.values(), key=lambda m: (-len(m.name), m.name)))
+        patterns = _by_length(starred.values())
     return _after(exact, {n: m for n, m in plain.items() if m is not None or n in exact}), patterns

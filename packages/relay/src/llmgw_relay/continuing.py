@@ -9,7 +9,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from llmgw_domain import Route
+from llmgw_domain import Candidate, Route
 from llmgw_domain.errors import BadRequest
 from llmgw_protocols import Dialect, Envelope, resources
 from llmgw_protocols.responses import state
@@ -114,10 +114,14 @@ class _Response(msgspec.Struct):
 
 
 def _at(route: Route, account: str) -> Route:
-    tiers = tuple(tuple(c for c in tier if c.account.id == account) for tier in route.tiers)
+    tiers = tuple(tuple(_for_its_own(c) for c in tier if c.account.id == account) for tier in route.tiers)
     if not any(tiers):
         raise BadRequest(
             f"What the request refers to is kept at an account that does not serve the model {route.model.name!r}.",
             param="model",
         )
     return Route(route.model, tuple(tier for tier in tiers if tier))
+
+
+def _for_its_own(candidate: Candidate) -> Candidate:
+    return msgspec.structs.replace(candidate, account=candidate.account.for_its_own())

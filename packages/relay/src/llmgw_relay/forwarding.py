@@ -104,10 +104,11 @@ class Forwarding(Carriage):
         named = [resource.id] if resource.id else sending.references()
         account = await self._ownership.account_of(named)
         if account is not None:
-            return self._at([account])
+            return self._at([account.for_its_own()])
         # What nobody remembers may be at any account; those that do not know it say so, and the next one is asked.
         anywhere = resource.id is not None and not self._call.pool
-        return self._at([a for pool in self._pools().values() for a in pool] if anywhere else self._pool())
+        everywhere = (account.for_its_own() for pool in self._pools().values() for account in pool)
+        return self._at([*everywhere] if anywhere else self._pool())
 
     def _speaking(self, route: Route) -> Route:
         tiers = tuple(tuple(c for c in tier if c.account.provider.speaks_openai) for tier in route.tiers)
