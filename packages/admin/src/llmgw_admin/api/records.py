@@ -29,10 +29,10 @@ _SWITCHED: dict[Switch, tuple[bool | None, bool | None]] = {
 """What each switch sets: enabled, drain."""
 
 _SWITCH_TEXT: dict[Switch, str] = {
-    "enable": "Let it serve again",
-    "disable": "Switch it off at once",
-    "drain": "Give it nothing new; what is in flight ends",
-    "undrain": "End the drain",
+    "enable": "it serves again",
+    "disable": "it is off at once",
+    "drain": "it gets nothing new, what is in flight ends",
+    "undrain": "it gets new work again",
 }
 
 
@@ -164,7 +164,7 @@ def _switch(records: _Records, switch: Switch, answer: Any) -> Operation:
         switch,
         "POST",
         f"/{{id}}/{switch}",
-        f"{_SWITCH_TEXT[switch]} ({records.resource.kind})",
+        f"{switch.capitalize()} {_one(records.resource)}: {_SWITCH_TEXT[switch]}",
         partial(records.switch, switch),
         answer=answer,
         headers=_CHANGED,
