@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,6 +48,14 @@ def test_a_wrong_token_is_not_repeated(gateway: Any, environ: dict[str, str]) ->
 def test_a_configuration_that_can_not_be_read_is_exit_code_2(command: Any) -> None:
     """As for every command."""
     assert 2 == command("accounts", "list", "--config", "none.toml").code
+
+
+def test_the_documented_commands_work(gateway: Any) -> None:
+    """Each line of the documentation's first block, in its order, does what it is there for."""
+    text = (Path(__file__).parents[4] / "docs" / "admin-api.md").read_text()
+    lines = [line for line in text.split("```")[1].splitlines() if line.startswith("gateway ")]
+    said = {line: gateway(*shlex.split(line, comments=True)[1:]) for line in lines}
+    assert (9, {}) == (len(lines), {line: (done.code, done.err) for line, done in said.items() if done.code})
 
 
 def test_a_process_of_its_own(running: Any) -> None:
