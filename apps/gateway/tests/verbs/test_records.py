@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from llmgw_gateway.verbs import client
+
 ACCOUNT = ("accounts", "create", "a", "--provider", "openai", "--pool", "p", "--credential", "env:K")
 
 
@@ -117,8 +119,9 @@ def test_a_dry_run_changes_nothing(gateway: Any) -> None:
     assert [("a", 1.0), ("filed", 1.0)] == [(r["id"], r["weight"]) for r in gateway("accounts", "list", "--json").json]
 
 
-def test_a_long_list_is_whole(gateway: Any) -> None:
+def test_a_long_list_is_whole(gateway: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A list follows its pages to the end, or to the limit, and goes on after an id."""
+    monkeypatch.setattr(client, "PAGE", 2)
     for n in range(5):
         gateway("policies", "create", f"p{n}")
 
@@ -127,7 +130,8 @@ def test_a_long_list_is_whole(gateway: Any) -> None:
             record["id"] for record in gateway("policies", "list", "--json", *options).json if record["id"] != "default"
         ]
 
-    assert (5, ["p2", "p3"]) == (len(ids()), ids("--after", "p1", "--limit", "2"))
+    assert ["p0", "p1", "p2", "p3", "p4"] == ids()
+    assert (["p1", "p2", "p3"], []) == (ids("--after", "p0", "--limit", "3"), ids("--after", "p4"))
 
 
 def test_an_empty_list_says_so(gateway: Any) -> None:

@@ -11,6 +11,9 @@ import msgspec
 
 TIMEOUT_SECONDS = 30.0
 
+PAGE = 1000
+"""Entries that are asked for at once: as many as the API gives."""
+
 Query = Mapping[str, str | int | None]
 
 
@@ -85,7 +88,7 @@ class Client:
         """The entries of a list, page by page, at most so many."""
         after, left = query.get("after"), most
         while left is None or left > 0:
-            size = 1000 if left is None else min(left, 1000)
+            size = PAGE if left is None else min(left, PAGE)
             page = self.call("GET", path, query={**query, "after": after, "limit": size})
             yield from page["data"]
             left = None if left is None else left - len(page["data"])
