@@ -13,6 +13,7 @@ from llmgw_control.replica import overlay_of
 from llmgw_control.sources import Changed, Source
 from llmgw_domain import Catalog, Policy, Secret
 from llmgw_domain.errors import NoAccount, UnknownKey
+from llmgw_domain.servers import Server
 
 ANY = Policy()
 
@@ -339,6 +340,16 @@ def test_a_tenant_is_there_as_long_as_a_key_of_it_is() -> None:
     assert {"default", "acme"} == set(made.compile().tenants)
     made.feed(changed(gone=(("policy", "narrow"),)))
     assert {"default"} == set(made.compile().tenants)
+
+
+def test_servers_can_be_others() -> None:
+    """An account of a server that is known now is served when it is fed again."""
+    named = account("a", provider="openai-compatible", server="mine")
+    made = compiler(named)
+    assert {"account/a": ["server", "base_url"]} == whys(made)
+    made.know([Server(name="mine", base_url="http://mine/v1")])
+    made.feed(changed(named))
+    assert "http://mine/v1" == made.compile().accounts["a"].base_url
 
 
 def test_a_trial_tells_what_it_would_break_and_cure() -> None:

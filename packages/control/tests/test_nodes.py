@@ -156,7 +156,7 @@ def test_there_is_no_half_catalog() -> None:
     for command in COMMANDS[:1] + COMMANDS[7:8] + COMMANDS[11:12]:
         command(desk)
     before = desk.published[-1]
-    held = before.keys.copy(), before.policies.copy(), before.accounts.copy()
+    held = dict(before.keys), before.policies.copy(), before.accounts.copy()
     desk.administration.delete("key", "k", OWNER)
     desk.administration.delete("policy", "s", OWNER)
     desk.administration.patch("account", "a", {"pool": "elsewhere"}, OWNER)

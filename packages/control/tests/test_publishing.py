@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_control import Pace
-from llmgw_control.publishing import INTERVAL, is_revocation, revokes
+from llmgw_control import Compiler, Pace
+from llmgw_control.publishing import INTERVAL, Publisher, is_revocation, revokes
 from llmgw_control.sources import Change, Changed, Source
+from llmgw_domain import Catalog, Secret
 
 
 def test_the_first_change_after_a_quiet_time_is_published_at_once() -> None:
@@ -75,6 +76,33 @@ def test_at_most_ten_a_second_but_for_revocations(changes: list[tuple[float, boo
             waiting.clear()
     unhurried = [at for at, hurried in publishes if not hurried]
     assert all(later - earlier >= INTERVAL - 1e-9 for earlier, later in pairwise(unhurried))
+
+
+# --- publishing -------------------------------------------------------------------------------------------------------
+
+
+def changed(kind: str, name: str, fields: dict[str, Any] | None, before: dict[str, Any] | None = None) -> Changed:
+    made = Changed()
+    was = None if before is None else Source(kind, name, before)
+    made.note((kind, name), was, None if fields is None else Source(kind, name, fields))
+    return made
+
+
+def test_news_is_published_in_pace() -> None:
+    """The first at once, a burst together, a revocation at once with all that waits; nothing when nothing came."""
+    published: list[Catalog] = []
+    publisher = Publisher(Compiler(Secret), published.append)
+    assert None is publisher.take(Changed(), 0.0)
+    assert None is publisher.take(changed("key", "a", KEY), 0.0)
+    assert [1] == [len(each.keys) for each in published]
+    other = {**KEY, "hash": "sha256:" + "1" * 64}
+    assert 0.06 == pytest.approx(publisher.take(changed("key", "b", other), 0.04))
+    assert None is publisher.take(changed("key", "a", None, before=KEY), 0.05)
+    assert [["a"], ["b"]] == [[key.id for key in each.keys.values()] for each in published]
+    assert INTERVAL == pytest.approx(publisher.take(changed("policy", "p", POLICY), 0.05))
+    assert None is publisher.publish_due(0.2)
+    assert None is publisher.publish_due(0.3)
+    assert (3, {"default", "p"}) == (len(published), set(published[-1].policies))
 
 
 # --- what is urgent ---------------------------------------------------------------------------------------------------

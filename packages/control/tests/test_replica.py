@@ -12,6 +12,7 @@ from llmgw_control.replica import DELETED, WRITTEN, Draft, delta_of
 from llmgw_control.sources import Changed, Source
 from llmgw_crdt import Clock, Delta, RecordMap
 from llmgw_domain import Event
+from llmgw_domain.servers import Server
 
 FILE = Records(
     accounts=(AccountRecord(id="a", provider="openai", pool="p", credential="env:A"),),
@@ -153,6 +154,23 @@ def test_a_new_file_changes_what_differs_and_what_refers() -> None:
     assert {"account/a"} == refs(replica.overlay(FILE, "gateway.toml"))
     fewer = msgspec.structs.replace(FILE, policies=())
     assert {"account/a", "policy/open"} == refs(replica.overlay(fewer, "gateway.toml"))
+
+
+def test_a_reload_looks_again_at_all_that_leads_outside() -> None:
+    """Records of the log too: what the environment, files and servers say may be another now, sealed values may not."""
+    replica = Replica("n")
+    account = {"provider": "openai-compatible", "pool": "p", "base_url": "http://x"}
+    written(replica, "account", "env", **account, credential="env:A")
+    written(
+        replica, "account", "aws", **account, credential={"access_key_id": "sealed:v1:k:x", "session_token": "file:x"}
+    )
+    written(replica, "account", "sealed", **account, credential="sealed:v1:k:x")
+    written(replica, "account", "served", **account, credential="sealed:v1:k:x", server="groq")
+    written(replica, "key", "k", hash="sha256:" + "0" * 64)
+    assert {"account/env", "account/aws"} == refs(replica.overlay(Records(), "gateway.toml"))
+    servers = Records(servers=(Server(name="groq"),))
+    assert {"account/env", "account/aws", "account/served"} == refs(replica.overlay(servers, "gateway.toml"))
+    assert {"account/env", "account/aws"} == refs(replica.overlay(servers, "gateway.toml"))
 
 
 def test_switches_stand_above_the_file() -> None:

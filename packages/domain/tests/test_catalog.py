@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
+from llmgw_domain.catalog import Keys
 from llmgw_domain.errors import KeyNotAllowed, UnknownKey, UnknownModel
 
 
@@ -176,3 +177,26 @@ def test_routes_that_were_made_are_no_difference():
     assert one == other
     assert one != fresh.derive(version="v2", accounts={"a1": None})
     assert "<Routes of 2 models, 1 made>" == repr(one.routes)
+
+
+def key(number: int, text: str) -> ClientKey:
+    return ClientKey(id=str(number), tenant="t", digest=ClientKey.digest_of(text))
+
+
+CHANGES = st.dictionaries(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.integers(0, 9)), max_size=8)
+
+
+@given(st.lists(CHANGES, max_size=6))
+def test_keys_are_what_a_dict_would_be(steps):
+    """After any changes, while every earlier one stays as it was."""
+    keys, twin, earlier = Keys(), {}, []
+    for step in steps:
+        changes = {ClientKey.digest_of(t): None if n is None else key(n, t) for t, n in step.items()}
+        earlier.append((keys, dict(twin)))
+        keys = keys.after(changes)
+        twin = {d: k for d, k in {**twin, **changes}.items() if k is not None}
+        assert (twin, len(twin), set(twin)) == (keys, len(keys), set(keys))
+        assert [k for d, k in twin.items()] == [keys[d] for d in twin]
+    assert all(before == dict(kept) for kept, before in earlier)
+    assert (None, False) == (keys.get(b""), b"unknown" in keys)
+    assert Keys(twin.values()) == keys

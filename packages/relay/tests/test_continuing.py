@@ -101,6 +101,17 @@ async def test_an_item_at_a_provider_binds_too():
         await bench.resume("u", **asked)
 
 
+async def test_a_conversation_goes_on_at_an_account_that_drains():
+    """What it holds is nowhere else."""
+    bench = Bench()
+    leaving = msgspec.structs.replace(bench.catalog.accounts["b"], drain=True)
+    bench.catalog = bench.catalog.derive(version="w", accounts={"b": leaving})
+    bench.route = Route.of(bench.route.model, "", bench.catalog.pools)
+    bench.of().own(bench.envelope(), "resp_up", "b")
+    _, route = await bench.resume(previous_response_id="resp_up")
+    assert [("b", False)] == [(c.account.id, c.account.drain) for c in route]
+
+
 @pytest.mark.parametrize("known", ["resp_abc", "resp_up"])
 async def test_another_tenant_s_response_is_not_there(known):
     """Wherever it is kept."""

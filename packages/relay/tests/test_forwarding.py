@@ -37,7 +37,7 @@ class Bench:
             for i, p in zip("ab", pools, strict=True)
         ]
         claude = Account(id="c", provider=Provider.ANTHROPIC, base_url="", credential=Secret("sk"), pool="claude")
-        catalog = Catalog.of(
+        self.catalog = Catalog.of(
             version="v",
             accounts=[*accounts, claude],
             models=[
@@ -49,7 +49,7 @@ class Bench:
         )
         ticks = count(1)
         self.relay = Relay(
-            current=lambda: catalog,
+            current=lambda: self.catalog,
             upstream=self.upstream,
             slots=self.slots,
             facts=self.facts,
@@ -104,6 +104,19 @@ async def test_later_use_goes_to_the_account_that_holds_it():
         for _ in range(4):
             _, headers, _ = await bench.ask("GET", path)
             assert made[b"x-gw-account"] == headers[b"x-gw-account"]
+
+
+async def test_an_account_that_drains_is_asked_for_what_it_holds_alone():
+    """New files go elsewhere; those that are there can still be read."""
+    bench = Bench(script(FILE), script({**FILE, "id": "file-2"}), script(FILE))
+    _, made, _ = await upload_file(bench)
+    holder = made[b"x-gw-account"].decode()
+    leaving = msgspec.structs.replace(bench.catalog.accounts[holder], drain=True)
+    bench.catalog = bench.catalog.derive(version="w", accounts={holder: leaving})
+    _, second, _ = await upload_file(bench)
+    assert holder != second[b"x-gw-account"].decode()
+    _, headers, _ = await bench.ask("GET", "/files/file-1")
+    assert holder == headers[b"x-gw-account"].decode()
 
 
 async def test_another_tenant_does_not_find_it():

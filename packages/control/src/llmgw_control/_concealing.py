@@ -13,7 +13,7 @@ import msgspec
 
 from llmgw_control._credentials import DEFAULT
 from llmgw_control._report import Report
-from llmgw_control.records import ID_FIELDS, STRUCTS, AwsKeysRecord, Record
+from llmgw_control.records import ID_FIELDS, SECRET_FIELDS, STRUCTS, AwsKeysRecord, Record
 from llmgw_control.sources import BORN
 
 Seal = Callable[[str], str]
@@ -24,13 +24,6 @@ _REFERENCES = ("env:", "file:", SEALED, "builtin:")
 _PEM = "-----BEGIN CERTIFICATE-----"
 _HASH_SHOWN = len("sha256:") + 8
 _CREDENTIAL_PARTS = AwsKeysRecord.__struct_fields__
-
-SECRET_FIELDS: dict[str, tuple[str, ...]] = {
-    "account": ("credential", "proxy", "ca"),
-    "key": ("value",),
-    "secret": ("value",),
-}
-"""The fields that hold references to secrets, by the kind of record."""
 
 
 def key_id_of(sealed: str) -> str:

@@ -22,7 +22,7 @@ from llmgw_control import _texts as texts
 from llmgw_control._commands import Commands
 from llmgw_control.compiler import Compiler
 from llmgw_control.ports import ClockTrouble, Journal, Publish, Sealing
-from llmgw_control.records import AccountRecord, KeyRecord, TokenRecord
+from llmgw_control.records import SECRET_FIELDS, AccountRecord, KeyRecord, TokenRecord
 from llmgw_control.refusal import CannotSeal, Forbidden, NotWritable, Reason, Refused, UnknownRecord
 from llmgw_control.replica import DELETED, WRITTEN, Draft, Replica
 from llmgw_control.sources import BORN, SHAPE, Ref, Source
@@ -209,7 +209,7 @@ class Administration:
         """
         draft = self._draft("reseal", "secret", actor)
         key_id = concealing.key_id_of(_sealed_by(new, ""))
-        for kind, names in concealing.SECRET_FIELDS.items():
+        for kind, names in SECRET_FIELDS.items():
             for held in sorted(self._replica.map.records(kind), key=lambda record: record.id):
                 fields = {
                     name: concealing.resealed(

@@ -104,6 +104,12 @@ class Compiler:
         """Every record that is in quarantine, whole or in part, with the reasons; their paths are inside of it."""
         return self._reasons
 
+    def know(self, servers: Iterable[Server]) -> None:
+        """Takes these servers for those of before. Accounts that name one have to be fed again: `Replica.overlay` gives
+        them.
+        """
+        self._servers = {server.name: server for server in servers}
+
     def feed(self, changed: Changed) -> None:
         """Takes in records that changed. What it makes of them is in the next catalog."""
         for ref, change in changed.items():

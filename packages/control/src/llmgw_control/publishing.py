@@ -1,4 +1,4 @@
-"""When a catalog is published: a pure decision over times that are told.
+"""When a catalog is published: a decision over times that are told.
 
 A change is published at once when nothing was published for a while; a burst of them is put together and published ten
 times a second, since each publish costs every worker a compile and makes every reader's caches cold. **A revocation
@@ -7,6 +7,8 @@ does not wait**: whoever had a right before a change and has not after it shall 
 
 from __future__ import annotations
 
+from llmgw_control.compiler import Compiler
+from llmgw_control.ports import Publish
 from llmgw_control.records import AccountRecord, KeyRecord, PolicyRecord, Record
 from llmgw_control.sources import Change, Changed
 
@@ -43,6 +45,41 @@ class Pace:
 
     def __repr__(self) -> str:
         return f"<Pace {'urgent' if self._urgent else 'pending' if self._pending else 'idle'}>"
+
+
+class Publisher:
+    """Publishes what comes from elsewhere, in pace: the log's news on a node, control's on a worker.
+
+    What comes is taken in by the compiler at once, so that a command in between is judged by all that is known; only
+    its catalog waits. Commands publish their catalogs themselves, and with them all that waits.
+    """
+
+    def __init__(self, compiler: Compiler, publish: Publish, pace: Pace | None = None) -> None:
+        self._compiler = compiler
+        self._publish = publish
+        self._pace = Pace() if pace is None else pace
+
+    def take(self, changed: Changed, now: float) -> float | None:
+        """Takes in a change and publishes it if it is time to. `now` is monotonic, in seconds.
+
+        Gives the seconds after which to call `publish_due`; None if nothing waits.
+        """
+        if len(changed):
+            self._compiler.feed(changed)
+            self._pace.note(urgent=revokes(changed))
+        return self.publish_due(now)
+
+    def publish_due(self, now: float) -> float | None:
+        """Publishes what waits, if it is time to. Gives the seconds to call it again after; None if nothing waits."""
+        due = self._pace.due_in(now)
+        if due != 0.0:
+            return due
+        self._publish(self._compiler.compile())
+        self._pace.published(now)
+        return None
+
+    def __repr__(self) -> str:
+        return f"<Publisher {self._pace!r} of {self._compiler!r}>"
 
 
 def revokes(changed: Changed) -> bool:

@@ -197,3 +197,10 @@ STRUCTS: dict[str, type[Record]] = {
 
 ID_FIELDS = {kind: "name" if kind == "model" else "id" for kind in STRUCTS}
 """The field of a record that is its id, and so not one of the fields that the log has."""
+
+SECRET_FIELDS: dict[str, tuple[str, ...]] = {
+    "account": ("credential", "proxy", "ca"),
+    "key": ("value",),
+    "secret": ("value",),
+}
+"""The fields that hold references to secrets."""

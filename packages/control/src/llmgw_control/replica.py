@@ -16,11 +16,21 @@ from typing import Any
 
 import msgspec
 
-from llmgw_control.records import STRUCTS, AccountRecord, KeyRecord, Record, Records, SwitchRecord
+from llmgw_control.records import (
+    SECRET_FIELDS,
+    STRUCTS,
+    AccountRecord,
+    AwsKeysRecord,
+    KeyRecord,
+    Record,
+    Records,
+    SwitchRecord,
+)
 from llmgw_control.sources import Changed, Ref, Source
 from llmgw_crdt import Clock, Delta, RecordMap
 from llmgw_crdt import Record as Held
 from llmgw_domain import Event
+from llmgw_domain.servers import Server
 
 WRITTEN = "state.written"
 DELETED = "state.deleted"
@@ -43,6 +53,7 @@ class Replica:
         self.file = ""
         self.rejected: dict[str, str] = {}
         self._overlay: dict[Ref, Record] = {}
+        self._servers: tuple[Server, ...] = ()
 
     # --- reading ------------------------------------------------------------------------------------------------------
 
@@ -115,15 +126,19 @@ class Replica:
     def overlay(self, records: Records, file: str) -> Changed:
         """Lays these records over the log's in place of those before. What changed.
 
-        Records that refer to the environment or to files are always among it: what is there may be another secret now.
+        With it come all records, the log's too, that mean something else now though they say the same: those that
+        refer to the environment or to files, where another secret may be, and accounts of servers that were changed.
         """
-        laid = overlay_of(records)
-        before = {ref: self.get(*ref) for ref in {*self._overlay, *laid}}
-        old, self._overlay, self.file = self._overlay, laid, file
+        laid, same_servers = overlay_of(records), records.servers == self._servers
+        refs = {*self._overlay, *laid, *((kind, each) for kind in SECRET_FIELDS for each in self.ids(kind))}
+        before = {ref: self.get(*ref) for ref in refs}
+        old, self._overlay, self._servers, self.file = self._overlay, laid, records.servers, file
         changed = Changed()
         for ref, source in before.items():
-            if old.get(ref) != laid.get(ref) or _refers(laid.get(ref)):
-                changed.note(ref, source, self.get(*ref))
+            now = self.get(*ref)
+            anew = now is not None and now.kind in SECRET_FIELDS and _means_another(now, same_servers)
+            if anew or old.get(ref) != laid.get(ref):
+                changed.note(ref, source, now)
         return changed
 
     def overlay_records(self) -> Iterator[tuple[Ref, Record]]:
@@ -242,8 +257,16 @@ def _switched(record: Record, held: Held | None) -> Record:
     return msgspec.structs.replace(record, **wanted)
 
 
-def _refers(record: Record | None) -> bool:
-    """Whether it leads to a secret that can change while the record does not."""
-    if isinstance(record, KeyRecord):
-        return record.value is not None
-    return isinstance(record, AccountRecord) and any((record.credential, record.proxy, record.ca))
+def _means_another(source: Source, same_servers: bool) -> bool:
+    """Whether it may mean something else than before while it says the same."""
+    if source.kind == "account" and source.fields.get("server") is not None and not same_servers:
+        return True
+    return any(_leads_outside(source.fields.get(name)) for name in SECRET_FIELDS[source.kind])
+
+
+def _leads_outside(value: Any) -> bool:
+    if isinstance(value, AwsKeysRecord):
+        value = msgspec.to_builtins(value)
+    if isinstance(value, Mapping):
+        return any(_leads_outside(part) for part in value.values())
+    return isinstance(value, str) and value.startswith(("env:", "file:"))

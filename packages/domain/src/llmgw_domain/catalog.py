@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -107,6 +107,64 @@ class Routes:
         return f"<Routes of {len(self._models)} models, {len(self._made)} made>"
 
 
+_SHARDS = 256
+
+
+class Keys(Mapping[bytes, ClientKey]):
+    """Client keys by their digest, and never another than before.
+
+    They lie in shards by the first byte, so that the next catalog copies the few of one shard. One dict of ten
+    thousand would be a block of 300 KB for each change, which the allocator takes from the system and gives back.
+    """
+
+    __slots__ = ("_count", "_shards")
+
+    def __init__(self, keys: Iterable[ClientKey] = ()) -> None:
+        shards: list[dict[bytes, ClientKey]] = [{} for _ in range(_SHARDS)]
+        for key in keys:
+            shards[_shard(key.digest)][key.digest] = key
+        self._shards = tuple(shards)
+        self._count = sum(map(len, shards))
+
+    def after(self, changes: Mapping[bytes, ClientKey | None]) -> Keys:
+        """With these put in place, and those that are None taken out."""
+        shards, copied = list(self._shards), set[int]()
+        for digest, key in changes.items():
+            at = _shard(digest)
+            if at not in copied:
+                copied.add(at)
+                shards[at] = shards[at].copy()
+            if key is None:
+                shards[at].pop(digest, None)
+            else:
+                shards[at][digest] = key
+        made = Keys.__new__(Keys)
+        made._shards = tuple(shards)
+        made._count = self._count + sum(len(shards[at]) - len(self._shards[at]) for at in copied)
+        return made
+
+    def __getitem__(self, digest: bytes) -> ClientKey:
+        return self._shards[_shard(digest)][digest]
+
+    def get(self, digest: bytes, default: Any = None) -> Any:
+        # Mapping's own asks by an exception, which an unknown key would pay for on the hot path.
+        return self._shards[_shard(digest)].get(digest, default)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for shard in self._shards:
+            yield from shard
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"<Keys: {self._count}>"
+
+
+def _shard(digest: bytes) -> int:
+    return digest[0] if digest else 0
+
+
 _T = TypeVar("_T")
 _NOTHING: Mapping[str, None] = {}
 
@@ -122,7 +180,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     patterns: tuple[Model, ...]
     routes: Routes
     """By exact name; what a pattern leads to depends on the name that was asked for."""
-    keys: dict[bytes, ClientKey]
+    keys: Keys
     policies: dict[str, Policy]
 
     @classmethod
@@ -153,7 +211,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
             models=exact,
             patterns=_by_length(m for m in every if m.is_pattern),
             routes=Routes(exact, pools),
-            keys={k.digest: k for k in keys},
+            keys=Keys(keys),
             policies={"default": Policy(), **{p.id: p for p in policies}},
         )
 
@@ -184,8 +242,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
             models=exact,
             patterns=patterns,
             routes=self.routes.after(exact, pools, moved) if models or accounts else self.routes,
-            # A key is only ever looked up, so their order is not worth sorting ten thousand of them.
-            keys=_put(self.keys, keys) if keys else self.keys,
+            keys=self.keys.after(keys) if keys else self.keys,
             policies=_after(self.policies, policies),
         )
 
@@ -196,7 +253,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         constant time, so timing says nothing about stored keys.
         """
         digest = ClientKey.digest_of(secret)
-        key = self.keys.get(digest)
+        key: ClientKey | None = self.keys.get(digest)
         if key is None or not hmac.compare_digest(key.digest, digest) or not key.enabled:
             raise UnknownKey()
         return key
@@ -240,10 +297,8 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
 
 # --- the next one from the last ---------------------------------------------------------------------------------------
 
-_K = TypeVar("_K", str, bytes)
 
-
-def _put(held: dict[_K, _T], changes: Mapping[_K, _T | None]) -> dict[_K, _T]:
+def _put(held: dict[str, _T], changes: Mapping[str, _T | None]) -> dict[str, _T]:
     made = held.copy()
     for name, value in changes.items():
         if value is None:
