@@ -65,6 +65,21 @@ async def test_what_was_before_is_found_by_its_stamp() -> None:
     ] == told
 
 
+async def test_a_switch_is_told_of_the_record_that_it_switches() -> None:
+    """What an operator switches of a file's record is found under that record, whatever the log calls it."""
+    log = [
+        event(1, "switch/model:a/b:c", {"enabled": False, "v": 1}),
+        event(2, "switch/account:a", {"drain": True}),
+        event(3, "account/a", {"pool": "p"}),
+    ]
+    found, _ = await changes(MemoryHistory(log), None, 100, Filters(subject="account/a"))
+    assert [("created", "account/a"), ("switched", "account/a")] == [(c.action, c.subject) for c in found]
+    found, _ = await changes(MemoryHistory(log), None, 100, Filters(kind="model"))
+    assert [("model/a/b:c", [("enabled", None, False)])] == [
+        (c.subject, [(part.field, part.before, part.after) for part in c.changes]) for c in found
+    ]
+
+
 async def test_the_newest_comes_first_with_what_was_done() -> None:
     """Creations, changes and deletions are told apart."""
     expected = ["deleted", "changed", "changed", "created", "created"]

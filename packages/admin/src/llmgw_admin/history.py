@@ -20,11 +20,16 @@ from llmgw_domain import Event
 Write = tuple[str, int, str]
 """Which write it was: the record's subject, the hybrid logical clock, and the node that made it."""
 
-_ACTIONS: Mapping[str, Literal["written", "deleted"]] = {"state.written": "written", "state.deleted": "deleted"}
+_SWITCH = "switch"
+
+Action = Literal["created", "changed", "switched", "deleted"]
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for; None asks for all. `since` is in seconds since 1970, `kind` a kind of record."""
+    """What is asked for; None asks for all. `since` is in seconds since 1970, `kind` a kind of record, `subject` one of
+    them (`account/a`): what is asked of a record is asked of its switch too, which the log holds by itself
+    (`switch/account:a`).
+    """
 
     kind: str | None = None
     subject: str | None = None
@@ -32,10 +37,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     since: float | None = None
 
     def take(self, event: Event) -> bool:
-        """Whether `event` is asked for. A kind is the first part of a subject: `account` of `account/a`."""
+        """Whether `event` is asked for."""
+        subject = about(event)
         return (
-            (self.kind is None or event.subject.startswith(self.kind + "/"))
-            and self.subject in (None, event.subject)
+            (self.kind is None or subject.startswith(self.kind + "/"))
+            and self.subject in (None, subject)
             and self.actor in (None, event.actor)
             and (self.since is None or _seconds(event.hlc) >= self.since)
         )
@@ -72,14 +78,15 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One change: `actor` did `action` to `subject` at `at` (RFC 3339), on the node `node`.
 
-    `cause` is the request or event that led to it. A deletion has no `changes`.
+    `cause` is the request or event that led to it. A deletion has no `changes`. `switched` is what an operator enabled,
+    disabled or drained of a record that stands in a node's file.
     """
 
     id: str
     at: str
     node: str
     actor: str
-    action: Literal["created", "changed", "deleted"]
+    action: Action
     subject: str
     cause: str | None
     changes: tuple[FieldChange, ...]
@@ -117,7 +124,7 @@ def _change(event: Event, body: _Body, before: Mapping[Write, dict[str, Any]]) -
         node=event.node,
         actor=event.actor,
         action=_action(event, body),
-        subject=event.subject,
+        subject=about(event),
         cause=event.cause,
         changes=tuple(
             FieldChange(field=name, before=old(name), after=value)
@@ -126,9 +133,17 @@ def _change(event: Event, body: _Body, before: Mapping[Write, dict[str, Any]]) -
     )
 
 
-def _action(event: Event, body: _Body) -> Literal["created", "changed", "deleted"]:
-    if _ACTIONS.get(event.kind) == "deleted":
+def about(event: Event) -> str:
+    """The subject of the record that an event is about."""
+    kind, _, name = event.subject.partition("/")
+    return name.replace(":", "/", 1) if kind == _SWITCH else event.subject
+
+
+def _action(event: Event, body: _Body) -> Action:
+    if event.kind == "state.deleted":
         return "deleted"
+    if event.subject.startswith(f"{_SWITCH}/"):
+        return "switched"
     return "created" if body.incarnation == (event.hlc, event.node) else "changed"
 
 
