@@ -429,6 +429,15 @@ def test_adopting_the_file_copies_it_into_the_log() -> None:
     assert (before, "log") == (made.catalog.version, admin.get("account", "filed").origin)
 
 
+def test_a_file_whose_key_can_not_be_read_is_not_adopted() -> None:
+    """It is refused with the reason, and nothing of the file is copied."""
+    made = Desk(file=Records(keys=(KeyRecord(id="lost", value="file:/nowhere"), KeyRecord(id="k", value="env:K"))))
+    with pytest.raises(Refused) as refused:
+        made.administration.adopt_file(OWNER)
+    assert ["key/lost: value"] == [path for path, _ in reasons(refused)]
+    assert [] == made.journal.events
+
+
 # --- dry runs, upkeep -------------------------------------------------------------------------------------------------
 
 

@@ -103,6 +103,14 @@ def test_nodes_agree_once_they_have_heard_of_each_other(steps: list[tuple[str, i
     assert version == first.receive(random.sample(events, len(events))).version
 
 
+@pytest.mark.slow
+def test_nodes_agree_in_many_more_cases() -> None:
+    """The same, for two thousand histories, and longer ones."""
+    long = STEPS.flatmap(lambda head: STEPS.map(lambda tail: head + tail))
+    check = test_nodes_agree_once_they_have_heard_of_each_other.hypothesis.inner_test  # type: ignore[attr-defined]
+    given(long, st.randoms(use_true_random=False))(settings(max_examples=2_000, deadline=None)(check))()
+
+
 def authenticates(desk: Desk, made: Event, text: str) -> None:
     """A text authenticates only while the very record that it was made for lives, is enabled and sound."""
     held = desk.replica.map.get("key", made.subject.removeprefix("key/"))

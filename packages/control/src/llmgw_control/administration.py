@@ -23,7 +23,7 @@ from llmgw_control._commands import Commands
 from llmgw_control.compiler import Compiler
 from llmgw_control.ports import ClockTrouble, Journal, Publish, Sealing
 from llmgw_control.records import SECRET_FIELDS, AccountRecord, KeyRecord, TokenRecord
-from llmgw_control.refusal import CannotSeal, Forbidden, NotWritable, Reason, Refused, UnknownRecord
+from llmgw_control.refusal import CannotSeal, Forbidden, NotWritable, Reason, Refused, UnknownRecord, Unrevealed
 from llmgw_control.replica import DELETED, WRITTEN, Draft, Replica
 from llmgw_control.sources import BORN, SHAPE, Ref, Source
 from llmgw_control.views import KINDS, SYSTEM, Actor, Committed, Diff, Difference, Proposal, View
@@ -66,15 +66,14 @@ class Administration:
 
     def get(self, kind: str, id: str) -> View:
         """Raises `UnknownRecord`."""
-        source = self._replica.get(kind, id) if kind in KINDS else None
+        source = self._replica.get(_known(kind), id)
         if source is None:
             raise UnknownRecord.named(kind, id)
         return self._view(source)
 
     def list(self, kind: str, *, after: str | None = None, limit: int = 100) -> tuple[list[View], str | None]:
         """Records by id, those above `after`; and the id to go on after, None at the end."""
-        if kind not in KINDS:
-            raise UnknownRecord(f"There is no kind of record {kind[:64]!r}.")
+        _known(kind)
         found = nsmallest(limit + 1, (each for each in self._replica.ids(kind) if after is None or each > after))
         page = [self._view(source) for each in found[:limit] if (source := self._replica.get(kind, each)) is not None]
         return page, found[limit - 1] if len(found) > limit else None
@@ -108,7 +107,7 @@ class Administration:
 
         Raises `Conflict`, `Forbidden`, `FromFile`, `NotWritable`, `Refused`.
         """
-        draft = self._draft("create", kind, actor)
+        draft = self._draft("create", _known(kind), actor)
         made = self._commands.create(draft, kind, id, fields)
         return self._commit(draft, (kind, made.id), actor, cause, made.secret)
 
@@ -125,7 +124,7 @@ class Administration:
 
         Raises `Forbidden`, `FromFile`, `NotWritable`, `Outdated`, `Refused`, `UnknownRecord`.
         """
-        draft = self._draft("patch", kind, actor)
+        draft = self._draft("patch", _known(kind), actor)
         self._commands.patch(draft, kind, id, fields, expected)
         return self._commit(draft, (kind, id), actor, cause)
 
@@ -137,7 +136,7 @@ class Administration:
         Refused while others need it: a policy that keys name, the last account of a pool that a model leads to, the
         last owner's token. Raises as `patch`.
         """
-        draft = self._draft("delete", kind, actor)
+        draft = self._draft("delete", _known(kind), actor)
         self._commands.delete(draft, kind, id, expected)
         return self._commit(draft, (kind, id), actor, cause)
 
@@ -155,7 +154,7 @@ class Administration:
 
         Also of records of the file. Raises `Forbidden`, `NotWritable`, `Refused`, `UnknownRecord`.
         """
-        draft = self._draft("switch", kind, actor)
+        draft = self._draft("switch", _known(kind), actor)
         self._commands.switch(draft, kind, id, enabled=enabled, drain=drain)
         return self._commit(draft, (kind, id), actor, cause)
 
@@ -197,7 +196,7 @@ class Administration:
             if source is not None and draft.held(*ref) is None:
                 fields = {name: v for name, v in msgspec.to_builtins(source.fields).items() if v is not None}
                 if "value" in fields:
-                    fields["hash"] = texts.hash_of(self._sealing.reveal(fields.pop("value")).reveal())
+                    fields["hash"] = self._hash_of_value(ref, fields.pop("value"))
                 draft.write(*ref, {**fields, BORN: SHAPE})
         return self._commit(draft, None, actor, cause)
 
@@ -250,14 +249,18 @@ class Administration:
 
     def _draft(self, command: str, kind: str, actor: Actor) -> Draft:
         """An empty draft, if this actor may give this command here and now."""
-        if command in ("create", "patch", "delete", "switch") and kind not in KINDS and actor is not SYSTEM:
-            raise UnknownRecord(f"There is no kind of record {kind[:64]!r}.")
         if actor.role != "owner" and not (actor.role == "operator" and (command, kind) in _OPERATORS):
             raise Forbidden(f"The role {actor.role!r} may not {command} a {kind}.")
         trouble = self._clock_trouble()
         if trouble is not None:
             raise NotWritable(f"This node takes no changes: {trouble}.")
         return Draft(self._replica, self._clock, self._wall())
+
+    def _hash_of_value(self, ref: Ref, reference: str) -> str:
+        try:
+            return texts.hash_of(self._sealing.reveal(reference).reveal())
+        except Unrevealed as error:
+            raise Refused([_named(ref, Reason("value", str(error)))]) from None
 
     def _propose(self, draft: Draft, change: Proposal) -> None:
         match change.action:
@@ -329,6 +332,12 @@ class Administration:
             quarantined=self._compiler.reasons.get(source.ref, ()),
             shadows=source.shadows,
         )
+
+
+def _known(kind: str) -> str:
+    if kind not in KINDS:
+        raise UnknownRecord(f"There is no kind of record {kind[:64]!r}.")
+    return kind
 
 
 def _shown(source: Source | None) -> dict[str, Any] | None:

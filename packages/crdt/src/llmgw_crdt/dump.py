@@ -10,7 +10,7 @@ has the stamp of the incarnation that it buries, and that of the deletion.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -87,6 +87,14 @@ def parse_dump(value: Mapping[str, object]) -> Dump:
         raise ValueError(f"not a dump of records: {wrong!r}") from None
 
 
+def horizon_of(dump: Mapping[str, object]) -> int:
+    """The largest reading that a dump mentions, without reading all of it. Raises ValueError if it is no dump."""
+    seen = dump.get("seen")
+    if not isinstance(seen, Mapping):
+        raise ValueError("not a dump of records: it does not say what it has seen")
+    return max(_readings(seen).values(), default=0)
+
+
 def written_by_stamp(fields: Mapping[str, object], stamps: Mapping[str, Stamp]) -> Written:
     """Fields grouped by their stamps, the earliest write first, so that equal records give equal dumps."""
     groups: dict[Stamp, dict[str, object]] = {}
@@ -99,7 +107,7 @@ def _first(group: tuple[Stamp, Mapping[str, object]]) -> Stamp:
     return group[0]
 
 
-def _readings(value: Iterable[Any]) -> dict[str, int]:
+def _readings(value: Mapping[Any, Any]) -> dict[str, int]:
     readings = dict(value)
     for node, hlc in readings.items():
         parse_stamp((hlc, node))

@@ -105,6 +105,10 @@ class RecordMap:
         """The largest reading that was ever mentioned here. A clock that starts from it is above everything."""
         return max(self._seen.values(), default=0)
 
+    def has(self, delta: Delta) -> bool:
+        """Whether a delta has arrived here, and everything that its author made before it."""
+        return self._vector.covers(delta.node, delta.hlc)
+
     def digest(self) -> str:
         """What is live here, as 32 hex digits: equal on two nodes if and (but for chance) only if their records are.
         It costs what changed since it was asked for last.
