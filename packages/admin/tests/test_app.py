@@ -4,8 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryAdministration, MemoryHistory
-from llmgw_control import AccountRecord, Actor, Control, KeyRecord, ModelRecord, Records, TargetRecord
+from llmgw_admin.testing import MemoryHistory
+from llmgw_control import AccountRecord, Control, KeyRecord, ModelRecord, Records, TargetRecord
+from llmgw_control.testing import OWNER, Desk
 from llmgw_domain import Secret
 
 RECORDS = Records(
@@ -16,6 +17,9 @@ RECORDS = Records(
     models=(ModelRecord(name="sonnet", targets=(TargetRecord(pool="claude", model="claude-sonnet-4-5"),)),),
     keys=(KeyRecord(id="k", value="env:KEY"),),
 )
+
+DESK = Desk()
+VIEWERS = DESK.administration.create("token", "v", {"role": "viewer"}, OWNER).secret
 
 
 async def metrics_text() -> bytes:
@@ -30,7 +34,7 @@ def client(config: AdminConfig | None = None, base: str = "http://127.0.0.1:8081
         metrics_text,
         lambda: Status(version="9.9", uptime=3725.0, in_flight={"claude-a": 2}),
         config,
-        administration=MemoryAdministration({"gwa-1": Actor("someone", "viewer")}),
+        administration=DESK.administration,
         history=MemoryHistory(),
     )
     return TestClient(app, base_url=base)
@@ -97,7 +101,7 @@ def test_beyond_loopback_the_token_is_asked_for() -> None:
 def test_every_made_token_opens_the_pages() -> None:
     """Beyond loopback a viewer's token is as good as an owner's for what can only be read."""
     outside = client(AdminConfig(host="0.0.0.0", token=Secret("let-me-in")), "http://10.0.0.7:8081")
-    assert 200 == outside.get("/metrics", headers={"authorization": "Bearer gwa-1"}).status_code
+    assert 200 == outside.get("/metrics", headers={"authorization": f"Bearer {VIEWERS}"}).status_code
 
 
 @pytest.mark.parametrize("path", ["/api/v1/accounts", "/api/v1/catalog", "/api/v1/nothing", "/openapi.json"])
@@ -111,7 +115,7 @@ def test_the_api_needs_a_token_on_loopback_too(path: str) -> None:
 
 def test_the_api_is_refused_under_a_foreign_name() -> None:
     """The Host header is checked before the token, and the answer is JSON there."""
-    headers = {"authorization": "Bearer gwa-1"}
+    headers = {"authorization": f"Bearer {VIEWERS}"}
     answer = client(base="http://evil.example").get("/api/v1/accounts", headers=headers)
     assert (421, "unknown_host") == (answer.status_code, answer.json()["error"]["code"])
 
@@ -119,7 +123,7 @@ def test_the_api_is_refused_under_a_foreign_name() -> None:
 def test_no_other_origin_is_let_in() -> None:
     """A preflight of another site gets no permission, with a token or without."""
     headers = {"origin": "https://evil.example", "access-control-request-method": "DELETE"}
-    for more in ({}, {"authorization": "Bearer gwa-1"}):
+    for more in ({}, {"authorization": f"Bearer {VIEWERS}"}):
         answer = client().options("/api/v1/accounts", headers={**headers, **more})
         assert answer.status_code in (401, 405)
         assert [] == [name for name in answer.headers if name.startswith("access-control-")]

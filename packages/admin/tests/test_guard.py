@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgw_admin.guard import AdminConfig, Guard, bearer, host_of, host_refusal, is_api
-from llmgw_control import Actor
+from llmgw_control.views import Actor
 from llmgw_domain import Secret
 
 LOCAL = AdminConfig(host="127.0.0.1", hosts=("Gateway.Internal",))
@@ -60,9 +60,9 @@ def test_no_host_or_two_are_refused() -> None:
 @pytest.mark.parametrize(
     ("authorization", "expected"),
     [
-        (b"Bearer t0ken", Actor("environment", "owner")),
-        (b"bearer t0ken", Actor("environment", "owner")),
-        (b"Bearer 0wner", Actor("data-folder", "owner")),
+        (b"Bearer t0ken", Actor("admin:@environment", "owner")),
+        (b"bearer t0ken", Actor("admin:@environment", "owner")),
+        (b"Bearer 0wner", Actor("admin:@data-folder", "owner")),
         (b"Bearer gwa-1", Actor("someone", "viewer")),
         (b"Bearer t0ke", None),
         (b"Bearer ", None),

@@ -65,6 +65,21 @@ async def test_what_was_before_is_found_by_its_stamp() -> None:
     ] == told
 
 
+async def test_a_switch_is_told_of_the_record_that_it_switches() -> None:
+    """What an operator switches of a file's record is found under that record, whatever the log calls it."""
+    log = [
+        event(1, "switch/model:a/b:c", {"enabled": False, "v": 1}),
+        event(2, "switch/account:a", {"drain": True}),
+        event(3, "account/a", {"pool": "p"}),
+    ]
+    found, _ = await changes(MemoryHistory(log), None, 100, Filters(subject="account/a"))
+    assert [("created", "account/a"), ("switched", "account/a")] == [(c.action, c.subject) for c in found]
+    found, _ = await changes(MemoryHistory(log), None, 100, Filters(kind="model"))
+    assert [("model/a/b:c", [("enabled", None, False)])] == [
+        (c.subject, [(part.field, part.before, part.after) for part in c.changes]) for c in found
+    ]
+
+
 async def test_the_newest_comes_first_with_what_was_done() -> None:
     """Creations, changes and deletions are told apart."""
     expected = ["deleted", "changed", "changed", "created", "created"]
@@ -113,23 +128,26 @@ async def test_what_is_not_in_the_log_any_more_is_null() -> None:
 
 
 async def test_no_secret_is_in_the_trail() -> None:
-    """Sealed texts are shown by their key's id, at any depth; hashes and the gateway's own secrets not at all."""
+    """Sealed texts are shown by their key's id, at any depth; what is no reference or not known is hidden."""
+    sealed = "sealed:v1:abcd1234:SECRETDATA"
     log = [
-        event(1, "account/a", {"credential": "sealed:v1:abcd1234:SECRETDATA"}),
-        event(
-            2, "account/b", {"credential": {"access_key_id": "env:A", "secret_access_key": "sealed:v1:k:SECRETDATA"}}
-        ),
-        event(3, "key/k", {"hash": "sha256:SECRETDATA", "policy": "p"}),
-        event(4, "secret/session", {"value": "SECRETDATA"}),
+        event(1, "account/a", {"credential": sealed, "v": 1}),
+        event(2, "account/b", {"credential": {"access_key_id": "env:A", "secret_access_key": sealed}}),
+        event(3, "account/c", {"credential": "SECRETDATA", "pool": "p", "from_later": "SECRETDATA"}),
+        event(4, "key/k", {"hash": "sha256:12345678SECRETDATA", "policy": "p"}),
+        event(5, "secret/session", {"value": "SECRETDATA"}),
+        event(6, "later/l", {"value": "SECRETDATA"}),
     ]
     found, _ = await changes(MemoryHistory(log), None, 100, Filters())
     assert b"SECRETDATA" not in msgspec.json.encode(found)
     shown = {change.subject: {c.field: c.after for c in change.changes} for change in found}
     assert {
         "account/a": {"credential": "sealed:abcd1234"},
-        "account/b": {"credential": {"access_key_id": "env:A", "secret_access_key": "sealed:k"}},
-        "key/k": {"hash": "(hidden)", "policy": "p"},
-        "secret/session": {"value": "(hidden)"},
+        "account/b": {"credential": {"access_key_id": "env:A", "secret_access_key": "sealed:abcd1234"}},
+        "account/c": {"credential": "***", "pool": "p", "from_later": "***"},
+        "key/k": {"hash": "sha256:12345678...", "policy": "p"},
+        "secret/session": {"value": "***"},
+        "later/l": {"value": "***"},
     } == shown
 
 

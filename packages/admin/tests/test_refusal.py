@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from llmgw_admin.refusal import PathTakesOther, UnsupportedMedia, refusal_of
-from llmgw_control import Conflict, Forbidden, FromFile, NotWritable, Outdated, Reason, Refused, UnknownRecord
+from llmgw_control.refusal import Conflict, Forbidden, FromFile, NotWritable, Outdated, Reason, Refused, UnknownRecord
 from llmgw_domain.errors import GatewayError, InvalidField, InvalidJson, NotFound, TooLarge
 
 

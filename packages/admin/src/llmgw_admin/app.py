@@ -11,7 +11,6 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from llmgw_admin._shapes import Administration
 from llmgw_admin.api.app import Api, Settled, at_once
 from llmgw_admin.api.catalog import catalog_operations
 from llmgw_admin.api.events import event_operations
@@ -22,6 +21,7 @@ from llmgw_admin.guard import AdminConfig, Guard
 from llmgw_admin.history import History
 from llmgw_admin.overview import overview
 from llmgw_admin.status import Status
+from llmgw_control import Administration
 from llmgw_domain import Catalog
 
 # The version is Prometheus' text format's, which it chooses its parser by.

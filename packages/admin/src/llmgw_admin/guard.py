@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from llmgw_admin.refusal import Refusal
-from llmgw_control import Actor
+from llmgw_control.views import Actor
 from llmgw_domain import Secret
 
 OPEN_PATHS = ("/healthz",)
@@ -85,11 +85,14 @@ def host_refusal(config: AdminConfig, headers: Sequence[tuple[bytes, bytes]]) ->
 
 
 def bearer(config: AdminConfig, headers: Sequence[tuple[bytes, bytes]], actor_of: ActorOf) -> Actor | None:
-    """Who the bearer of the request's token is, or None without a valid one. Two tokens are none."""
+    """Who the bearer of the request's token is, or None without a valid one. Two tokens are none.
+
+    Owners of the configuration's tokens are named with an `@`, which no token's id may hold.
+    """
     given = [value[7:].strip() for name, value in headers if name == b"authorization" and _is_bearer(value)]
     if len(given) != 1 or not given[0]:
         return None
-    owners = (("environment", config.token), ("data-folder", config.owner_token))
+    owners = (("admin:@environment", config.token), ("admin:@data-folder", config.owner_token))
     found = [name for name, token in owners if token and hmac.compare_digest(given[0], token.reveal().encode())]
     if found:
         return Actor(found[0], "owner")

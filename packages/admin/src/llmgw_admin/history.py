@@ -13,16 +13,23 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
+from llmgw_control.records import STRUCTS
+from llmgw_control.views import HIDDEN, shown_record
 from llmgw_domain import Event
 
-Stamp = tuple[int, str]
-"""The hybrid logical clock of a write and the node that made it: which write it was."""
+Write = tuple[str, int, str]
+"""Which write it was: the record's subject, the hybrid logical clock, and the node that made it."""
 
-_ACTIONS: Mapping[str, Literal["written", "deleted"]] = {"state.written": "written", "state.deleted": "deleted"}
+_SWITCH = "switch"
+
+Action = Literal["created", "changed", "switched", "deleted"]
 
 
 class Filters(msgspec.Struct, frozen=True, kw_only=True):
-    """What is asked for; None asks for all. `since` is in seconds since 1970, `kind` a kind of record."""
+    """What is asked for; None asks for all. `since` is in seconds since 1970, `kind` a kind of record, `subject` one of
+    them (`account/a`): what is asked of a record is asked of its switch too, which the log holds by itself
+    (`switch/account:a`).
+    """
 
     kind: str | None = None
     subject: str | None = None
@@ -30,10 +37,11 @@ class Filters(msgspec.Struct, frozen=True, kw_only=True):
     since: float | None = None
 
     def take(self, event: Event) -> bool:
-        """Whether `event` is asked for. A kind is the first part of a subject: `account` of `account/a`."""
+        """Whether `event` is asked for."""
+        subject = about(event)
         return (
-            (self.kind is None or event.subject.startswith(self.kind + "/"))
-            and self.subject in (None, event.subject)
+            (self.kind is None or subject.startswith(self.kind + "/"))
+            and self.subject in (None, subject)
             and self.actor in (None, event.actor)
             and (self.since is None or _seconds(event.hlc) >= self.since)
         )
@@ -55,8 +63,8 @@ class History(Protocol):
     async def events(self, after: str | None, limit: int, filters: Filters) -> Slice:
         """At most `limit` events that `filters` take, newest first. Raises `BadRequest` for an `after` that is none."""
 
-    async def written(self, stamps: Collection[Stamp]) -> Mapping[Stamp, Event]:
-        """The events with these stamps, as far as they are in the log."""
+    async def written(self, writes: Collection[Write]) -> Mapping[Write, Event]:
+        """The events of these writes, as far as they are in the log."""
 
 
 class FieldChange(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "from", "after": "to"}):
@@ -70,14 +78,15 @@ class FieldChange(msgspec.Struct, frozen=True, kw_only=True, rename={"before": "
 class Change(msgspec.Struct, frozen=True, kw_only=True):
     """One change: `actor` did `action` to `subject` at `at` (RFC 3339), on the node `node`.
 
-    `cause` is the request or event that led to it. A deletion has no `changes`.
+    `cause` is the request or event that led to it. A deletion has no `changes`. `switched` is what an operator enabled,
+    disabled or drained of a record that stands in a node's file.
     """
 
     id: str
     at: str
     node: str
     actor: str
-    action: Literal["created", "changed", "deleted"]
+    action: Action
     subject: str
     cause: str | None
     changes: tuple[FieldChange, ...]
@@ -86,47 +95,55 @@ class Change(msgspec.Struct, frozen=True, kw_only=True):
 class _Body(msgspec.Struct, frozen=True):
     """What a state event's body says, as far as the audit trail asks."""
 
-    incarnation: Stamp
-    fields: dict[str, object] = {}
-    previous: dict[str, Stamp] = {}
+    incarnation: tuple[int, str]
+    fields: dict[str, Any] = {}
+    previous: dict[str, tuple[int, str]] = {}
 
 
 async def changes(history: History, after: str | None, limit: int, filters: Filters) -> tuple[list[Change], str | None]:
     """A page of the audit trail, newest first, and where the next one begins."""
     page = await history.events(after, limit, filters)
-    bodies = [msgspec.json.decode(event.body, type=_Body) for event in page.events]
-    wanted = {stamp for body in bodies for stamp in body.previous.values()}
+    bodies = [_body(event) for event in page.events]
+    pairs = list(zip(page.events, bodies, strict=True))
+    wanted = {(event.subject, *stamp) for event, body in pairs for stamp in body.previous.values()}
     earlier = await history.written(wanted) if wanted else {}
-    before = {stamp: msgspec.json.decode(event.body, type=_Body).fields for stamp, event in earlier.items()}
-    return [_change(event, body, before) for event, body in zip(page.events, bodies, strict=True)], page.next
+    before = {write: _shown(event, _body(event)) for write, event in earlier.items()}
+    return [_change(event, body, before) for event, body in pairs], page.next
 
 
-def _change(event: Event, body: _Body, before: Mapping[Stamp, dict[str, object]]) -> Change:
-    """From the values that the stamps lead to; what is not in the log any more has no value before."""
-    kind = event.subject.partition("/")[0]
-    fields = [
-        FieldChange(
-            field=name,
-            before=_shown(kind, name, before.get(body.previous[name], {}).get(name) if name in body.previous else None),
-            after=_shown(kind, name, value),
-        )
-        for name, value in sorted(body.fields.items())
-    ]
+def _change(event: Event, body: _Body, before: Mapping[Write, dict[str, Any]]) -> Change:
+    """Old values are those that the stamps lead to; of what is not in the log any more there is none."""
+
+    def old(name: str) -> Any:
+        stamp = body.previous.get(name)
+        return None if stamp is None else before.get((event.subject, *stamp), {}).get(name)
+
     return Change(
         id=event.id,
         at=instant(_seconds(event.hlc)),
         node=event.node,
         actor=event.actor,
         action=_action(event, body),
-        subject=event.subject,
+        subject=about(event),
         cause=event.cause,
-        changes=tuple(fields),
+        changes=tuple(
+            FieldChange(field=name, before=old(name), after=value)
+            for name, value in sorted(_shown(event, body).items())
+        ),
     )
 
 
-def _action(event: Event, body: _Body) -> Literal["created", "changed", "deleted"]:
-    if _ACTIONS.get(event.kind) == "deleted":
+def about(event: Event) -> str:
+    """The subject of the record that an event is about."""
+    kind, _, name = event.subject.partition("/")
+    return name.replace(":", "/", 1) if kind == _SWITCH else event.subject
+
+
+def _action(event: Event, body: _Body) -> Action:
+    if event.kind == "state.deleted":
         return "deleted"
+    if event.subject.startswith(f"{_SWITCH}/"):
+        return "switched"
     return "created" if body.incarnation == (event.hlc, event.node) else "changed"
 
 
@@ -140,16 +157,11 @@ def instant(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _shown(kind: str, field: str, value: object) -> object:
-    """What an operator may see of a value: of sealed texts the key's id, of hashes and secrets that there is one."""
-    if value is None:
-        return None
-    if kind == "secret" or field == "hash":
-        return "(hidden)"
-    if isinstance(value, str) and value.startswith("sealed:"):
-        return ":".join(["sealed", *value.split(":")[2:3]])
-    if isinstance(value, dict):
-        return {name: _shown(kind, name, part) for name, part in value.items()}
-    if isinstance(value, list):
-        return [_shown(kind, field, part) for part in value]
-    return value
+def _body(event: Event) -> _Body:
+    return msgspec.json.decode(event.body, type=_Body)
+
+
+def _shown(event: Event, body: _Body) -> dict[str, Any]:
+    """The written fields as operators see them. Of a kind that is not known here, none is known to be harmless."""
+    kind = event.subject.partition("/")[0]
+    return shown_record(kind, None, body.fields) if kind in STRUCTS else dict.fromkeys(body.fields, HIDDEN)

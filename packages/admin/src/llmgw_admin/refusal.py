@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import msgspec
 from starlette.responses import Response
 
-from llmgw_control import Reason, Refused
+from llmgw_control.refusal import Reason, Refused
 from llmgw_domain.errors import BadRequest, GatewayError, MethodNotAllowed
 
 _log = logging.getLogger(__name__)

@@ -2,26 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import pytest
 from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryAdministration, MemoryHistory
-from llmgw_control import Actor, Control
-from llmgw_domain import Event, Secret
+from llmgw_admin.testing import MemoryHistory
+from llmgw_control import AccountRecord, Control, Records
+from llmgw_control.testing import OWNER, Desk
+from llmgw_domain import Catalog, Secret
 
-TOKENS = {f"gwa-{role}": Actor(f"the-{role}", role) for role in ("viewer", "operator", "owner")}
+FILE = Records(accounts=(AccountRecord(id="filed", provider="openai", pool="p", credential="env:FILED"),))
+
+
+class Serving:
+    """What a node serves, as `Control` says it."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    def current(self) -> Catalog:
+        return self._desk.catalog
 
 
 class Stack(msgspec.Struct, kw_only=True):
-    """The application with what it was given, and a client for each role (and one without a token)."""
+    """The application over a node's administration, with an account in pool `p` from its file, and a client for each
+    role (and one without a token). `before` is how many events the tokens took.
+    """
 
-    administration: MemoryAdministration
+    desk: Desk
     history: MemoryHistory
+    before: int
     owner: TestClient
     operator: TestClient
     viewer: TestClient
@@ -30,16 +43,15 @@ class Stack(msgspec.Struct, kw_only=True):
 
 @pytest.fixture
 def stack() -> Stack:
-    administration = MemoryAdministration(TOKENS, {("account", "filed"): {"provider": "openai", "pool": "p"}})
-    history = MemoryHistory()
-    control = Control(lambda _: Secret("s"))
+    desk = Desk(file=FILE)
+    history = MemoryHistory(desk.journal.events)
     config = AdminConfig(token=Secret("env-token"), owner_token=Secret("owner-token"))
     app = admin_app(
-        control,
+        cast("Control", Serving(desk)),
         lambda: b"",
         lambda: Status(version="9.9", uptime=1.0),
         config,
-        administration=administration,
+        administration=desk.administration,
         history=history,
     )
 
@@ -47,29 +59,8 @@ def stack() -> Stack:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return TestClient(app, "http://127.0.0.1:8081", headers=headers, raise_server_exceptions=False)
 
-    roles = {role: client(f"gwa-{role}") for role in ("owner", "operator", "viewer")}
-    return Stack(administration=administration, history=history, nobody=client(None), **roles)
-
-
-@pytest.fixture
-def event() -> Callable[..., Event]:
-    """A state event; `hlc` in milliseconds since 1970."""
-
-    def make(ms: int, subject: str, fields: dict[str, Any] | None, *, node: str = "n1", **more: Any) -> Event:
-        stamp = (ms << 16, node)
-        body = {"after": 0, "incarnation": more.pop("incarnation", stamp), "fields": fields or {}}
-        body["previous"] = more.pop("previous", {})
-        return Event(
-            id=f"event-{ms}-{node}",
-            hlc=ms << 16,
-            node=node,
-            v=1,
-            kind="state.deleted" if fields is None else "state.written",
-            tenant="default",
-            actor=more.pop("actor", "admin:the-owner"),
-            cause=None,
-            subject=subject,
-            body=msgspec.Raw(msgspec.json.encode(body)),
-        )
-
-    return make
+    clients: dict[str, Any] = {
+        role: client(desk.administration.create("token", role, {"role": role}, OWNER).secret)
+        for role in ("owner", "operator", "viewer")
+    }
+    return Stack(desk=desk, history=history, before=len(history.log), nobody=client(None), **clients)

@@ -37,11 +37,11 @@ def test_a_record_of_the_file_is_told_where_it_stands(stack: Any) -> None:
 
 
 def test_what_can_not_be_written_is_503(stack: Any) -> None:
-    """While nothing can be written, reading goes on and changes say why not."""
-    stack.administration.trouble = "the journal is full"
+    """While nothing can be written, reading goes on, and changes are refused with the reason and not half made."""
+    stack.desk.journal.full = True
     answer = stack.owner.post("/api/v1/policies", json={"id": "p"})
-    assert ((503, "not_writable"), "the journal is full") == (refusal(answer), answer.json()["error"]["message"])
-    assert 200 == stack.owner.get("/api/v1/policies").status_code
+    assert ((503, "not_writable"), True) == (refusal(answer), "No space left" in answer.json()["error"]["message"])
+    assert [] == stack.owner.get("/api/v1/policies").json()["data"]
 
 
 def test_a_surprise_is_500_in_the_envelope(stack: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -50,7 +50,7 @@ def test_a_surprise_is_500_in_the_envelope(stack: Any, monkeypatch: pytest.Monke
     def broken(*_: object, **__: object) -> None:
         raise RuntimeError("sk-secret")
 
-    monkeypatch.setattr(stack.administration, "get", broken)
+    monkeypatch.setattr(stack.desk.administration, "get", broken)
     answer = stack.owner.get("/api/v1/accounts/a")
     assert ((500, "internal_error"), False) == (refusal(answer), "sk-secret" in answer.text)
 

@@ -5,8 +5,7 @@ import pytest
 
 from llmgw_admin.api import resources
 from llmgw_admin.api.resources import RESOURCES
-from llmgw_control import View
-from llmgw_control.views import KINDS
+from llmgw_control.views import KINDS, View
 from llmgw_domain.errors import InvalidField
 
 BY_KIND = {resource.kind: resource for resource in RESOURCES}

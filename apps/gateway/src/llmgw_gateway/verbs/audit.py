@@ -21,7 +21,7 @@ COLUMNS = ("at", "actor", "action", "subject", "changes")
 def add_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--kind", metavar="KIND", help="of records of this kind, e.g. account")
     command.add_argument("--subject", metavar="KIND/ID", help="of this record, e.g. account/anthropic-a")
-    command.add_argument("--actor", metavar="ACTOR", help="by this actor, e.g. admin:environment")
+    command.add_argument("--actor", metavar="ACTOR", help="by this actor, e.g. admin:ci")
     command.add_argument("--since", metavar="WHEN", help="from then on: 7d, 12h, 30min, 2026-01-31, or RFC 3339")
     command.add_argument("--limit", type=int, default=100, metavar="N", help="how many at most (default 100)")
 
@@ -44,11 +44,9 @@ def show(desk: Desk, options: argparse.Namespace) -> None:
 def moment(text: str, now: datetime) -> str:
     """A moment as the API takes it: `7d` is so long before `now`, a date its beginning in UTC. Raises `Wrong`."""
     ago = _AGO.fullmatch(text)
-    if ago:
-        return (now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).isoformat()
     try:
-        given = datetime.fromisoformat(text)
-    except ValueError:
+        given = now - timedelta(**{_UNITS[ago[2]]: int(ago[1])}) if ago else datetime.fromisoformat(text)
+    except (ValueError, OverflowError):
         raise Wrong(f"--since must be like 7d, 12h, 30min, 2026-01-31 or 2026-01-31T12:00:00Z, not {text!r}") from None
     return (given if given.tzinfo else given.replace(tzinfo=UTC)).isoformat()
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import http.client
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import msgspec
 
 TIMEOUT_SECONDS = 30.0
+
+PAGE = 1000
+"""Entries that are asked for at once: as many as the API gives."""
 
 Query = Mapping[str, str | int | None]
 
@@ -58,7 +61,7 @@ class Client:
         """Raises `Wrong` for an address that is none."""
         self._place = place
         self._at = urlsplit(place.url)
-        if self._at.scheme not in ("http", "https") or not self._at.hostname:
+        if self._at.scheme not in ("http", "https") or not self._at.hostname or not _has_port(self._at):
             raise Wrong(f"the admin address must be like http://127.0.0.1:8081, not {place.url!r}")
 
     def call(
@@ -85,7 +88,7 @@ class Client:
         """The entries of a list, page by page, at most so many."""
         after, left = query.get("after"), most
         while left is None or left > 0:
-            size = 1000 if left is None else min(left, 1000)
+            size = PAGE if left is None else min(left, PAGE)
             page = self.call("GET", path, query={**query, "after": after, "limit": size})
             yield from page["data"]
             left = None if left is None else left - len(page["data"])
@@ -152,6 +155,14 @@ class Client:
 
     def __repr__(self) -> str:
         return f"<Client of {self._place.url}>"
+
+
+def _has_port(at: SplitResult) -> bool:
+    """Whether the port is one, or left to the scheme."""
+    try:
+        return at.port is None or at.port > 0
+    except ValueError:
+        return False
 
 
 def step(text: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from llmgw_admin.api.resources import RESOURCES, Resource, Switch
+from llmgw_admin.api.resources import RESOURCES, Resource, Switch, sendable
 from llmgw_gateway.verbs import catalog, tables, values
 from llmgw_gateway.verbs.client import Wrong, step
 from llmgw_gateway.verbs.desk import Desk
@@ -57,7 +57,7 @@ def _add_reading(verbs: Any, resource: Resource, common: Callable[[argparse.Argu
 def _add_changing(verbs: Any, resource: Resource, common: Callable[[argparse.ArgumentParser], None]) -> None:
     verb = verbs.add_parser("create", help=f"make {_a(resource)}")
     verb.set_defaults(verb=partial(_create, resource))
-    _id(verb, resource, optional=resource.secret)
+    _id(verb, resource, optional=resource.unnamed)
     _fields(verb, resource)
     common(verb)
     verb = verbs.add_parser("patch", aliases=["set"], help=f"change {_a(resource)}")
@@ -83,7 +83,7 @@ def _id(verb: argparse.ArgumentParser, resource: Resource, *, optional: bool = F
 def _fields(verb: argparse.ArgumentParser, resource: Resource) -> None:
     """An option for each field of the record, named as in the configuration file."""
     group = verb.add_argument_group("fields", "as in gateway.toml; lists as a,b, tables as name=value,name=value")
-    for field in msgspec.structs.fields(resource.record):
+    for field in sendable(resource):
         if field.name in ("id", resource.named):
             continue
         secret = " a reference, or - to read it from standard input" if field.name in values.SECRETS else ""
@@ -186,7 +186,7 @@ def _if_match(options: argparse.Namespace) -> dict[str, str]:
 def fields_of(resource: Resource, options: argparse.Namespace, desk: Desk) -> dict[str, Any]:
     """The fields that a command line gives: those of its file, and over them those of its options. Raises `Wrong`."""
     fields = _of_file(options.file, desk) if options.file is not None else {}
-    for field in msgspec.structs.fields(resource.record):
+    for field in sendable(resource):
         given = getattr(options, f"field.{field.encode_name}", None)
         if isinstance(given, list):
             parts = [values.parse(field.encode_name, field.type, text, desk.ask) for text in given]

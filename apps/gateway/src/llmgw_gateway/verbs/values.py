@@ -1,9 +1,9 @@
 """Values of the command line into values of a record's fields.
 
 What is text stays text. Lists are `a,b,c`, tables `name=value,name=value`; both may be written as TOML or JSON instead,
-as they stand in the configuration file. A secret is never an argument, because arguments are seen by every process of the
-machine and kept by shells: it is a reference (`env:NAME`, `file:PATH`, `sealed:...`), or `-` to be read from standard
-input.
+as they stand in the configuration file. A secret is never an argument, because arguments are seen by every process of
+the machine and kept by shells: it is a reference (`env:NAME`, `file:PATH`, `sealed:...`), or `-` to be read from
+standard input.
 """
 
 from __future__ import annotations

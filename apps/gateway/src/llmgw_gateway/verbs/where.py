@@ -1,8 +1,8 @@
 """Where the gateway's admin listener is, and which token opens it, as far as this machine knows.
 
 The address is that of the command line, of `GATEWAY_ADMIN_URL`, or of `server.admin_bind`. The token is that of
-`GATEWAY_ADMIN_TOKEN`, or the owner's, which a gateway keeps in its data folder: that is for the gateway of this machine,
-and is sent to no other.
+`GATEWAY_ADMIN_TOKEN`, or the owner's, which a gateway keeps in its data folder: that is for the gateway of this
+machine, and is sent to no other.
 """
 
 from __future__ import annotations

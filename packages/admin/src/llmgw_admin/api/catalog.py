@@ -7,11 +7,11 @@ from typing import Annotated, Any
 
 import msgspec
 
-from llmgw_admin._shapes import Administration
 from llmgw_admin.api.operations import Answer, Call, Operation
 from llmgw_admin.api.records import ROOT
-from llmgw_control import Diff, Proposal, Reason
-from llmgw_control.views import KINDS
+from llmgw_control import Administration
+from llmgw_control.refusal import Reason
+from llmgw_control.views import Diff, Proposal
 from llmgw_domain import Catalog
 from llmgw_domain.errors import InvalidField
 
@@ -97,17 +97,8 @@ def _answer(catalog: Catalog, administration: Administration) -> CatalogAnswer:
             keys=len(catalog.keys),
             policies=len(catalog.policies),
         ),
-        quarantined=tuple(_quarantined(administration)),
+        quarantined=tuple(
+            Quarantined(kind=kind, id=name, reasons=reasons)
+            for (kind, name), reasons in administration.quarantine().items()
+        ),
     )
-
-
-def _quarantined(administration: Administration) -> list[Quarantined]:
-    found = []
-    for kind in KINDS:
-        after: str | None = None
-        while True:
-            views, after = administration.list(kind, after=after, limit=1000)
-            found += [Quarantined(kind=kind, id=v.id, reasons=v.quarantined) for v in views if v.quarantined]
-            if after is None:
-                break
-    return found

@@ -19,7 +19,7 @@ class EventsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after: Annotated[str | None, msgspec.Meta(description="The 'next' of the page before.")] = None
     kind: Annotated[str | None, msgspec.Meta(description="Of records of this kind, e.g. account.")] = None
     subject: Annotated[str | None, msgspec.Meta(description="Of this record, e.g. account/anthropic-a.")] = None
-    actor: Annotated[str | None, msgspec.Meta(description="By this actor, e.g. admin:environment.")] = None
+    actor: Annotated[str | None, msgspec.Meta(description="By this actor, e.g. admin:ci.")] = None
     since: Annotated[
         Annotated[datetime, msgspec.Meta(tz=True)] | None,
         msgspec.Meta(description="From this moment on, as RFC 3339 writes it, or in seconds since 1970."),

@@ -38,8 +38,14 @@ _IF_MATCH = {
 }
 
 _TEXT = {"type": "string"}
-_ETAG = {"description": "The record's version, for If-Match.", "schema": _TEXT}
-_LOCATION = {"description": "Where the new record is.", "schema": _TEXT}
+_HEADERS = {
+    "ETag": {"description": "The record's version, for If-Match.", "schema": _TEXT},
+    "Location": {"description": "Where the new record is.", "schema": _TEXT},
+    "X-Gw-Config-Version": {
+        "description": "The version of the catalog that has the change; requests served by it name it too.",
+        "schema": _TEXT,
+    },
+}
 
 
 def openapi_operation(operations: Sequence[Operation], version: str) -> Operation:
@@ -134,13 +140,8 @@ def _responses(operation: Operation, schema_of: dict[int, Any]) -> dict[str, Any
     done: dict[str, Any] = {"description": "Done."}
     if operation.answer is not None:
         done = _response("Done.", schema_of[id(operation.answer)])
-    headers = {"ETag": _ETAG} if "{id}" in operation.path or operation.status == 201 else {}
-    if operation.status == 204:
-        headers = {}
-    if operation.status == 201:
-        headers["Location"] = _LOCATION
-    if headers:
-        done["headers"] = headers
+    if operation.headers:
+        done["headers"] = {name: _HEADERS[name] for name in operation.headers}
     also = (*_ALWAYS, *(_WITH_BODY if operation.body is not None else ()), *operation.refusals)
     also = (*also, 412) if operation.conditional else also
     refused = {str(status): {"$ref": f"#/components/responses/Refused{status}"} for status in sorted(set(also))}

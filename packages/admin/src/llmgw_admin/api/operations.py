@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from llmgw_admin.refusal import PathTakesOther
-from llmgw_control import Actor
+from llmgw_control.views import Actor
 from llmgw_domain.errors import BadRequest, InvalidField, NotFound
 
 
@@ -48,7 +48,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path. `path` may hold `{id}`, which takes in slashes where `slashes` says so.
 
     `status` and `answer` are those of success, `refusals` the statuses of failure beyond those that every operation
-    has; `types` the media types that a body may be declared as. `conditional`: If-Match is heeded.
+    has, `headers` those of its answer; `types` the media types that a body may be declared as. `conditional`: If-Match
+    is heeded.
     """
 
     name: str
@@ -65,7 +66,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True):
     slashes: bool = False
     conditional: bool = False
     refusals: tuple[int, ...] = ()
-    description: str = ""
+    headers: tuple[str, ...] = ()
 
     @property
     def pattern(self) -> re.Pattern[str]:

@@ -9,11 +9,12 @@ from urllib.parse import quote
 
 import msgspec
 
-from llmgw_admin._shapes import Administration
 from llmgw_admin.api import resources
 from llmgw_admin.api.operations import Answer, Call, Operation
 from llmgw_admin.api.resources import RESOURCES, Resource, Switch
-from llmgw_control import Committed, Outdated, View
+from llmgw_control import Administration
+from llmgw_control.refusal import Outdated
+from llmgw_control.views import Committed, View
 
 ROOT = "/api/v1"
 
@@ -28,11 +29,15 @@ _SWITCHED: dict[Switch, tuple[bool | None, bool | None]] = {
 """What each switch sets: enabled, drain."""
 
 _SWITCH_TEXT: dict[Switch, str] = {
-    "enable": "Let it serve again",
-    "disable": "Switch it off at once",
-    "drain": "Give it nothing new; what is in flight ends",
-    "undrain": "End the drain",
+    "enable": "it serves again",
+    "disable": "it is off at once",
+    "drain": "it gets nothing new, what is in flight ends",
+    "undrain": "it gets new work again",
 }
+
+
+_CHANGED = ("ETag", "X-Gw-Config-Version")
+"""The headers of an answer to a change."""
 
 
 class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -99,35 +104,28 @@ class _Records:
 
 def _operations(records: _Records) -> list[Operation]:
     """Switches come first: a model's name may hold slashes, so `/models/a/enable` could be a name too."""
-    resource = records.resource
-    row = partial(_row, resource)
-    answer = resources.answer_struct(resource)
-    created = resources.answer_struct(resource, secret=True) if resource.secret else answer
-    switches = [_switch(records, switch, answer) for switch in resource.switches]
-    one = f"{_a(resource.kind)} {resource.kind}"
+    answer = resources.answer_struct(records.resource)
     return [
-        *switches,
-        row(
-            "list",
-            "GET",
-            "",
-            f"List {resource.plural}",
-            records.list,
-            query=PageQuery,
-            answer=resources.page_struct(resource, answer),
-        ),
-        row(
-            "create",
-            "POST",
-            "",
-            f"Create {one}" + ("; its secret is answered this once" if resource.secret else ""),
-            records.create,
-            status=201,
-            answer=created,
-            body=resources.created_struct(resource),
-            refusals=(409, 503),
-        ),
-        row("get", "GET", "/{id}", f"Get {one}", records.get, answer=answer, refusals=(404,)),
+        *(_switch(records, switch, answer) for switch in records.resource.switches),
+        *_reading(records, answer),
+        *_changing(records, answer),
+    ]
+
+
+def _reading(records: _Records, answer: Any) -> list[Operation]:
+    row, one = partial(_row, records.resource), _one(records.resource)
+    page = resources.page_struct(records.resource, answer)
+    return [
+        row("list", "GET", "", f"List {records.resource.plural}", records.list, query=PageQuery, answer=page),
+        row("get", "GET", "/{id}", f"Get {one}", records.get, answer=answer, headers=("ETag",), refusals=(404,)),
+    ]
+
+
+def _changing(records: _Records, answer: Any) -> list[Operation]:
+    resource = records.resource
+    row, one = partial(_row, resource, conditional=True, refusals=(404, 409, 503)), _one(resource)
+    return [
+        _create(records, answer),
         row(
             "patch",
             "PATCH",
@@ -137,26 +135,41 @@ def _operations(records: _Records) -> list[Operation]:
             answer=answer,
             body=resources.patch_struct(resource),
             types=MERGE_PATCH,
-            conditional=True,
-            refusals=(404, 409, 503),
+            headers=_CHANGED,
         ),
-        row(
-            "delete",
-            "DELETE",
-            "/{id}",
-            f"Delete {one}",
-            records.delete,
-            status=204,
-            conditional=True,
-            refusals=(404, 409, 503),
-        ),
+        row("delete", "DELETE", "/{id}", f"Delete {one}", records.delete, status=204, headers=_CHANGED[1:]),
     ]
 
 
+def _create(records: _Records, answer: Any) -> Operation:
+    resource = records.resource
+    return _row(
+        resource,
+        "create",
+        "POST",
+        "",
+        f"Create {_one(resource)}" + ("; its secret is answered this once" if resource.secret else ""),
+        records.create,
+        status=201,
+        answer=resources.answer_struct(resource, secret=True) if resource.secret else answer,
+        body=resources.created_struct(resource),
+        headers=(*_CHANGED, "Location"),
+        refusals=(409, 503),
+    )
+
+
 def _switch(records: _Records, switch: Switch, answer: Any) -> Operation:
-    run = partial(records.switch, switch)
-    summary = f"{_SWITCH_TEXT[switch]} ({records.resource.kind})"
-    return _row(records.resource, switch, "POST", f"/{{id}}/{switch}", summary, run, answer=answer, refusals=(404, 503))
+    return _row(
+        records.resource,
+        switch,
+        "POST",
+        f"/{{id}}/{switch}",
+        f"{switch.capitalize()} {_one(records.resource)}: {_SWITCH_TEXT[switch]}",
+        partial(records.switch, switch),
+        answer=answer,
+        headers=_CHANGED,
+        refusals=(404, 503),
+    )
 
 
 def _row(
@@ -181,8 +194,8 @@ def _row(
     )
 
 
-def _a(noun: str) -> str:
-    return "an" if noun[0] in "aeiou" else "a"
+def _one(resource: Resource) -> str:
+    return f"{'an' if resource.kind[0] in 'aeiou' else 'a'} {resource.kind}"
 
 
 def _etag(view: View) -> dict[str, str]:

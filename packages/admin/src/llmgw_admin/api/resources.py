@@ -10,18 +10,9 @@ from typing import Any, Literal
 
 import msgspec
 
-from llmgw_control import (
-    AccountRecord,
-    Committed,
-    KeyRecord,
-    Kind,
-    ModelRecord,
-    PolicyRecord,
-    PriceRecord,
-    Reason,
-    TokenRecord,
-    View,
-)
+from llmgw_control.records import AccountRecord, KeyRecord, ModelRecord, PolicyRecord, PriceRecord, TokenRecord
+from llmgw_control.refusal import Reason
+from llmgw_control.views import Committed, Kind, View
 from llmgw_domain.errors import InvalidField
 
 Switch = Literal["enable", "disable", "drain", "undrain"]
@@ -29,7 +20,8 @@ Switch = Literal["enable", "disable", "drain", "undrain"]
 
 class Resource(msgspec.Struct, frozen=True, kw_only=True):
     """A kind of records: `plural` is its name in paths, `record` the struct of its fields, `named` the field that is
-    its id. `secret`: creating one answers a text that is shown once.
+    its id. `secret`: creating one answers a text that is shown once. `unnamed`: the gateway makes up an id where none
+    is sent. `unsent` are fields that the API does not take.
     """
 
     kind: Kind
@@ -38,6 +30,8 @@ class Resource(msgspec.Struct, frozen=True, kw_only=True):
     named: str = "id"
     slashes: bool = False
     secret: bool = False
+    unnamed: bool = False
+    unsent: tuple[str, ...] = ()
     switches: tuple[Switch, ...] = ()
 
 
@@ -46,10 +40,26 @@ RESOURCES = (
         kind="account", plural="accounts", record=AccountRecord, switches=("enable", "disable", "drain", "undrain")
     ),
     Resource(kind="model", plural="models", record=ModelRecord, named="name", slashes=True),
-    Resource(kind="key", plural="keys", record=KeyRecord, secret=True, switches=("enable", "disable")),
+    Resource(
+        kind="key",
+        plural="keys",
+        record=KeyRecord,
+        secret=True,
+        unnamed=True,
+        unsent=("value",),
+        switches=("enable", "disable"),
+    ),
     Resource(kind="policy", plural="policies", record=PolicyRecord),
-    Resource(kind="price", plural="prices", record=PriceRecord),
-    Resource(kind="token", plural="tokens", record=TokenRecord, secret=True, switches=("enable", "disable")),
+    Resource(kind="price", plural="prices", record=PriceRecord, unnamed=True),
+    Resource(
+        kind="token",
+        plural="tokens",
+        record=TokenRecord,
+        secret=True,
+        unnamed=True,
+        unsent=("hash",),
+        switches=("enable", "disable"),
+    ),
 )
 
 
@@ -84,7 +94,7 @@ def shown(resource: Resource, view: View) -> dict[str, object]:
     if given["enabled"] is None:
         # A kind without switches may have a field of this name.
         given["enabled"] = view.fields.get("enabled")
-    return {**view.fields, "id": view.id, resource.named: view.id, **given}
+    return {"id": view.id, resource.named: view.id, **view.fields, **given}
 
 
 def shown_with_secret(resource: Resource, committed: Committed) -> dict[str, object]:
@@ -114,16 +124,21 @@ def sent(resource: Resource, body: dict[str, object], id: str | None = None) -> 
     return found, fields
 
 
+def sendable(resource: Resource) -> list[msgspec.structs.FieldInfo]:
+    """The fields of a record that may be sent."""
+    return [field for field in msgspec.structs.fields(resource.record) if field.name not in resource.unsent]
+
+
 def created_struct(resource: Resource) -> type[msgspec.Struct]:
-    """What a record of this kind is made of; its id may be left to the gateway where that gives out a secret."""
-    optional = ("id", "hash") if resource.secret else ()
-    fields = [_optional(f) if f.name in optional else _as_is(f) for f in msgspec.structs.fields(resource.record)]
+    """What a record of this kind is made of."""
+    optional = ("id",) if resource.unnamed else ()
+    fields = [_optional(f) if f.name in optional else _as_is(f) for f in sendable(resource)]
     return msgspec.defstruct(f"{_title(resource)}Create", fields, kw_only=True, forbid_unknown_fields=True)
 
 
 def patch_struct(resource: Resource) -> type[msgspec.Struct]:
     """A merge patch (RFC 7396) of a record: every field optional, null for its default."""
-    fields = [_optional(f) for f in msgspec.structs.fields(resource.record) if f.name not in ("id", resource.named)]
+    fields = [_optional(f) for f in sendable(resource) if f.name not in ("id", resource.named)]
     return msgspec.defstruct(f"{_title(resource)}Patch", fields, kw_only=True, forbid_unknown_fields=True)
 
 
