@@ -57,9 +57,9 @@ async def test_who_is_asked() -> None:
         account("foundry", base_url="https://n.services.ai.azure.com/anthropic"),
         *(account(p, p) for p in ("openai", "google", "vertex", "azure", "bedrock", "openai-compatible")),
     )
-    made = lists(Script([b'{"models":[]}']), page(), accounts=accounts)
+    made = lists(page(), Script([b'{"models":[]}']), accounts=accounts)
     await made.refresh()
-    assert ["GET google /v1beta/models?pageSize=1000", "GET openai /models?"] == asked(made)
+    assert ["GET openai /models?", "GET google /v1beta/models?pageSize=1000"] == asked(made)
 
 
 async def test_all_pages() -> None:

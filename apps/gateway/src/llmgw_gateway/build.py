@@ -228,7 +228,7 @@ async def _simulator() -> AsyncIterator[str]:
 
 
 def _ready(control: ControlPlane, recorder: Recorder) -> tuple[bool, str]:
-    if not control.publisher.loaded:
+    if not control.served.loaded:
         return False, "no catalog is loaded"
     return (False, "the spool is full") if recorder.held else (True, "")
 

@@ -30,10 +30,10 @@ from llmgw_gateway.sealing import PREFIX, SealingError, key_id_of
 from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.state import spools
 from llmgw_gateway.state.feeder import Feeder
-from llmgw_gateway.state.history import JournalHistory, LogHistory
+from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
-from llmgw_gateway.state.publisher import Publisher
+from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.steward import Steward
 from llmgw_postgres.history import PgHistory
 from llmgw_relay.buffered import BufferedKeep
@@ -59,7 +59,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
 
     node: Node
     replica: Replica
-    publisher: Publisher
+    served: Served
     administration: Administration
     steward: Steward
     feeder: Feeder
@@ -73,7 +73,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     history: History
 
     def current(self) -> Catalog:
-        return self.publisher.current()
+        return self.served.current()
 
     def lay(self, records: Records, file: str) -> Catalog:
         """Puts other records of the file in place of those before.
@@ -82,11 +82,10 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
         """
         compile_catalog(records, self.secrets.reveal)
         self.overlaid = Overlay(records=records, file=file)
-        changed = self.replica.overlay(records, file)
-        self.publisher.know(records.servers, self.replica.everything)
-        self.publisher.take(changed)
-        self.publisher.flush()
-        return self.publisher.current()
+        self.served.know(records.servers)
+        self.served.take(self.replica.overlay(records, file))
+        self.served.flush()
+        return self.served.current()
 
     async def finish(self, seconds: float) -> None:
         """Brings what is left to the database, within that time, and the state to the disk."""
@@ -143,7 +142,7 @@ async def open_control_plane(
         await stack.enter_async_context(spools.flushed(journal))
 
         replica, clock = Replica(node.id), Clock(node.id)
-        publisher = Publisher(secrets.reveal, published, time.monotonic)
+        served = Served(secrets.reveal, published, time.monotonic)
         database = await stack.enter_async_context(
             open_database(conninfo, _replicas(settings), settings.config.database)
         )
@@ -156,7 +155,7 @@ async def open_control_plane(
         steward = Steward(
             settings.data_dir,
             replica,
-            publisher,
+            served,
             clock,
             wall=time.time,
             spread=spread,
@@ -171,16 +170,16 @@ async def open_control_plane(
         plane = ControlPlane(
             node=node,
             replica=replica,
-            publisher=publisher,
+            served=served,
             administration=Administration(
                 replica,
-                publisher.compiler,
+                served.compiler,
                 journal=write,
                 clock=clock,
                 wall=time.time,
                 rand=os.urandom,
                 sealing=secrets,
-                publish=publisher.publish,
+                publish=served.publish,
             ),
             steward=steward,
             feeder=feeder,
@@ -222,7 +221,7 @@ def _history(database: Database, feeder: Feeder, journal: Spool) -> History:
         await feeder.brought(spools.CONTROL, _SEEN_SECONDS)
         return feeder.lsn
 
-    return LogHistory(PgHistory(database.replicas), written)
+    return DatabaseHistory(PgHistory(database.replicas), written)
 
 
 @asynccontextmanager

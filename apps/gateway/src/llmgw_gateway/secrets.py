@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llmgw_control import Unrevealed
+from llmgw_control.refusal import CannotSeal
 from llmgw_domain import Secret
 from llmgw_gateway.config import Settings
 from llmgw_gateway.keyring import Keyring, find_keyring, make_keyring
@@ -50,8 +51,11 @@ class Secrets:
         )
 
     def seal(self, text: str) -> str:
-        """The text in its sealed form; a master key is made if there is none. Raises `SealingError`."""
-        return (self.keyring() or make_keyring(self._data_dir)).seal_text(text)
+        """The text in its sealed form; a master key is made if there is none. Raises `CannotSeal`."""
+        try:
+            return (self.keyring() or make_keyring(self._data_dir)).seal_text(text)
+        except SealingError as error:
+            raise CannotSeal(str(error)) from None
 
     def keyring(self) -> Keyring | None:
         """The master keys, looked for anew: they may have been rotated. Raises `SealingError`."""

@@ -7,16 +7,15 @@ import io
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
 
 from llmgw_admin import AdminConfig, Status, admin_app
 from llmgw_admin.testing import MemoryHistory
-from llmgw_control import AccountRecord, Control, Records
+from llmgw_control import AccountRecord, Records
 from llmgw_control.testing import OWNER, Desk
-from llmgw_domain import Catalog
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.cli import main
 from llmgw_gateway.serving import ServeConfig, bind, serve
@@ -53,14 +52,8 @@ class Running(msgspec.Struct, kw_only=True):
 Gateway = Callable[..., Said]
 
 
-class Serving:
-    """What a node serves, as `Control` says it."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def current(self) -> Catalog:
-        return self._desk.catalog
+async def metrics_text() -> bytes:
+    return b""
 
 
 @pytest.fixture
@@ -71,8 +64,8 @@ def running() -> Iterator[Running]:
         str(desk.administration.create("token", role, {"role": role}, OWNER).secret) for role in ("owner", "viewer")
     )
     app = admin_app(
-        cast("Control", Serving(desk)),
-        lambda: b"",
+        lambda: desk.catalog,
+        metrics_text,
         lambda: Status(version="9.9", uptime=1.0),
         AdminConfig(),
         administration=desk.administration,

@@ -41,6 +41,10 @@ class Stack(msgspec.Struct, kw_only=True):
     nobody: TestClient
 
 
+async def metrics_text() -> bytes:
+    return b""
+
+
 @pytest.fixture
 def stack() -> Stack:
     desk = Desk(file=FILE)

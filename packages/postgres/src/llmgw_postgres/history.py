@@ -37,6 +37,7 @@ class PgHistory:
             "before": before,
             "kind": kind,
             "subject": subject,
+            "subjects": None if subject is None else [subject, f"switch/{subject.replace('/', ':', 1)}"],
             "actor": actor,
             "hlc": hlc,
         }

@@ -166,7 +166,7 @@ def _status(plane: ControlPlane, hub: Hub, setup: Setup, began: float) -> Status
     return Status(
         version=version("llmgw-gateway"),
         uptime=time.monotonic() - began,
-        ready=bool(hub.serving) and plane.publisher.loaded,
+        ready=bool(hub.serving) and plane.served.loaded,
         draining=any(status.draining for status in statuses),
         in_flight=dict(in_flight),
         states={account: state for status in statuses for account, state in status.states.items()},

@@ -33,8 +33,8 @@ from llmgw_gateway.state import spools
 from llmgw_gateway.state.follower import Follower
 from llmgw_gateway.state.keeping import kept_forms
 from llmgw_gateway.state.messages import WorkerStatus
-from llmgw_gateway.state.publisher import Publisher
 from llmgw_gateway.state.recorder import Recorder
+from llmgw_gateway.state.served import Served
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import LogStream, Metrics, Observer
 
@@ -54,7 +54,7 @@ class Worker(msgspec.Struct, kw_only=True, eq=False):
 
     plane: DataPlane
     follower: Follower
-    publisher: Publisher
+    served: Served
     recorder: Recorder
 
 
@@ -73,12 +73,10 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         await stack.enter_async_context(spools.flushed(spool, recorder.flush))
 
         replica = Replica(setup.node.id)
-        publisher = Publisher(
-            Secrets.of(settings).reveal, lambda catalog: observer.catalog(catalog.version), time.monotonic
-        )
+        served = Served(Secrets.of(settings).reveal, lambda catalog: observer.catalog(catalog.version), time.monotonic)
         draining = Draining()
-        status = _Status(setup.slot, publisher, metrics, draining)
-        follower = Follower(setup.slot, replica, publisher, status)
+        status = _Status(setup.slot, served, metrics, draining)
+        follower = Follower(setup.slot, replica, served, status)
 
         keeping = spools.open_spool(settings.data_dir, spools.kept_name(slot), settings.config.spool)
         await stack.enter_async_context(spools.flushed(keeping))
@@ -106,8 +104,8 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
             open_data_plane(
                 settings,
                 [inherited(number) for number in setup.data],
-                current=publisher.current,
-                ready=partial(_ready, publisher, recorder),
+                current=served.current,
+                ready=partial(_ready, served, recorder),
                 facts=recorder,
                 observer=observer,
                 kept=kept_forms(keep, keyring(settings)),
@@ -116,7 +114,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         )
         status.plane = plane
         follower.serving()
-        yield Worker(plane=plane, follower=follower, publisher=publisher, recorder=recorder)
+        yield Worker(plane=plane, follower=follower, served=served, recorder=recorder)
 
 
 async def run_worker(settings: Settings, setup: Setup, log: LogStream, stop: asyncio.Event, now: asyncio.Event) -> None:
@@ -136,9 +134,9 @@ async def run_worker(settings: Settings, setup: Setup, log: LogStream, stop: asy
 class _Status:
     """What control is told of this worker when it asks."""
 
-    def __init__(self, slot: int, publisher: Publisher, metrics: Metrics, draining: Draining) -> None:
+    def __init__(self, slot: int, served: Served, metrics: Metrics, draining: Draining) -> None:
         self._slot = slot
-        self._publisher = publisher
+        self._served = served
         self._metrics = metrics
         self._draining = draining
         self.plane: DataPlane | None = None
@@ -149,7 +147,7 @@ class _Status:
             slot=self._slot,
             pid=os.getpid(),
             addresses=tuple(plane.listener.addresses) if plane else (),
-            catalog=self._publisher.current().version,
+            catalog=self._served.current().version,
             draining=self._draining(),
             connections=plane.listener.connections if plane else 0,
             in_flight=plane.in_flight() if plane else {},
@@ -170,7 +168,7 @@ async def _linked(path: Path, follower: Follower) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-def _ready(publisher: Publisher, recorder: Recorder) -> tuple[bool, str]:
-    if not publisher.loaded:
+def _ready(served: Served, recorder: Recorder) -> tuple[bool, str]:
+    if not served.loaded:
         return False, "no catalog is loaded"
     return (False, "the spool is full") if recorder.held else (True, "")

@@ -12,7 +12,7 @@ from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_eventstore import StoreAway, decode
 from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, WorkerStatus
-from llmgw_gateway.state.publisher import Publisher
+from llmgw_gateway.state.served import Served
 from llmgw_relay import keep
 from llmgw_relay.keep import Found, Put, Sought
 
@@ -22,10 +22,10 @@ _FIND_SECONDS = 2.0
 class Follower:
     """The worker's side of its link: a `Peer`, and the reading half of its keep."""
 
-    def __init__(self, slot: int, replica: Replica, publisher: Publisher, status: Callable[[], WorkerStatus]) -> None:
+    def __init__(self, slot: int, replica: Replica, served: Served, status: Callable[[], WorkerStatus]) -> None:
         self._slot = slot
         self._replica = replica
-        self._publisher = publisher
+        self._served = served
         self._status = status
         self._link: Link | None = None
         self._serving = False
@@ -80,20 +80,19 @@ class Follower:
         if state.overlay is not None:
             self._lay(state.overlay)
         if state.dump is not None:
-            self._publisher.take(self._replica.load(msgspec.json.decode(state.dump)))
-        self._publisher.flush()
+            self._served.take(self._replica.load(msgspec.json.decode(state.dump)))
+        self._served.flush()
         self.loaded.set()
 
     def _lay(self, overlay: Overlay) -> str:
-        changed = self._replica.overlay(overlay.records, overlay.file)
-        self._publisher.know(overlay.records.servers, self._replica.everything)
-        self._publisher.take(changed)
-        self._publisher.flush()
-        return self._publisher.current().version
+        self._served.know(overlay.records.servers)
+        self._served.take(self._replica.overlay(overlay.records, overlay.file))
+        self._served.flush()
+        return self._served.current().version
 
     def _apply(self, encoded: Sequence[bytes]) -> str:
-        self._publisher.take(self._replica.apply([decode(event) for event in encoded]))
-        return self._publisher.current().version
+        self._served.take(self._replica.apply([decode(event) for event in encoded]))
+        return self._served.current().version
 
     def __repr__(self) -> str:
         return f"<Follower {self._slot} {'linked' if self._link and not self._link.lost else 'alone'}>"

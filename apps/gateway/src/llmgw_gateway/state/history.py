@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from pathlib import Path
 
-from llmgw_admin.history import Filters, Slice, Stamp
+from llmgw_admin.history import Filters, Slice, Write
 from llmgw_domain import Event
 from llmgw_domain.errors import BadRequest, StoreUnavailable
 from llmgw_eventstore import StoreAway
@@ -17,8 +17,8 @@ Written = Callable[[], Awaitable[str | None]]
 """Waits until what was commanded is in the database, as far as that comes in time, and says where (`Appended.lsn`)."""
 
 
-class LogHistory:
-    """Reads the log of the database; what was just commanded is among it."""
+class DatabaseHistory:
+    """Reads the log of the database, backwards; what was just commanded is among it."""
 
     def __init__(self, log: PgHistory, written: Written) -> None:
         self._log = log
@@ -42,15 +42,16 @@ class LogHistory:
         page = found[:limit]
         return Slice(tuple(stored.event for stored in page), str(page[-1].position) if len(found) > limit else None)
 
-    async def written(self, stamps: Collection[Stamp]) -> Mapping[Stamp, Event]:
+    async def written(self, writes: Collection[Write]) -> Mapping[Write, Event]:
         """Raises `StoreUnavailable`."""
         try:
-            return {(event.hlc, event.node): event for event in await self._log.stamped(stamps)}
+            found = await self._log.stamped({(hlc, node) for _, hlc, node in writes})
+            return {(event.subject, event.hlc, event.node): event for event in found}
         except StoreAway as error:
             raise _unavailable(error) from None
 
     def __repr__(self) -> str:
-        return f"<LogHistory {self._log!r}>"
+        return f"<DatabaseHistory {self._log!r}>"
 
 
 class JournalHistory:
@@ -67,9 +68,9 @@ class JournalHistory:
         following = str(taken[limit - 1]) if len(taken) > limit else None
         return Slice(tuple(events[at] for at in taken[:limit]), following)
 
-    async def written(self, stamps: Collection[Stamp]) -> Mapping[Stamp, Event]:
+    async def written(self, writes: Collection[Write]) -> Mapping[Write, Event]:
         events = await asyncio.to_thread(journaled, self._journal)
-        return {stamp: event for event in events if (stamp := (event.hlc, event.node)) in stamps}
+        return {write: event for event in events if (write := (event.subject, event.hlc, event.node)) in writes}
 
     def __repr__(self) -> str:
         return f"<JournalHistory {self._journal}>"

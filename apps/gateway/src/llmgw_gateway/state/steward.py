@@ -18,7 +18,7 @@ from llmgw_domain import Event
 from llmgw_eventstore import KINDS, Cursor, EventStore, StoreAway, TimelineChanged, Unreadable, decode
 from llmgw_eventstore.spool import SpoolCursor, SpoolReader
 from llmgw_gateway.state import snapshot
-from llmgw_gateway.state.publisher import Publisher
+from llmgw_gateway.state.served import Served
 from llmgw_relay import keep
 
 _PAGE = 1000
@@ -41,7 +41,7 @@ class Steward:
         self,
         data_dir: Path,
         replica: Replica,
-        publisher: Publisher,
+        served: Served,
         clock: Clock,
         *,
         wall: Callable[[], float],
@@ -50,7 +50,7 @@ class Steward:
     ) -> None:
         self._data_dir = data_dir
         self._replica = replica
-        self._publisher = publisher
+        self._served = served
         self._clock = clock
         self._wall = wall
         self._spread = spread
@@ -71,14 +71,14 @@ class Steward:
         if found is not None:
             cursor, dump = found
             try:
-                self._publisher.take(self._replica.load(dump))
+                self._served.take(self._replica.load(dump))
                 self._cursor = cursor
             except ValueError as error:
                 _log.error(
                     "the state's snapshot is damaged; the database's log has it all", extra={"reason": str(error)}
                 )
         events = list(journaled(journal))
-        self._publisher.take(self._replica.apply(events))
+        self._served.take(self._replica.apply(events))
         # What this node writes now must come after all that it knows of, whatever its own clock says.
         self._clock.observe(self._replica.map.horizon, self._wall())
 
@@ -131,7 +131,7 @@ class Steward:
         for event in events:
             self._clock.observe(event.hlc, self._wall())
         changed = self._replica.apply(events)
-        self._publisher.take(changed)
+        self._served.take(changed)
         if self._replica.map.digest() != before:
             await self._spread(events)
 
