@@ -22,8 +22,8 @@ CREATE TABLE llmgw.state_events (
     PRIMARY KEY (position),
     UNIQUE (id)
 );
--- The history of one record.
-CREATE INDEX ON llmgw.state_events (subject, position);
+-- The history of one record. By hash, which takes subjects of any length.
+CREATE INDEX ON llmgw.state_events USING hash (subject);
 
 CREATE SEQUENCE llmgw.fact_position;
 
@@ -45,7 +45,7 @@ CREATE TABLE llmgw.fact_events (
 ) PARTITION BY RANGE (id);
 CREATE INDEX ON llmgw.fact_events (position);
 -- What happened to one request.
-CREATE INDEX ON llmgw.fact_events (subject);
+CREATE INDEX ON llmgw.fact_events USING hash (subject);
 
 -- What belongs to no month that has been made: an append never fails for want of a partition.
 CREATE TABLE llmgw.fact_events_other PARTITION OF llmgw.fact_events DEFAULT;
