@@ -27,6 +27,9 @@ VERSION = REQUESTS.version
 _BATCH = 5000
 """Events to a transaction: large enough that a set is worth it, small enough to be done in well under a second."""
 
+END = 2**63 - 1
+"""A position behind every event."""
+
 _MOST_DIFFERENCES = 100
 """Of each table. Whoever has more needs a rebuild and not a longer list."""
 
@@ -69,7 +72,9 @@ class Projections:
                 if row is None or row[0] > VERSION:
                     return 0
                 if row[0] == VERSION:
-                    return (await fold(connection, LIVE, row[1], limit))[0]
+                    count, upto = await fold(connection, LIVE, row[1], limit)
+                    await connection.execute(query("projections", "move"), {"version": VERSION, "upto": upto})
+                    return count
         await self.replay(repair=True)
         return 0
 
@@ -92,55 +97,49 @@ class Projections:
 
 async def _replay(connection: Connection, repair: bool, limit: int) -> list[str]:
     """Most of the log goes without holding anyone up; for the rest, and to compare, the live tables stand still."""
-    position = 0
-    while True:
+    position, count = 0, 1
+    while count:
         async with connection.transaction():
-            count, position = await fold(connection, _ANEW, position, limit, checkpoint=False)
-        if count < limit:
-            break
+            count, position = await fold(connection, _ANEW, position, limit)
     async with connection.transaction():
         row = await (await connection.execute(query("projections", "hold"))).fetchone()
         assert row is not None
-        await _meet(connection, position, row[1])
+        goal = max(position, row[1])
+        await fold_all(connection, _ANEW, position, goal)
+        if row[0] == VERSION:
+            await fold_all(connection, LIVE, row[1], goal)
         found = await _compare(connection)
         if repair:
             await connection.execute(query("projections", "swap"))
-            await connection.execute(query("projections", "move"), {"version": VERSION, "upto": max(position, row[1])})
+        if repair or row[0] == VERSION:
+            await connection.execute(query("projections", "move"), {"version": VERSION, "upto": goal})
     return found
 
 
-async def _meet(connection: Connection, anew: int, live: int) -> None:
-    """Brings whichever tables are behind to where the others are."""
-    if anew < live:
-        await _fold_range(connection, _ANEW, anew, live, closings=True)
-    elif live < anew:
-        await _fold_range(connection, LIVE, live, anew, closings=True)
-        await connection.execute(query("projections", "move"), {"version": VERSION, "upto": anew})
+async def fold_all(connection: Connection, tables: Tables, after: int, goal: int = END) -> int:
+    """Folds everything behind `after` up to `goal`, in the caller's transaction; the last position."""
+    count = 1
+    while count:
+        count, after = await fold(connection, tables, after, _BATCH, goal)
+    return after
 
 
-async def fold(
-    connection: Connection, tables: Tables, after: int, limit: int, *, checkpoint: bool = True
-) -> tuple[int, int]:
-    """Folds up to `limit` facts behind position `after`, in the caller's transaction; their count and the last one."""
-    row = await (await connection.execute(query("projections", "upto"), {"after": after, "limit": limit})).fetchone()
+async def fold(connection: Connection, tables: Tables, after: int, limit: int, goal: int = END) -> tuple[int, int]:
+    """Folds up to `limit` facts behind `after`, in the caller's transaction; their count and the last position."""
+    bounds = {"after": after, "goal": goal, "limit": limit}
+    row = await (await connection.execute(query("projections", "upto"), bounds)).fetchone()
     assert row is not None
-    count, upto, closings = row
+    count, upto, closing = row
     if not count:
         return 0, after
-    await _fold_range(connection, tables, after, upto, closings=closings > 0)
-    if checkpoint:
-        await connection.execute(query("projections", "move"), {"version": VERSION, "upto": upto})
-    return count, upto
-
-
-async def _fold_range(connection: Connection, tables: Tables, after: int, upto: int, *, closings: bool) -> None:
     names, bounds = tables._asdict(), {"after": after, "upto": upto}
-    await connection.execute(query("projections", "fold", **names), bounds)
-    if closings:
-        # After the batch's requests: those of a month that is closed within it are part of its totals already.
+    if closing:
         await connection.execute(query("closing", "clear", **names), bounds)
         await connection.execute(query("closing", "fill", **names), bounds)
-    await connection.execute(query("projections", "prune", **names))
+    else:
+        await connection.execute(query("projections", "fold", **names), bounds)
+        await connection.execute(query("projections", "prune", **names))
+    return count, upto
 
 
 async def _compare(connection: Connection) -> list[str]:

@@ -14,10 +14,8 @@ from llmgw_domain import uuid7
 from llmgw_postgres.once import once_in_cluster
 from llmgw_postgres.partitions import Month, make_months, months
 from llmgw_postgres.pools import Connection, Pools
-from llmgw_postgres.projections import LIVE, VERSION, Projections, fold
+from llmgw_postgres.projections import LIVE, VERSION, Projections, fold_all
 from llmgw_postgres.queries import query
-
-_ALL = 2**31 - 1
 
 
 async def upkeep(pools: Pools, keep_months: int) -> list[Month]:
@@ -52,9 +50,10 @@ async def close_month(connection: Connection, month: Month) -> bool:
         row = await (await connection.execute(query("projections", "hold"))).fetchone()
         if row is None or row[0] != VERSION:
             return False
-        _, position = await fold(connection, LIVE, row[1], _ALL)
+        position = await fold_all(connection, LIVE, row[1])
         await _total(connection, bounds)
-        await fold(connection, LIVE, position, _ALL)
+        position = await fold_all(connection, LIVE, position)
+        await connection.execute(query("projections", "move"), {"version": VERSION, "upto": position})
         await connection.execute(query("closing", "detach", partition=month.partition, month=str(month)))
     return True
 

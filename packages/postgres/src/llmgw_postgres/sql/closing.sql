@@ -22,24 +22,29 @@ SELECT greatest(1, (count(*) + 999) / 1000) FROM llmgw.usage WHERE hour >= %(beg
 SELECT EXISTS (SELECT FROM llmgw.closed WHERE month = %(month)s)
 
 -- name: detach
--- What the totals do not tell stays in the log: totals of earlier months, and requests that are told in this month's ids
--- but belong to another month's hours (of a crash, or just before midnight).
+-- What the totals do not tell stays in the log: totals of earlier months, and whatever was told of requests that ended in
+-- a later month. What had stayed so and is told by totals now goes the same way as the month.
 SET LOCAL lock_timeout = '5s';
 ALTER TABLE llmgw.fact_events DETACH PARTITION llmgw.{partition};
 WITH kept AS (
     DELETE FROM llmgw.{partition} AS e
-    USING llmgw.closed AS c
-    WHERE c.month = '{month}' AND (
-        e.kind = 'usage.closed'
-        OR e.kind IN ('request.opened', 'request.settled')
-           AND CASE WHEN llmgw.is_seconds(llmgw.object_of(e.body) -> 'at')
-                    THEN (llmgw.object_of(e.body) -> 'at')::numeric NOT BETWEEN c.began AND c.ended - 0.000001 END)
+    WHERE kind = 'usage.closed' OR kind IN ('request.opened', 'request.settled') AND EXISTS (
+        SELECT FROM llmgw.requests WHERE 'request/' || request_id = e.subject)
     RETURNING e.*
 )
-INSERT INTO llmgw.fact_events SELECT * FROM kept
+INSERT INTO llmgw.fact_events SELECT * FROM kept;
+WITH told AS (
+    DELETE FROM llmgw.fact_events_other AS e
+    USING (SELECT id, llmgw.object_of(body) -> 'at' AS at FROM llmgw.fact_events_other
+           WHERE kind IN ('request.opened', 'request.settled')) AS f, llmgw.closed AS c
+    WHERE e.id = f.id AND CASE WHEN llmgw.is_seconds(f.at) THEN f.at::numeric >= c.began AND f.at::numeric < c.ended END
+      AND NOT EXISTS (SELECT FROM llmgw.requests WHERE 'request/' || request_id = e.subject)
+    RETURNING e.*
+)
+INSERT INTO llmgw.{partition} SELECT * FROM told ON CONFLICT DO NOTHING
 
 -- name: clear
--- The first of a month's totals closes it: what had been folded for it makes room.
+-- The first of a month's totals closes it: what had been folded for it makes room. Requests that ended in it are gone.
 WITH begun AS MATERIALIZED (
     SELECT body ->> 'month' AS month, (body ->> 'began')::bigint AS began, (body ->> 'ended')::bigint AS ended
     FROM llmgw.fact_events

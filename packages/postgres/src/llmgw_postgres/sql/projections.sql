@@ -9,9 +9,16 @@ SELECT version, position FROM llmgw.projections WHERE name = 'requests' FOR UPDA
 SELECT version, position FROM llmgw.projections WHERE name = 'requests' FOR UPDATE
 
 -- name: upto
--- Where the next batch ends. Positions are ordered as commits are, so nothing comes later below it.
-SELECT count(*), coalesce(max(position), 0), count(*) FILTER (WHERE kind = 'usage.closed')
-FROM (SELECT position, kind FROM llmgw.fact_events WHERE position > %(after)s ORDER BY position LIMIT %(limit)s) AS batch
+-- Where the next batch ends. Positions are ordered as commits are, so nothing comes later below it. A closing fact is a
+-- batch of its own: what a fold makes of it must not hang on how the log is cut.
+SELECT count(*), coalesce(max(position), 0), coalesce(bool_or(position = closing), false)
+FROM (
+    SELECT position, min(position) FILTER (WHERE kind = 'usage.closed') OVER () AS closing,
+           min(position) OVER () AS first
+    FROM (SELECT position, kind FROM llmgw.fact_events
+          WHERE position > %(after)s AND position <= %(goal)s ORDER BY position LIMIT %(limit)s) AS behind
+) AS batch
+WHERE closing IS NULL OR position < closing OR position = first
 
 -- name: move
 UPDATE llmgw.projections SET version = %(version)s, position = %(upto)s, folded_at = now() WHERE name = 'requests'
@@ -66,6 +73,11 @@ WITH batch AS MATERIALIZED (
     INSERT INTO llmgw.unreadable (event, kind, position)
     SELECT event::uuid, kind, position FROM told WHERE NOT readable
     ON CONFLICT DO NOTHING
+), current AS MATERIALIZED (
+    -- A month whose totals are facts takes nothing more.
+    SELECT told.* FROM told
+    WHERE readable AND NOT EXISTS (
+        SELECT FROM {closed} AS c WHERE (b ->> 'at')::numeric >= c.began AND (b ->> 'at')::numeric < c.ended)
 ), attempts AS (
     SELECT DISTINCT ON (request_id) request_id,
            min((b ->> 'at')::double precision) OVER (PARTITION BY request_id) AS opened_at,
@@ -73,7 +85,7 @@ WITH batch AS MATERIALIZED (
                'event', event, 'request_id', b -> 'request_id', 'at', b -> 'at', 'tenant', b -> 'tenant',
                'key', b -> 'key', 'dialect', b -> 'dialect', 'model', b -> 'model', 'account', b -> 'account',
                'provider', b -> 'provider', 'target_model', b -> 'target_model', 'attempt', b -> 'attempt') AS last
-    FROM told WHERE readable AND kind = 'request.opened'
+    FROM current WHERE kind = 'request.opened'
     ORDER BY request_id, (b -> 'attempt')::bigint DESC, event DESC
 ), settlements AS (
     SELECT DISTINCT ON (request_id) request_id,
@@ -93,7 +105,7 @@ WITH batch AS MATERIALIZED (
                    'output', coalesce(b -> 'usage' -> 'output', '0'),
                    'reasoning', b -> 'usage' -> 'reasoning',
                    'provenance', coalesce(b -> 'usage' -> 'provenance', '"reported"')) END) AS settled
-    FROM told WHERE readable AND kind = 'request.settled'
+    FROM current WHERE kind = 'request.settled'
     ORDER BY request_id, (b ->> 'outcome' <> 'crashed') DESC, event DESC
 ), merged AS MATERIALIZED (
     SELECT request_id, least(r.opened_at, a.opened_at) AS opened_at,
@@ -132,7 +144,6 @@ SELECT hour, s ->> 'tenant', s ->> 'key', s ->> 'model', coalesce(s ->> 'account
        sum(sign * coalesce((u ->> 'provenance' = 'estimated')::int, 0)),
        sum(sign * (s ->> 'unmetered')::boolean::int)
 FROM shares
-WHERE NOT EXISTS (SELECT FROM {closed} AS c WHERE c.began <= hour AND hour < c.ended)
 GROUP BY 1, 2, 3, 4, 5, 6
 ON CONFLICT (hour, tenant, key, model, account, provider) DO UPDATE
 SET calls = t.calls + excluded.calls,
