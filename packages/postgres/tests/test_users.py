@@ -26,7 +26,7 @@ def test_a_plain_user_stays_who_it_is(folder):
     """Without root, programs run as the caller."""
     user = unprivileged(folder)
     assert (os.geteuid(), {}) == (user.uid, user.spawn())
-    assert user.reaches(folder)
+    assert user.enters(folder)
 
 
 @as_root
@@ -53,8 +53,17 @@ def test_a_folder_behind_a_closed_one_is_out_of_reach(folder):
     inner = folder / "inner"
     inner.mkdir(mode=0o755)
     user = unprivileged()
-    assert not user.reaches(inner)
+    assert not user.enters(inner)
     folder.chmod(0o711)
-    assert user.reaches(inner)
+    assert user.enters(inner)
     inner.chmod(0o700)
-    assert not user.reaches(inner)
+    assert not user.enters(inner)
+
+
+@as_root
+def test_the_user_of_our_name_comes_before_nobody(monkeypatch):
+    """An operator who made a user for the gateway has its server run as that one."""
+    games = pwd.getpwnam("games")
+    real = pwd.getpwnam
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: games if name == "llmgw" else real(name))
+    assert "games" == unprivileged().name

