@@ -1,7 +1,13 @@
-import psycopg
+import asyncio
 
-from llmgw_eventstore import Cursor
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from llmgw_eventstore import Cursor, TimelineChanged
 from llmgw_eventstore.testing import make_events
+from llmgw_postgres.pools import Pools
+from llmgw_postgres.store import PgEventStore
 from llmgw_postgres.timelines import claim, ends
 
 
@@ -50,3 +56,25 @@ async def test_a_cursor_of_an_unknown_timeline_holds_nowhere(store):
     """A standby that had not heard of it may have parted anywhere: its reader begins again."""
     end = (await store.append("fact", make_events(range(5)))).cursor
     assert Cursor(end.timeline, 0) == await store.common("fact", Cursor(end.timeline + 1, 3))
+
+
+async def test_a_copy_of_the_database_has_a_timeline_of_its_own(database, server):
+    """A restored dump goes on apart from its original: what both held is common, what came later is not."""
+    async with Pools(database) as pools, PgEventStore(pools) as store:
+        shared = (await store.append("fact", make_events(range(3)))).cursor
+    name = conninfo_to_dict(database)["dbname"]
+    await asyncio.to_thread(server.execute, f"CREATE DATABASE {name}_copy TEMPLATE {name}")
+    copy = make_conninfo(database, dbname=f"{name}_copy")
+    async with Pools(database) as pools, PgEventStore(pools) as store:
+        ahead = (await store.append("fact", make_events(range(3, 6)))).cursor
+        assert shared.timeline == ahead.timeline
+    async with Pools(copy) as pools, PgEventStore(pools) as store:
+        with pytest.raises(TimelineChanged):
+            await store.read("fact", ahead, 10)
+        common = await store.common("fact", ahead)
+        assert shared.position == common.position
+        assert [] == list((await store.read("fact", common, 10)).events)
+        new = (await store.append("fact", make_events(range(10, 13)))).cursor
+        assert ahead.position == new.position
+        assert 3 == len((await store.read("fact", common, 10)).events)
+    await asyncio.to_thread(server.execute, f"DROP DATABASE {name}_copy WITH (FORCE)")

@@ -55,6 +55,8 @@ class Listener:
                 while not self._news(log, after):
                     await self._changed.wait()
         except TimeoutError:
+            if self._task is not None and self._task.done():
+                self._task.result()
             if self._trouble:
                 raise StoreAway(f"PostgreSQL is away: {self._trouble}") from None
             return False
@@ -85,7 +87,9 @@ class Listener:
         while True:
             await self._look(connection)
             async for notification in connection.notifies(timeout=self._poll_seconds):
-                self._advance(_CHANNELS[notification.channel], int(notification.payload))
+                # Every user of the database may notify whatever it likes.
+                if notification.payload.isdecimal():
+                    self._advance(_CHANNELS[notification.channel], int(notification.payload))
 
     async def _look(self, connection: Connection) -> None:
         self._ends = await ends(connection)

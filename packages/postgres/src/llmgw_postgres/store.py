@@ -23,7 +23,7 @@ from psycopg.errors import Diagnostic
 from psycopg.rows import TupleRow
 
 from llmgw_domain import Event
-from llmgw_eventstore import KINDS, Appended, ClockOff, Cursor, Log, Page, StoreAway, Stored, TimelineChanged
+from llmgw_eventstore import Appended, ClockOff, Cursor, Log, Page, StoreAway, Stored, TimelineChanged
 from llmgw_postgres.listener import Listener
 from llmgw_postgres.pools import Connection, Pools
 from llmgw_postgres.queries import query
@@ -224,4 +224,4 @@ def _text(value: str) -> str:
 def _event(row: Sequence[Any]) -> Event:
     *_, body = row
     fields = dict(zip(_FIELDS, row, strict=True))
-    return KINDS.current(Event(**{**fields, "body": msgspec.Raw(body.encode())}))
+    return Event(**{**fields, "body": msgspec.Raw(body.encode())})
