@@ -78,3 +78,29 @@ async def test_a_copy_of_the_database_has_a_timeline_of_its_own(database, server
         assert ahead.position == new.position
         assert 3 == len((await store.read("fact", common, 10)).events)
     await asyncio.to_thread(server.execute, f"DROP DATABASE {name}_copy WITH (FORCE)")
+
+
+async def test_a_log_that_was_put_back_has_a_new_timeline(database, store):
+    """A reader that is further than the log reaches is not left waiting until its position is given away."""
+    await store.append("fact", make_events(range(3)))
+    ahead = (await store.append("fact", make_events(range(3, 6)))).cursor
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DELETE FROM llmgw.fact_events WHERE position > 3")
+        connection.execute("SELECT setval('llmgw.fact_position', 3)")
+    with pytest.raises(TimelineChanged):
+        await store.read("fact", ahead, 10)
+    new = (await store.append("fact", make_events(range(6, 20)))).cursor
+    assert (ahead.timeline >> 32) + 1 == new.timeline >> 32
+    with pytest.raises(TimelineChanged):
+        await store.read("fact", ahead, 10)
+    common = await store.common("fact", ahead)
+    assert (new.timeline, 3) == (common.timeline, common.position)
+    assert 14 == len((await store.read("fact", common, 20)).events)
+
+
+async def test_a_reader_at_the_end_begins_no_timeline(store):
+    """Reading again and again at the end of the log changes nothing."""
+    end = (await store.append("fact", make_events(range(3)))).cursor
+    for _ in range(3):
+        assert end == (await store.read("fact", end, 10)).cursor
+    assert end.timeline == (await store.append("fact", make_events([3]))).cursor.timeline

@@ -32,6 +32,7 @@ class Listener:
         self._connector = connector
         self._poll_seconds = poll_seconds
         self._ends: dict[Log, Cursor] = {}
+        self._connections = 0
         self._trouble = ""
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -50,9 +51,11 @@ class Listener:
 
     async def wait(self, log: Log, after: Cursor, timeout: float) -> bool:
         """True as soon as there may be something behind `after`; False after `timeout` seconds, or `StoreAway`."""
+        connections = self._connections
         try:
             async with asyncio.timeout(timeout):
-                while not self._news(log, after):
+                # Behind a new connection may be another server: whoever waited through that goes and looks.
+                while not self._news(log, after) and connections in (0, self._connections):
                     await self._changed.wait()
         except TimeoutError:
             if self._task is not None and self._task.done():
@@ -84,6 +87,7 @@ class Listener:
         """Until the connection fails. Listens before it looks, so that nothing falls in between."""
         for channel in _CHANNELS:
             await connection.execute(f"LISTEN {channel}".encode())
+        self._connections += 1
         while True:
             await self._look(connection)
             async for notification in connection.notifies(timeout=self._poll_seconds):

@@ -27,7 +27,7 @@ from llmgw_eventstore import Appended, ClockOff, Cursor, Log, Page, StoreAway, S
 from llmgw_postgres.listener import Listener
 from llmgw_postgres.pools import Connection, Pools
 from llmgw_postgres.queries import query
-from llmgw_postgres.timelines import claim, common
+from llmgw_postgres.timelines import claim, common, put_back
 
 _FIELDS = ("id", "hlc", "node", "v", "kind", "tenant", "actor", "cause", "subject", "body")
 """Of an event, as `read` selects them."""
@@ -73,6 +73,9 @@ class PgEventStore:
             rows = await _page(connection, log, after.position, limit)
             if rows[0][0] is None:
                 await claim(connection)
+                rows = await _page(connection, log, after.position, limit)
+            at_end = rows[0][1] is None and after.position > 0
+            if at_end and after.timeline == rows[0][0] and await put_back(connection, log, after):
                 rows = await _page(connection, log, after.position, limit)
         timeline = rows[0][0]
         if after.position > 0 and after.timeline != timeline:

@@ -70,6 +70,17 @@ CREATE FUNCTION llmgw.place() RETURNS text LANGUAGE sql STABLE AS $$
     FROM pg_control_system() AS c, pg_database AS d WHERE d.datname = current_database()
 $$;
 
+-- The timeline that would begin now.
+CREATE FUNCTION llmgw.next_timeline(
+    OUT timeline bigint, OUT place text, OUT state_position bigint, OUT fact_position bigint
+) LANGUAGE sql VOLATILE AS $$
+    SELECT (((coalesce((SELECT max(t.timeline) FROM llmgw.timelines AS t), 0) >> 32) + 1) << 32)
+               + ('x' || left(md5(gen_random_uuid()::text), 8))::bit(32)::bigint,
+           llmgw.place(),
+           coalesce((SELECT max(position) FROM llmgw.state_events), 0),
+           coalesce((SELECT max(position) FROM llmgw.fact_events), 0)
+$$;
+
 CREATE TABLE llmgw.snapshots (
     name text PRIMARY KEY,
     timeline bigint NOT NULL,
