@@ -163,8 +163,8 @@ async def test_a_month_without_usage_is_closed_too(database, pools, store, log):
 
 async def test_upkeep_closes_what_is_old_and_makes_what_comes(database, pools, log):
     """All but the last months are closed, oldest first; a second run finds nothing to do."""
-    assert [OCTOBER, NOVEMBER] == await upkeep(pools, keep_months=13)
-    assert [] == await upkeep(pools, keep_months=13)
+    assert [OCTOBER, NOVEMBER] == await upkeep(pools)
+    assert [] == await upkeep(pools)
     async with pools.writes.connection() as connection:
         assert 3 == len(await months(connection))
     assert [("2023-10",), ("2023-11",)] == select(database, "SELECT month FROM llmgw.closed ORDER BY month")
@@ -173,7 +173,7 @@ async def test_upkeep_closes_what_is_old_and_makes_what_comes(database, pools, l
 async def test_upkeep_is_one_nodes_work(pools, log):
     """While another node is at it, there is nothing to do."""
     async with once_in_cluster(pools, "upkeep"):
-        assert [] == await upkeep(pools, keep_months=1)
+        assert [] == await upkeep(pools)
 
 
 async def test_a_month_is_not_closed_by_a_release_that_does_not_fold_it(database, pools, log):

@@ -38,6 +38,8 @@ class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """How often waiting readers look for themselves, in case a notification was lost."""
     clock_tolerance_seconds: float = 60.0
     """How far ahead of the server's clock a state event may be."""
+    keep_months: int = 13
+    """Full months of requests in the log and the request log; usage by the hour is kept for good."""
     replica_wait_seconds: float = 0.05
     """How long a read waits for a replica to have replayed the reader's own writes."""
     replica_checkout_seconds: float = 0.5
@@ -62,7 +64,7 @@ class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return wrong
 
 
-_COUNTS = ("read_connections", "write_connections", "connect_seconds")
+_COUNTS = ("read_connections", "write_connections", "connect_seconds", "keep_months")
 _SECONDS = (
     "checkout_seconds",
     "read_seconds",

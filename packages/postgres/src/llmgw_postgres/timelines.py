@@ -1,8 +1,8 @@
 """Timelines: stretches of positions that no other copy of the log has given to other events.
 
 A log that comes to another place (a standby takes over, a dump is restored) begins a new one, and so does one that no
-longer reaches as far as one of its readers. Whoever notices first says so, under the append's lock: an append, a reader,
-or the listener.
+longer reaches as far as one of its readers. Whoever notices first says so, under the append's lock: an append, a
+reader, or the listener.
 """
 
 from __future__ import annotations

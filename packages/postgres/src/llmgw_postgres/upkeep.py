@@ -18,7 +18,7 @@ from llmgw_postgres.projections import LIVE, VERSION, Projections, fold_all
 from llmgw_postgres.queries import query
 
 
-async def upkeep(pools: Pools, keep_months: int) -> list[Month]:
+async def upkeep(pools: Pools) -> list[Month]:
     """Makes the months ahead, and closes all but the last `keep_months` full ones; those that were closed.
 
     Does nothing while another node is at it. Raises `StoreAway`.
@@ -29,7 +29,7 @@ async def upkeep(pools: Pools, keep_months: int) -> list[Month]:
         await make_months(connection)
         row = await (await connection.execute(query("partitions", "now"))).fetchone()
         assert row is not None
-        old = [month for month in await months(connection) if month < Month(*row) + -keep_months]
+        old = [month for month in await months(connection) if month < Month(*row) + -pools.config.keep_months]
         if old:
             # What can be folded before everyone has to wait.
             projections = Projections(pools)
