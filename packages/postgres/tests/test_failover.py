@@ -22,7 +22,7 @@ CONFIG = PostgresConfig(checkout_seconds=1.0, append_seconds=1.0, replica_retry_
 
 
 @asynccontextmanager
-async def opened(*servers, writers=3):
+async def opened(*servers, writers=3, append_seconds=1.0):
     """A store that knows these servers and finds the primary among them."""
     conninfo = make_conninfo(
         host=",".join("127.0.0.1" for _ in servers),
@@ -30,7 +30,7 @@ async def opened(*servers, writers=3):
         user="postgres",
         dbname="postgres",
     )
-    config = msgspec.structs.replace(CONFIG, write_connections=writers)
+    config = msgspec.structs.replace(CONFIG, write_connections=writers, append_seconds=append_seconds)
     async with Pools(conninfo, config) as pools, PgEventStore(pools) as store:
         yield store
 
@@ -105,7 +105,7 @@ async def test_a_commit_that_no_standby_confirms_is_no_success():
         await migrate(primary.conninfo)
         with Server.replica_of(primary, synchronous=True) as standby:
             # One connection, so that the repetition has nothing of its own to write.
-            async with opened(primary, writers=1) as store:
+            async with opened(primary, writers=1, append_seconds=0.4) as store:
                 await store.append("fact", make_events([1]))
                 await asyncio.to_thread(standby.freeze)
                 for _ in range(2):

@@ -62,9 +62,9 @@ async def test_a_notification_of_someone_else_harms_no_one(database, store, serv
         assert await listening.wait("fact", end, 10.0)
 
 
-async def test_waiting_for_a_server_that_is_away_says_so():
+async def test_waiting_for_a_server_that_is_away_says_so(nowhere):
     """No silence: the wait ends in `StoreAway` with the reason, when its time has passed."""
-    async with Listener(Connector("host=127.0.0.1 port=1", PostgresConfig(), statement_seconds=1), 1.0) as listening:
+    async with Listener(Connector(nowhere, PostgresConfig(), statement_seconds=1), 1.0) as listening:
         with pytest.raises(StoreAway, match="Connection refused"):
             await listening.wait("fact", Cursor(), 0.3)
         assert "Connection refused" in repr(listening)

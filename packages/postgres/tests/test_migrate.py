@@ -93,7 +93,7 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(empty):
         await migrate(empty, known=[*known(), broken])
 
 
-async def test_a_server_that_is_away_is_told():
+async def test_a_server_that_is_away_is_told(nowhere):
     """Migrating is repeated later, as everything else."""
     with pytest.raises(StoreAway):
-        await migrate("host=127.0.0.1 port=1")
+        await migrate(nowhere)

@@ -35,10 +35,10 @@ async def test_a_statement_that_takes_too_long_is_a_store_that_is_away(database)
         assert backend == await one(pools.reads, "SELECT pg_backend_pid()")
 
 
-async def test_a_server_that_is_not_there_is_told_with_the_reason():
+async def test_a_server_that_is_not_there_is_told_with_the_reason(nowhere):
     """Opening waits for nothing; a checkout fails in its own time and says what the last attempt met."""
     config = PostgresConfig(checkout_seconds=0.3)
-    async with Pools("host=127.0.0.1 port=1 user=gw password=canary dbname=gw", config) as pools:
+    async with Pools(nowhere, config) as pools:
         with pytest.raises(StoreAway, match="Connection refused") as away:
             await one(pools.reads, "SELECT 1")
     assert "canary" not in str(away.value)

@@ -90,18 +90,18 @@ async def test_an_append_that_is_cancelled_leaves_the_connection_good(database):
         assert 1 == (await store.append("fact", [make_event(5000)])).fresh
 
 
-async def test_a_store_opens_while_its_server_is_away():
+async def test_a_store_opens_while_its_server_is_away(nowhere):
     """Every method says `StoreAway`; nothing waits longer than it may."""
     config = PostgresConfig(checkout_seconds=0.2)
-    async with Pools("host=127.0.0.1 port=1", config) as pools, PgEventStore(pools) as store:
+    async with Pools(nowhere, config) as pools, PgEventStore(pools) as store:
         for attempt in (
-            store.append("fact", [make_event(1)]),
-            store.read("fact", Cursor(), 10),
-            store.wait("fact", Cursor(), 0.2),
-            store.save_snapshot("a", Cursor(), b""),
-            store.load_snapshot("a"),
-            store.common("fact", Cursor(1, 1)),
+            lambda: store.append("fact", [make_event(1)]),
+            lambda: store.read("fact", Cursor(), 10),
+            lambda: store.wait("fact", Cursor(), 0.2),
+            lambda: store.save_snapshot("a", Cursor(), b""),
+            lambda: store.load_snapshot("a"),
+            lambda: store.common("fact", Cursor(1, 1)),
         ):
             with pytest.raises(StoreAway, match="Connection refused"):
-                await attempt
+                await attempt()
         assert "<PgEventStore <Pool llmgw-writes" in repr(store)
