@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -182,11 +184,17 @@ async def all_of(store):
 class Reader:
     """Follows the log as the gateway does: across a changed timeline it goes on from what is in common."""
 
-    def __init__(self, store):
+    def __init__(self, store, before=None):
         self._store = store
-        self.cursor = Cursor()
-        self.seen = []
-        self.changes = 0
+        self.cursor = before.cursor if before else Cursor()
+        self.seen = before.seen if before else []
+        self.changes = before.changes if before else 0
+
+    async def follow(self):
+        """Until it is cancelled."""
+        while True:
+            await self.drain()
+            await asyncio.sleep(0.01)
 
     async def drain(self):
         """Up to the end of the log."""
@@ -242,6 +250,85 @@ async def test_a_standby_that_lagged_takes_over():
     assert log == early.seen
     assert log == late.seen[100:] or log == late.seen[:10] + late.seen[100:]
     assert (1, 1) == (early.changes, late.changes)
+
+
+async def test_two_standbys_that_know_nothing_of_each_other():
+    """Both take over from the same primary, one after the other, on the same timeline of the server's: a reader of the
+    first must not take the second for it."""
+    timeline = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+    with Server(tcp=True) as primary:
+        await migrate(primary.conninfo)
+        with Server.replica_of(primary, name="first") as first, Server.replica_of(primary, name="second") as second:
+            async with opened(primary, first, second) as store:
+                await store.append("fact", make_events(range(5)))
+                await asyncio.to_thread(first.catch_up)
+                await asyncio.to_thread(second.catch_up)
+                await asyncio.to_thread(second.pause_streaming)
+                await asyncio.to_thread(primary.kill)
+                await asyncio.to_thread(first.promote)
+                timelines = [first.execute(timeline)[0][0]]
+                reader = Reader(store)
+                await insist(store, make_events(range(5, 30)))
+                await reader.drain()
+                await asyncio.to_thread(first.kill)
+                await asyncio.to_thread(second.promote)
+                timelines.append(second.execute(timeline)[0][0])
+                await insist(store, make_events(range(30, 90)))
+                await reader.drain()
+                log = await read_all(store, "fact")
+    assert ["00000002", "00000002"] == timelines
+    assert list(range(5)) + list(range(30, 90)) == numbers(log)
+    assert log == reader.seen[-len(log) :]
+    assert 1 == reader.changes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(3))
+async def test_one_failover_after_another(seed):
+    """Six times under load a lagging standby takes over. Nodes offer again what they keep, and in the end each event is
+    in the log once, and a reader that followed all the time has seen each, the last log in its order."""
+    rand = random.Random(seed)
+    async with contextlib.AsyncExitStack() as stack:
+        primary = stack.enter_context(Server(tcp=True))
+        await migrate(primary.conninfo)
+        kept, lost, reader = [], 0, None
+        for turn in range(6):
+            standby = stack.enter_context(await asyncio.to_thread(started, primary))
+            async with opened(primary, standby) as store:
+                reader = Reader(store, reader)
+                async with asyncio.TaskGroup() as group:
+                    following = group.create_task(reader.follow())
+                    writing_on = group.create_task(node(store, kept, turn))
+                    await asyncio.sleep(rand.random())
+                    await asyncio.to_thread(standby.pause_streaming)
+                    await asyncio.sleep(rand.random() / 2)
+                    await asyncio.to_thread(primary.kill)
+                    await asyncio.sleep(rand.random() / 2)
+                    await asyncio.to_thread(standby.promote)
+                    await writing_on
+                    lost += (await store.append("fact", make_events(kept))).fresh
+                    following.cancel()
+                await reader.drain()
+                assert turn + 1 == reader.changes
+                log = await all_of(store)
+                assert sorted(kept) == sorted(numbers(log))
+                assert set(kept) == set(numbers(reader.seen))
+            primary = standby
+        assert lost > 0
+
+
+def started(primary):
+    return Server.replica_of(primary)
+
+
+async def node(store, kept, turn):
+    """Writes for as long as a turn may last, and remembers what was acknowledged."""
+    for batch in range(150):
+        mine = range((turn * 150 + batch) * 3, (turn * 150 + batch) * 3 + 3)
+        await insist(store, make_events(mine))
+        kept.extend(mine)
+        await asyncio.sleep(0.01)
 
 
 async def test_reads_and_writes_go_on_through_the_loss_of_each_server():
