@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import psycopg
 import pytest
@@ -33,6 +34,33 @@ async def test_a_statement_that_takes_too_long_is_a_store_that_is_away(database)
         with pytest.raises(StoreAway, match="statement timeout"):
             await one(pools.reads, "SELECT pg_sleep(10)")
         assert backend == await one(pools.reads, "SELECT pg_backend_pid()")
+
+
+async def test_a_use_that_takes_too_long_is_a_store_that_is_away(database):
+    """However many statements it is made of; the connection is good again."""
+    config = PostgresConfig(read_seconds=0.2, checkout_seconds=0.2, read_connections=1)
+    async with Pools(database, config) as pools:
+        backend = await one(pools.reads, "SELECT pg_backend_pid()")
+        with pytest.raises(StoreAway, match=r"did not finish within 0\.4 s"):  # noqa: PT012  -- many, not one
+            async with pools.reads.connection() as connection:
+                for _ in range(10):
+                    await connection.execute("SELECT pg_sleep(0.1)")
+        assert backend == await one(pools.reads, "SELECT pg_backend_pid()")
+
+
+@pytest.mark.slow
+async def test_a_frozen_server_is_a_store_that_is_away():
+    """It ends no statement, and takes no cancellation: the wait is over all the same, and the pool recovers."""
+    with Server() as server:
+        async with Pools(server.conninfo, PostgresConfig(read_seconds=0.5, checkout_seconds=0.5)) as pools:
+            await one(pools.reads, "SELECT 1")
+            await asyncio.to_thread(server.freeze)
+            began = time.monotonic()
+            with pytest.raises(StoreAway):
+                await one(pools.reads, "SELECT 1")
+            assert time.monotonic() - began < 12
+            await asyncio.to_thread(server.thaw)
+            assert 1 == await one(pools.reads, "SELECT 1")
 
 
 async def test_a_server_that_is_not_there_is_told_with_the_reason(nowhere):

@@ -25,6 +25,10 @@ _LONGEST_PAUSE = 2.0
 """Seconds between attempts to connect: short, for a failover is over in seconds and readers wait for its end."""
 
 
+_LOOK_SECONDS = 5.0
+"""How long the question for the ends of the logs may take: a frozen server keeps its connections and says nothing."""
+
+
 class Listener:
     """The ends of the logs, as far as they are known. `async with` starts it, and does not wait for the server."""
 
@@ -80,6 +84,8 @@ class Listener:
                     await self._listen(connection)
             except psycopg.Error as error:
                 self._trouble = first_line(error)
+            except TimeoutError:
+                self._trouble = f"it did not answer within {_LOOK_SECONDS:g} s"
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -96,7 +102,8 @@ class Listener:
                     self._advance(_CHANNELS[notification.channel], int(notification.payload))
 
     async def _look(self, connection: Connection) -> None:
-        self._ends = await ends(connection)
+        async with asyncio.timeout(_LOOK_SECONDS):
+            self._ends = await ends(connection)
         self._trouble = ""
         self._wake()
 

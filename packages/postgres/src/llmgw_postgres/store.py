@@ -11,7 +11,6 @@ A commit that its synchronous standby did not confirm is no success: PostgreSQL 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -58,14 +57,8 @@ class PgEventStore:
 
     async def append(self, log: Log, events: Sequence[Event]) -> Appended:
         """Store a batch in one transaction. Raises `StoreAway`, `ClockOff`, `StatementRefused` (an id is no UUID)."""
-        try:
-            async with asyncio.timeout(self._config.append_seconds), self._pools.writes.connection() as connection:
-                return await _Append(connection, log, events, self._config.clock_tolerance_seconds).run()
-        except TimeoutError:
-            raise StoreAway(
-                f"PostgreSQL did not confirm a batch within {self._config.append_seconds:g} s: "
-                "it is overloaded, or a synchronous standby is away"
-            ) from None
+        async with self._pools.writes.connection() as connection:
+            return await _Append(connection, log, events, self._config.clock_tolerance_seconds).run()
 
     async def read(self, log: Log, after: Cursor, limit: int) -> Page:
         """Up to `limit` events behind `after`. Raises `StoreAway`, `TimelineChanged`."""
@@ -129,14 +122,10 @@ class _Append:
     async def run(self) -> Appended:
         """Raises psycopg's errors, `ClockOff`, and `StoreAway` for a commit that the standby did not confirm."""
         connection = self._connection
-        try:
-            clock = await _results(await connection.execute(query("log", "begin")))
-            self._check(clock[-1][0])
-            await self._stage()
-            results = await self._insert()
-        except BaseException:
-            await connection.rollback()
-            raise
+        clock = await _results(await connection.execute(query("log", "begin")))
+        self._check(clock[-1][0])
+        await self._stage()
+        results = await self._insert()
         fresh, last, timeline, _ = results[-2]
         if fresh < len(self._events):
             last = max(last or 0, await self._last())
