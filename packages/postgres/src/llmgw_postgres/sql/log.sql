@@ -35,9 +35,9 @@ WHERE next.{log}_position < %(position)s AND %(timeline)s = (SELECT max(timeline
 SELECT pg_advisory_xact_lock(hashtextextended('llmgw/append', 0))
 
 -- name: append
--- One message to the server, so that the lock is never held over a round trip. The empty message to the write-ahead log
--- makes even a batch that is there already wait for the synchronous standby: its first attempt may have been committed
--- here and not there.
+-- One message to the server, so that the lock is never held over a round trip. A commit that has logged nothing waits for
+-- no standby: the empty message to the write-ahead log sees to it that a batch that is there already does, since its first
+-- attempt may have been committed here and not there.
 {lock};
 {claim};
 SELECT pg_logical_emit_message(true, 'llmgw', '');
