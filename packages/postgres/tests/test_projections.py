@@ -264,6 +264,9 @@ async def test_tables_of_an_earlier_version_are_built_anew(database, pools, stor
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("DELETE FROM llmgw.requests")
         connection.execute("UPDATE llmgw.projections SET version = version - 1")
+        async with once_in_cluster(pools, "replay"):
+            assert 0 == await projections.advance()
+            assert {} == requests(database)
         await projections.advance()
         await agree(database, store)
         connection.execute("UPDATE llmgw.projections SET version = version + 1")

@@ -73,9 +73,13 @@ class Projections:
                     return 0
                 if row[0] == VERSION:
                     count, upto = await fold(connection, LIVE, row[1], limit)
-                    await connection.execute(query("projections", "move"), {"version": VERSION, "upto": upto})
+                    if count:
+                        await connection.execute(query("projections", "move"), {"version": VERSION, "upto": upto})
                     return count
-        await self.replay(repair=True)
+        try:
+            await self.replay(repair=True)
+        except ReplayRunning:
+            pass  # by a node that noticed it too
         return 0
 
     async def replay(self, *, repair: bool = False, limit: int = _BATCH) -> list[str]:
