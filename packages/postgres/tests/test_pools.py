@@ -109,6 +109,18 @@ async def test_the_address_may_be_asked_for_at_each_connect(database):
     assert ["plain", "plain", "awaited", "awaited"] == calls
 
 
+async def test_an_address_that_can_not_be_had_is_a_store_that_is_away():
+    """Whoever gives the addresses may fail; it is asked again, and its text is not shown."""
+
+    def asked():
+        raise RuntimeError("no canary today")
+
+    async with Pools(asked, PostgresConfig(checkout_seconds=0.2)) as pools:
+        with pytest.raises(StoreAway, match="database.url can't be had: RuntimeError") as away:
+            await one(pools.reads, "SELECT 1")
+    assert "canary" not in str(away.value)
+
+
 async def test_a_refused_statement_leaves_the_connection_usable(database):
     """A transaction that is left open is rolled back, and the error says what is wrong."""
     async with Pools(database, PostgresConfig(read_connections=1)) as pools:

@@ -63,13 +63,9 @@ class Connector:
         return connection
 
     async def _address(self) -> str:
-        given = self._conninfo
-        if callable(given):
-            result = given()
-            given = await result if inspect.isawaitable(result) else result
         try:
             return make_conninfo(
-                given,
+                await self._given(),
                 connect_timeout=self._config.connect_seconds,
                 target_session_attrs=self._session,
                 application_name="llmgw",
@@ -82,6 +78,16 @@ class Connector:
         except psycopg.ProgrammingError:
             # libpq's message quotes what it could not read, which may be a password.
             raise psycopg.OperationalError("database.url is no libpq URI or keyword string") from None
+
+    async def _given(self) -> str:
+        if isinstance(self._conninfo, str):
+            return self._conninfo
+        try:
+            result = self._conninfo()
+            return await result if inspect.isawaitable(result) else result
+        except Exception as error:
+            # Without its text, which may be about a password.
+            raise psycopg.OperationalError(f"database.url can't be had: {type(error).__name__}") from error
 
     async def _configure(self, connection: Connection) -> None:
         config = self._config
