@@ -136,6 +136,27 @@ async def test_a_wait_for_the_standby_that_someone_cancels_is_no_success():
                 assert 0 == (await store.append("fact", make_events([1]))).fresh
 
 
+async def test_a_server_killed_in_the_middle_of_a_commit():
+    """The commit is written and not yet told: the batch is there after the restart, and its repetition adds nothing."""
+    with Server(tcp=True) as primary:
+        await migrate(primary.conninfo)
+        with Server.replica_of(primary, synchronous=True) as standby:
+            async with opened(primary, append_seconds=20.0) as store:
+                await store.append("fact", make_events([1]))
+                await asyncio.to_thread(standby.freeze)
+                async with asyncio.TaskGroup() as group:
+                    appending = group.create_task(attempt(store, make_events([2, 3])))
+                    committing = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                    await asyncio.to_thread(primary._until, committing)
+                    await asyncio.to_thread(primary.kill)
+                assert "PostgreSQL is away" in appending.result()
+                await asyncio.to_thread(standby.thaw)
+                await asyncio.to_thread(primary.start)
+                assert [1, 2, 3] == numbers(await all_of(store))
+                await insist(store, make_events([2, 3, 4]))
+                assert [1, 2, 3, 4] == numbers(await all_of(store))
+
+
 async def attempt(store, events):
     try:
         return f"{await store.append('fact', events)}"

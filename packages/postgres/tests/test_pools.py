@@ -116,7 +116,7 @@ async def test_an_address_that_can_not_be_had_is_a_store_that_is_away():
         raise RuntimeError("no canary today")
 
     async with Pools(asked, PostgresConfig(checkout_seconds=0.2)) as pools:
-        with pytest.raises(StoreAway, match="database.url can't be had: RuntimeError") as away:
+        with pytest.raises(StoreAway, match=r"database\.url can't be had: RuntimeError") as away:
             await one(pools.reads, "SELECT 1")
     assert "canary" not in str(away.value)
 
