@@ -239,7 +239,7 @@ class StoreConformance:
         assert await store.wait("fact", Cursor(), 5.0)
 
     async def test_a_stamp_of_the_future_is_refused(self, store: EventStore) -> None:
-        """A state event far ahead of the store's clock is refused with its whole batch; a fact's stamp is not looked at."""
+        """A state event far ahead of the store's clock is refused with its whole batch; a fact's is not looked at."""
         future = make_event(2, kind="state.written", hlc=(1 << 63) - 1, node="n-ahead")
         error = await refused(ClockOff, store.append("state", [make_event(1, kind="state.written"), future]))
         assert "n-ahead" == error.node
