@@ -22,6 +22,7 @@ SAID = {
     'postgres: could not find the database system\nExpected to find it in the directory "/x",': "from a backup",
     'FATAL:  lock file "postmaster.pid" already exists': "another server uses /data/cluster",
     "postgres: error while loading shared libraries: libz.so.1": "install the system's",
+    "initdb: error: could not look up effective user ID 12345: user does not exist": "add the user to /etc/passwd",
     "FATAL:  the stars are wrong": "its own words say why",
 }
 

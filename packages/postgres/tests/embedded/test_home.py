@@ -78,6 +78,17 @@ def test_a_data_folder_that_is_a_file_is_named(folder):
 
 
 @as_root
+def test_the_socket_is_not_where_the_servers_user_cannot_go(folder, monkeypatch):
+    """Root's own folder for temporary files is no place for a socket of somebody else."""
+    (folder / "closed").mkdir(mode=0o700)
+    monkeypatch.setattr("tempfile.tempdir", str(folder / "closed"))
+    home = open_home(folder / "data", folder / "shelf")
+    made = home.make_socket_folder()
+    assert home.user.enters(made)
+    home.remove_socket_folder()
+
+
+@as_root
 def test_a_home_whose_way_was_closed_later_says_how_to_open_it(folder):
     """A database that root's server could reach once is not left for an empty one elsewhere."""
     (folder / "above").mkdir()

@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from llmgw_postgres._binaries import BinariesMissing, find
 from llmgw_postgres._processes import PidFile, gone_within, processes_of, signal_all
-from llmgw_postgres._users import unprivileged
+from llmgw_postgres._users import RunAs, unprivileged
 from llmgw_postgres.embedded import Embedded, EmbeddedConfig, InUse, StartFailed, WrongMajor, _postmaster
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
@@ -60,8 +60,9 @@ async def test_a_first_start_takes_ten_seconds_at_most_and_the_next_three(folder
         assert [1] == kept(server.conninfo)
 
 
-async def test_it_is_private_and_safe(data_dir, config):
+async def test_it_is_private_and_safe(data_dir, config, monkeypatch):
     """It has no port, asks for a password, writes to disk before it confirms, and gives the gateway its own only."""
+    monkeypatch.setenv("OPENAI_API_KEY", "secret")
     async with Embedded(data_dir, config) as server:
         asked = ("listen_addresses", "fsync", "synchronous_commit", "data_checksums", "server_encoding", "is_superuser")
         given = [ask(server.conninfo, f"SHOW {name}")[0][0] for name in asked]
@@ -69,6 +70,9 @@ async def test_it_is_private_and_safe(data_dir, config):
         password = (server.folder / "password").read_text().rstrip().split(":")[-1]
         assert 0o600 == stat.S_IMODE((server.folder / "password").stat().st_mode)
         assert password not in server.conninfo + repr(server)
+        # What the server's user could read of its own process.
+        environ = Path(f"/proc/{processes_of(server.folder / 'cluster')[0]}/environ")
+        assert b"secret" not in (environ.read_bytes() if environ.exists() else b"")
         without = server.conninfo.replace("passfile=", "passfile=/nowhere")
         with pytest.raises(psycopg.OperationalError, match="no password supplied"):
             psycopg.connect(without)
@@ -286,6 +290,14 @@ def _fill(conninfo: str) -> None:
             ask(conninfo, "SELECT pg_switch_wal()")
 
 
+def test_a_user_without_a_name_is_told_to_get_one(folder, owners, plain_user):
+    """PostgreSQL wants its user in the system's database; one that a container was given as a number learns that."""
+    numbered = RunAs("54321", 54321, 54321, change=True)
+    numbered.own(folder)
+    _, said = owners.start(folder / "data", user=numbered)
+    assert said.startswith("StartFailed: initdb failed: this system does not know the user that the gateway runs as")
+
+
 async def test_a_folder_that_may_not_be_written_says_whose_it_should_be(folder, owners, plain_user):
     """A plain user with another's data folder is told to have it changed or to be that other one."""
     (folder / "data").mkdir(mode=0o755)
@@ -315,6 +327,23 @@ async def test_a_lost_password_is_replaced(data_dir, config):
 async def _open_and_close(data_dir: Path, config: EmbeddedConfig) -> None:
     async with Embedded(data_dir, config):
         await asyncio.sleep(60)
+
+
+async def test_an_end_that_is_cancelled_is_an_end(data_dir, config):
+    """Cancelled on its way out, also while the server is being started again, it leaves nothing either."""
+    cluster = data_dir / "postgres" / "cluster"
+    for after in (0.0, 0.3, 0.5):
+        server = await Embedded(data_dir, config).__aenter__()
+        signal_all(processes_of(cluster)[:1], signal.SIGKILL)
+        await asyncio.sleep(after)
+        closing = asyncio.get_running_loop().create_task(server.__aexit__(None, None, None))
+        await asyncio.sleep(0)
+        closing.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await closing
+        assert gone_within(cluster, 1)
+        async with Embedded(data_dir, config):
+            pass
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing(data_dir, config):

@@ -29,6 +29,10 @@ _IN_USE: Final = "another server uses {cluster}: stop it (its process is named i
 _WRONG_MACHINE: Final = """\
 PostgreSQL's programs don't run on this machine: install the system's (Debian: apt install postgresql)"""
 
+_NOBODY_AT_ALL: Final = """\
+this system does not know the user that the gateway runs as, and PostgreSQL asks for its name to make a database: \
+add the user to /etc/passwd, or run the gateway as one that is there (docker run --user nobody), or as root"""
+
 _KNOWN: Final = (
     ("No space left on device", _FULL),
     ("[Dd]isk quota exceeded", _FULL),
@@ -50,6 +54,7 @@ _KNOWN: Final = (
     ("is not a valid data directory", _DAMAGED),
     ("lock file .* already exists", _IN_USE),
     ("pre-existing shared memory block", _IN_USE),
+    ("could not look up effective user ID", _NOBODY_AT_ALL),
     ("error while loading shared libraries", _WRONG_MACHINE),
     ("Exec format error", _WRONG_MACHINE),
     ("GLIBC_", _WRONG_MACHINE),

@@ -33,9 +33,13 @@ PROGRAM_SECONDS: Final = 120.0
 BUILTIN_LOCALE_SINCE: Final = 17
 
 
+LOADING: Final = ("PATH", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "NIX_LD", "NIX_LD_LIBRARY_PATH")
+"""Without which a program may not be loaded that was found in our own environment."""
+
+
 def environment() -> dict[str, str]:
     """What PostgreSQL's programs get: nothing of PGDATA and its like, English messages, and none of our secrets."""
-    return {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
+    return {name: os.environ[name] for name in LOADING if name in os.environ} | {"LC_ALL": "C", "TZ": "UTC"}
 
 
 def conninfo(home: Home, sockets: Path, user: str = ROLE, database: str = DATABASE) -> str:

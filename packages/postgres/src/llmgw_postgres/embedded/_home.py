@@ -96,10 +96,10 @@ class Home:
         self.socket_note.unlink(missing_ok=True)
 
     def _short_folder(self) -> str:
-        runtime = os.environ.get("XDG_RUNTIME_DIR", "")
-        usable = os.path.isabs(runtime) and not self.user.change and os.access(runtime, os.W_OK | os.X_OK)
-        for folder in (runtime if usable else "", tempfile.gettempdir()):
-            if folder and len(os.fsencode(f"{folder}/llmgw-12345678{SOCKET_NAME}")) <= SOCKET_PATH_BYTES:
+        runtime = "" if self.user.change else os.environ.get("XDG_RUNTIME_DIR", "")
+        for folder in (runtime, tempfile.gettempdir()):
+            short = len(os.fsencode(f"{folder}/llmgw-12345678{SOCKET_NAME}")) <= SOCKET_PATH_BYTES
+            if os.path.isabs(folder) and short and os.access(folder, os.W_OK) and self.user.enters(Path(folder)):
                 return folder
         return "/tmp"  # noqa: S108 -- the folder made in it is private, and its name is drawn
 

@@ -93,7 +93,9 @@ class Embedded:
             if self._watcher:
                 await asyncio.shield(self._watcher)
         finally:
-            self._watcher = None
+            if self._watcher:
+                await _done(self._watcher)  # cancelled or not: two must not start and stop at once
+                self._watcher = None
             await _finished(self._close)
 
     # -- on the loop
