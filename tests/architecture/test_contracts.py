@@ -41,6 +41,7 @@ def test_the_tree_keeps_its_contracts(copy):
         ("llmgw_balancer/slots.py", "import time", "Pure packages"),
         ("llmgw_httpapi/__init__.py", "import llmgw_pool", "imports only from the layers below"),
         ("llmgw_httpapi/__init__.py", "import aiohttp", "Provider connections"),
+        ("llmgw_httpapi/__init__.py", "import psycopg", "PostgreSQL is the store's"),
         ("llmgw_simulator/__init__.py", "import llmgw_protocols", "independent opinion"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import socket
 
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -25,6 +26,14 @@ def server():
 
 
 @pytest.fixture
+def nowhere():
+    """An address where connections are refused: its port is taken, and nobody listens on it."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield f"host=127.0.0.1 port={taken.getsockname()[1]} user=gw password=canary dbname=gw"
+
+
+@pytest.fixture
 def empty(server):
     """The address of a database without the schema."""
     name = f"empty_{next(_numbers)}"
@@ -37,7 +46,7 @@ def empty(server):
 def database(server):
     """The address of a database with the schema."""
     name = f"test_{next(_numbers)}"
-    server.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+    server.execute(f"CREATE DATABASE {name} TEMPLATE migrated STRATEGY file_copy")
     yield make_conninfo(server.conninfo, dbname=name)
     server.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import random
 from contextlib import asynccontextmanager
 
+import msgspec
 import pytest
 from psycopg.conninfo import make_conninfo
 
@@ -21,7 +24,7 @@ CONFIG = PostgresConfig(checkout_seconds=1.0, append_seconds=1.0, replica_retry_
 
 
 @asynccontextmanager
-async def opened(*servers):
+async def opened(*servers, writers=3, append_seconds=1.0):
     """A store that knows these servers and finds the primary among them."""
     conninfo = make_conninfo(
         host=",".join("127.0.0.1" for _ in servers),
@@ -29,7 +32,8 @@ async def opened(*servers):
         user="postgres",
         dbname="postgres",
     )
-    async with Pools(conninfo, CONFIG) as pools, PgEventStore(pools) as store:
+    config = msgspec.structs.replace(CONFIG, write_connections=writers, append_seconds=append_seconds)
+    async with Pools(conninfo, config) as pools, PgEventStore(pools) as store:
         yield store
 
 
@@ -66,7 +70,7 @@ async def test_sessions_cut_in_the_middle_of_appends():
             cutting = group.create_task(cut_often(server))
             repeated = [await writer for writer in writers]
             cutting.cancel()
-            found = numbers(await read_all(store, "fact"))
+            found = numbers(await all_of(store))
     assert list(range(600)) == sorted(found)
     assert sum(repeated) > 0
 
@@ -102,7 +106,8 @@ async def test_a_commit_that_no_standby_confirms_is_no_success():
     with Server(tcp=True) as primary:
         await migrate(primary.conninfo)
         with Server.replica_of(primary, synchronous=True) as standby:
-            async with opened(primary) as store:
+            # One connection, so that the repetition has nothing of its own to write.
+            async with opened(primary, writers=1, append_seconds=0.4) as store:
                 await store.append("fact", make_events([1]))
                 await asyncio.to_thread(standby.freeze)
                 for _ in range(2):
@@ -129,6 +134,27 @@ async def test_a_wait_for_the_standby_that_someone_cancels_is_no_success():
                 assert "PostgreSQL committed a batch on the primary alone" in appending.result()
                 await asyncio.to_thread(standby.thaw)
                 assert 0 == (await store.append("fact", make_events([1]))).fresh
+
+
+async def test_a_server_killed_in_the_middle_of_a_commit():
+    """The commit is written and not yet told: the batch is there after the restart, and its repetition adds nothing."""
+    with Server(tcp=True) as primary:
+        await migrate(primary.conninfo)
+        with Server.replica_of(primary, synchronous=True) as standby:
+            async with opened(primary, append_seconds=20.0) as store:
+                await store.append("fact", make_events([1]))
+                await asyncio.to_thread(standby.freeze)
+                async with asyncio.TaskGroup() as group:
+                    appending = group.create_task(attempt(store, make_events([2, 3])))
+                    committing = "SELECT count(*) = 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+                    await asyncio.to_thread(primary._until, committing)
+                    await asyncio.to_thread(primary.kill)
+                assert "PostgreSQL is away" in appending.result()
+                await asyncio.to_thread(standby.thaw)
+                await asyncio.to_thread(primary.start)
+                assert [1, 2, 3] == numbers(await all_of(store))
+                await insist(store, make_events([2, 3, 4]))
+                assert [1, 2, 3, 4] == numbers(await all_of(store))
 
 
 async def attempt(store, events):
@@ -179,11 +205,17 @@ async def all_of(store):
 class Reader:
     """Follows the log as the gateway does: across a changed timeline it goes on from what is in common."""
 
-    def __init__(self, store):
+    def __init__(self, store, before=None):
         self._store = store
-        self.cursor = Cursor()
-        self.seen = []
-        self.changes = 0
+        self.cursor = before.cursor if before else Cursor()
+        self.seen = before.seen if before else []
+        self.changes = before.changes if before else 0
+
+    async def follow(self):
+        """Until it is cancelled."""
+        while True:
+            await self.drain()
+            await asyncio.sleep(0.01)
 
     async def drain(self):
         """Up to the end of the log."""
@@ -239,6 +271,85 @@ async def test_a_standby_that_lagged_takes_over():
     assert log == early.seen
     assert log == late.seen[100:] or log == late.seen[:10] + late.seen[100:]
     assert (1, 1) == (early.changes, late.changes)
+
+
+async def test_two_standbys_that_know_nothing_of_each_other():
+    """Both take over from the same primary, one after the other, on the same timeline of the server's: a reader of the
+    first must not take the second for it."""
+    timeline = "SELECT left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+    with Server(tcp=True) as primary:
+        await migrate(primary.conninfo)
+        with Server.replica_of(primary, name="first") as first, Server.replica_of(primary, name="second") as second:
+            async with opened(primary, first, second) as store:
+                await store.append("fact", make_events(range(5)))
+                await asyncio.to_thread(first.catch_up)
+                await asyncio.to_thread(second.catch_up)
+                await asyncio.to_thread(second.pause_streaming)
+                await asyncio.to_thread(primary.kill)
+                await asyncio.to_thread(first.promote)
+                timelines = [first.execute(timeline)[0][0]]
+                reader = Reader(store)
+                await insist(store, make_events(range(5, 30)))
+                await reader.drain()
+                await asyncio.to_thread(first.kill)
+                await asyncio.to_thread(second.promote)
+                timelines.append(second.execute(timeline)[0][0])
+                await insist(store, make_events(range(30, 90)))
+                await reader.drain()
+                log = await read_all(store, "fact")
+    assert ["00000002", "00000002"] == timelines
+    assert list(range(5)) + list(range(30, 90)) == numbers(log)
+    assert log == reader.seen[-len(log) :]
+    assert 1 == reader.changes
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("seed", range(3))
+async def test_one_failover_after_another(seed):
+    """Six times under load a lagging standby takes over. Nodes offer again what they keep, and in the end each event is
+    in the log once, and a reader that followed all the time has seen each, the last log in its order."""
+    rand = random.Random(seed)
+    async with contextlib.AsyncExitStack() as stack:
+        primary = stack.enter_context(Server(tcp=True))
+        await migrate(primary.conninfo)
+        kept, lost, reader = [], 0, None
+        for turn in range(6):
+            standby = stack.enter_context(await asyncio.to_thread(started, primary))
+            async with opened(primary, standby) as store:
+                reader = Reader(store, reader)
+                async with asyncio.TaskGroup() as group:
+                    following = group.create_task(reader.follow())
+                    writing_on = group.create_task(node(store, kept, turn))
+                    await asyncio.sleep(rand.random())
+                    await asyncio.to_thread(standby.pause_streaming)
+                    await asyncio.sleep(rand.random() / 2)
+                    await asyncio.to_thread(primary.kill)
+                    await asyncio.sleep(rand.random() / 2)
+                    await asyncio.to_thread(standby.promote)
+                    await writing_on
+                    lost += (await store.append("fact", make_events(kept))).fresh
+                    following.cancel()
+                await reader.drain()
+                assert turn + 1 == reader.changes
+                log = await all_of(store)
+                assert sorted(kept) == sorted(numbers(log))
+                assert set(kept) == set(numbers(reader.seen))
+            primary = standby
+        assert lost > 0
+
+
+def started(primary):
+    return Server.replica_of(primary)
+
+
+async def node(store, kept, turn):
+    """Writes for as long as a turn may last, and remembers what was acknowledged."""
+    for batch in range(150):
+        mine = range((turn * 150 + batch) * 3, (turn * 150 + batch) * 3 + 3)
+        await insist(store, make_events(mine))
+        kept.extend(mine)
+        await asyncio.sleep(0.01)
 
 
 async def test_reads_and_writes_go_on_through_the_loss_of_each_server():

@@ -50,9 +50,21 @@ async def test_a_lost_connection_is_made_again(database, store, server):
         assert await listening.wait("fact", end, 10.0)
 
 
-async def test_waiting_for_a_server_that_is_away_says_so():
+async def test_a_notification_of_someone_else_harms_no_one(database, store, server):
+    """Any user of the database may notify anything on any channel; what is no position is passed over."""
+    end = (await store.append("fact", make_events([1]))).cursor
+    async with listener(database, 3600.0) as listening:
+        assert await listening.wait("fact", Cursor(), 10.0)
+        async with Pools(database) as pools, pools.writes.connection() as connection:
+            for payload in ("", "soon", "-1", "1.5", "9" * 30):
+                await connection.execute("SELECT pg_notify('llmgw_state', %s)", (payload,))
+        await store.append("fact", make_events([2]))
+        assert await listening.wait("fact", end, 10.0)
+
+
+async def test_waiting_for_a_server_that_is_away_says_so(nowhere):
     """No silence: the wait ends in `StoreAway` with the reason, when its time has passed."""
-    async with Listener(Connector("host=127.0.0.1 port=1", PostgresConfig(), statement_seconds=1), 1.0) as listening:
+    async with Listener(Connector(nowhere, PostgresConfig(), statement_seconds=1), 1.0) as listening:
         with pytest.raises(StoreAway, match="Connection refused"):
             await listening.wait("fact", Cursor(), 0.3)
         assert "Connection refused" in repr(listening)

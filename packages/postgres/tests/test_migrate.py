@@ -2,10 +2,19 @@ import asyncio
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
-from llmgw_eventstore import StoreAway
+from llmgw_eventstore import Cursor, StoreAway
+from llmgw_eventstore.testing import make_events
+from llmgw_postgres._binaries import BinariesMissing, find
 from llmgw_postgres.errors import StatementRefused
 from llmgw_postgres.migrate import Applied, SchemaMismatch, migrate, migrations, outstanding, parse
+from llmgw_postgres.pools import Pools
+from llmgw_postgres.projections import Projections
+from llmgw_postgres.replicas import Replicas
+from llmgw_postgres.store import PgEventStore
+from llmgw_postgres.testing import Server
+from llmgw_postgres.upkeep import upkeep
 
 FIRST = parse("0001_first.sql", "CREATE TABLE llmgw.first (n integer)")
 SECOND = parse("0002_second.sql", "-- why\n-- needs: 1\nCREATE TABLE llmgw.second (n integer)")
@@ -93,7 +102,39 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(empty):
         await migrate(empty, known=[*known(), broken])
 
 
-async def test_a_server_that_is_away_is_told():
+async def test_a_server_that_is_away_is_told(nowhere):
     """Migrating is repeated later, as everything else."""
     with pytest.raises(StoreAway):
-        await migrate("host=127.0.0.1 port=1")
+        await migrate(nowhere)
+
+
+@pytest.mark.parametrize("major", [15, 18])
+async def test_a_plain_role_needs_no_more_than_to_create(major):
+    """It is no superuser, and may create in its database: that is enough for everything that the gateway does."""
+    try:
+        binaries = find(major)
+    except BinariesMissing:
+        pytest.skip(f"PostgreSQL {major} is not installed")
+    with Server(binaries=binaries) as server:
+        for statement in (
+            "CREATE ROLE gateway LOGIN",
+            "CREATE DATABASE gateway",
+            "GRANT CREATE ON DATABASE gateway TO gateway",
+        ):
+            await asyncio.to_thread(server.execute, statement)
+        conninfo = make_conninfo(server.conninfo, user="gateway", dbname="gateway")
+        await migrate(conninfo)
+        async with Pools(conninfo) as pools, PgEventStore(pools) as store, Replicas(pools, [conninfo]) as replicas:
+            await store.append("fact", make_events([1]))
+            assert await store.wait("fact", Cursor(), 10.0)
+            assert 1 == len((await store.read("fact", Cursor(), 10)).events)
+            await store.save_snapshot("a", Cursor(1, 1), b"body")
+            assert [] == await upkeep(pools)
+            assert 1 == await Projections(pools).advance()
+            assert [] == await Projections(pools).replay(repair=True)
+            assert "gateway" == await replicas.read(who)
+
+
+async def who(connection):
+    row = await (await connection.execute("SELECT current_user")).fetchone()
+    return row[0]

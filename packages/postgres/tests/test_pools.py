@@ -1,4 +1,5 @@
 import asyncio
+import time
 
 import psycopg
 import pytest
@@ -35,10 +36,37 @@ async def test_a_statement_that_takes_too_long_is_a_store_that_is_away(database)
         assert backend == await one(pools.reads, "SELECT pg_backend_pid()")
 
 
-async def test_a_server_that_is_not_there_is_told_with_the_reason():
+async def test_a_use_that_takes_too_long_is_a_store_that_is_away(database):
+    """However many statements it is made of; the connection is good again."""
+    config = PostgresConfig(read_seconds=0.2, checkout_seconds=0.2, read_connections=1)
+    async with Pools(database, config) as pools:
+        backend = await one(pools.reads, "SELECT pg_backend_pid()")
+        with pytest.raises(StoreAway, match=r"did not finish within 0\.4 s"):  # noqa: PT012  -- many, not one
+            async with pools.reads.connection() as connection:
+                for _ in range(10):
+                    await connection.execute("SELECT pg_sleep(0.1)")
+        assert backend == await one(pools.reads, "SELECT pg_backend_pid()")
+
+
+@pytest.mark.slow
+async def test_a_frozen_server_is_a_store_that_is_away():
+    """It ends no statement, and takes no cancellation: the wait is over all the same, and the pool recovers."""
+    with Server() as server:
+        async with Pools(server.conninfo, PostgresConfig(read_seconds=0.5, checkout_seconds=0.5)) as pools:
+            await one(pools.reads, "SELECT 1")
+            await asyncio.to_thread(server.freeze)
+            began = time.monotonic()
+            with pytest.raises(StoreAway):
+                await one(pools.reads, "SELECT 1")
+            assert time.monotonic() - began < 12
+            await asyncio.to_thread(server.thaw)
+            assert 1 == await one(pools.reads, "SELECT 1")
+
+
+async def test_a_server_that_is_not_there_is_told_with_the_reason(nowhere):
     """Opening waits for nothing; a checkout fails in its own time and says what the last attempt met."""
     config = PostgresConfig(checkout_seconds=0.3)
-    async with Pools("host=127.0.0.1 port=1 user=gw password=canary dbname=gw", config) as pools:
+    async with Pools(nowhere, config) as pools:
         with pytest.raises(StoreAway, match="Connection refused") as away:
             await one(pools.reads, "SELECT 1")
     assert "canary" not in str(away.value)
@@ -79,6 +107,18 @@ async def test_the_address_may_be_asked_for_at_each_connect(database):
             assert 1 == await one(pools.reads, "SELECT 1")
             assert 1 == await one(pools.writes, "SELECT 1")
     assert ["plain", "plain", "awaited", "awaited"] == calls
+
+
+async def test_an_address_that_can_not_be_had_is_a_store_that_is_away():
+    """Whoever gives the addresses may fail; it is asked again, and its text is not shown."""
+
+    def asked():
+        raise RuntimeError("no canary today")
+
+    async with Pools(asked, PostgresConfig(checkout_seconds=0.2)) as pools:
+        with pytest.raises(StoreAway, match=r"database\.url can't be had: RuntimeError") as away:
+            await one(pools.reads, "SELECT 1")
+    assert "canary" not in str(away.value)
 
 
 async def test_a_refused_statement_leaves_the_connection_usable(database):

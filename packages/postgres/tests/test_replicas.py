@@ -15,7 +15,7 @@ from llmgw_postgres.replicas import Replicas
 from llmgw_postgres.store import PgEventStore
 from llmgw_postgres.testing import Server
 
-CONFIG = PostgresConfig(replica_retry_seconds=0.5, checkout_seconds=1.0)
+CONFIG = PostgresConfig(replica_retry_seconds=0.5, checkout_seconds=0.4)
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,13 @@
-import psycopg
+import asyncio
 
-from llmgw_eventstore import Cursor
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from llmgw_eventstore import Cursor, TimelineChanged
 from llmgw_eventstore.testing import make_events
+from llmgw_postgres.pools import Pools
+from llmgw_postgres.store import PgEventStore
 from llmgw_postgres.timelines import claim, ends
 
 
@@ -50,3 +56,51 @@ async def test_a_cursor_of_an_unknown_timeline_holds_nowhere(store):
     """A standby that had not heard of it may have parted anywhere: its reader begins again."""
     end = (await store.append("fact", make_events(range(5)))).cursor
     assert Cursor(end.timeline, 0) == await store.common("fact", Cursor(end.timeline + 1, 3))
+
+
+async def test_a_copy_of_the_database_has_a_timeline_of_its_own(database, server):
+    """A restored dump goes on apart from its original: what both held is common, what came later is not."""
+    async with Pools(database) as pools, PgEventStore(pools) as store:
+        shared = (await store.append("fact", make_events(range(3)))).cursor
+    name = conninfo_to_dict(database)["dbname"]
+    await asyncio.to_thread(server.execute, f"CREATE DATABASE {name}_copy TEMPLATE {name}")
+    copy = make_conninfo(database, dbname=f"{name}_copy")
+    async with Pools(database) as pools, PgEventStore(pools) as store:
+        ahead = (await store.append("fact", make_events(range(3, 6)))).cursor
+        assert shared.timeline == ahead.timeline
+    async with Pools(copy) as pools, PgEventStore(pools) as store:
+        with pytest.raises(TimelineChanged):
+            await store.read("fact", ahead, 10)
+        common = await store.common("fact", ahead)
+        assert shared.position == common.position
+        assert [] == list((await store.read("fact", common, 10)).events)
+        new = (await store.append("fact", make_events(range(10, 13)))).cursor
+        assert ahead.position == new.position
+        assert 3 == len((await store.read("fact", common, 10)).events)
+    await asyncio.to_thread(server.execute, f"DROP DATABASE {name}_copy WITH (FORCE)")
+
+
+async def test_a_log_that_was_put_back_has_a_new_timeline(database, store):
+    """A reader that is further than the log reaches is not left waiting until its position is given away."""
+    await store.append("fact", make_events(range(3)))
+    ahead = (await store.append("fact", make_events(range(3, 6)))).cursor
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute("DELETE FROM llmgw.fact_events WHERE position > 3")
+        connection.execute("SELECT setval('llmgw.fact_position', 3)")
+    with pytest.raises(TimelineChanged):
+        await store.read("fact", ahead, 10)
+    new = (await store.append("fact", make_events(range(6, 20)))).cursor
+    assert (ahead.timeline >> 32) + 1 == new.timeline >> 32
+    with pytest.raises(TimelineChanged):
+        await store.read("fact", ahead, 10)
+    common = await store.common("fact", ahead)
+    assert (new.timeline, 3) == (common.timeline, common.position)
+    assert 14 == len((await store.read("fact", common, 20)).events)
+
+
+async def test_a_reader_at_the_end_begins_no_timeline(store):
+    """Reading again and again at the end of the log changes nothing."""
+    end = (await store.append("fact", make_events(range(3)))).cursor
+    for _ in range(3):
+        assert end == (await store.read("fact", end, 10)).cursor
+    assert end.timeline == (await store.append("fact", make_events([3]))).cursor.timeline

@@ -31,19 +31,21 @@ class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     write_seconds: float = 30.0
     """Longest statement of an append or a job."""
     append_seconds: float = 15.0
-    """Longest append as a whole: with a synchronous standby that is away, a commit waits without end."""
+    """Longest append or fold as a whole: with a synchronous standby that is away, a commit waits without end."""
     idle_in_transaction_seconds: float = 10.0
     """How long the server lets a transaction stand still: its client is gone or stuck."""
     poll_seconds: float = 1.0
     """How often waiting readers look for themselves, in case a notification was lost."""
     clock_tolerance_seconds: float = 60.0
     """How far ahead of the server's clock a state event may be."""
+    keep_months: int = 13
+    """Full months of requests in the log and the request log; usage by the hour is kept for good."""
     replica_wait_seconds: float = 0.05
     """How long a read waits for a replica to have replayed the reader's own writes."""
     replica_checkout_seconds: float = 0.5
     """How long to wait for a connection to a replica: there are others to ask."""
     replica_retry_seconds: float = 5.0
-    """How long a replica that failed is left out."""
+    """How long a replica that failed is left out; doubled each time in a row, up to a minute."""
 
     def __repr__(self) -> str:
         """Without addresses: they may hold passwords."""
@@ -62,7 +64,7 @@ class PostgresConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         return wrong
 
 
-_COUNTS = ("read_connections", "write_connections", "connect_seconds")
+_COUNTS = ("read_connections", "write_connections", "connect_seconds", "keep_months")
 _SECONDS = (
     "checkout_seconds",
     "read_seconds",

@@ -25,6 +25,10 @@ _LONGEST_PAUSE = 2.0
 """Seconds between attempts to connect: short, for a failover is over in seconds and readers wait for its end."""
 
 
+_LOOK_SECONDS = 5.0
+"""How long the question for the ends of the logs may take: a frozen server keeps its connections and says nothing."""
+
+
 class Listener:
     """The ends of the logs, as far as they are known. `async with` starts it, and does not wait for the server."""
 
@@ -32,6 +36,7 @@ class Listener:
         self._connector = connector
         self._poll_seconds = poll_seconds
         self._ends: dict[Log, Cursor] = {}
+        self._connections = 0
         self._trouble = ""
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -50,11 +55,15 @@ class Listener:
 
     async def wait(self, log: Log, after: Cursor, timeout: float) -> bool:
         """True as soon as there may be something behind `after`; False after `timeout` seconds, or `StoreAway`."""
+        connections = self._connections
         try:
             async with asyncio.timeout(timeout):
-                while not self._news(log, after):
+                # Behind a new connection may be another server: whoever waited through that goes and looks.
+                while not self._news(log, after) and connections in (0, self._connections):
                     await self._changed.wait()
         except TimeoutError:
+            if self._task is not None and self._task.done():
+                self._task.result()
             if self._trouble:
                 raise StoreAway(f"PostgreSQL is away: {self._trouble}") from None
             return False
@@ -75,6 +84,8 @@ class Listener:
                     await self._listen(connection)
             except psycopg.Error as error:
                 self._trouble = first_line(error)
+            except TimeoutError:
+                self._trouble = f"it did not answer within {_LOOK_SECONDS:g} s"
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
@@ -82,13 +93,17 @@ class Listener:
         """Until the connection fails. Listens before it looks, so that nothing falls in between."""
         for channel in _CHANNELS:
             await connection.execute(f"LISTEN {channel}".encode())
+        self._connections += 1
         while True:
             await self._look(connection)
             async for notification in connection.notifies(timeout=self._poll_seconds):
-                self._advance(_CHANNELS[notification.channel], int(notification.payload))
+                # Every user of the database may notify whatever it likes.
+                if notification.payload.isdecimal():
+                    self._advance(_CHANNELS[notification.channel], int(notification.payload))
 
     async def _look(self, connection: Connection) -> None:
-        self._ends = await ends(connection)
+        async with asyncio.timeout(_LOOK_SECONDS):
+            self._ends = await ends(connection)
         self._trouble = ""
         self._wake()
 

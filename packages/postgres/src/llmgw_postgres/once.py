@@ -17,15 +17,17 @@ from llmgw_postgres.queries import query
 
 
 @asynccontextmanager
-async def once_in_cluster(pools: Pools, name: str) -> AsyncIterator[Connection | None]:
+async def once_in_cluster(
+    pools: Pools, name: str, *, statement_seconds: float | None = None
+) -> AsyncIterator[Connection | None]:
     """The connection that holds the lock of job `name` for as long as the context lasts; None: another one runs it.
 
-    Do the job on this connection. It is in autocommit and has the timeouts of background work. Raises the store's
-    errors, also for what the job does with the connection.
+    Do the job on this connection. It is in autocommit, and has the timeouts of background work unless
+    `statement_seconds` says otherwise. Raises the store's errors, also for what the job does with the connection.
     """
     with translated():
         # A connection of its own: a job may take long, and closing it frees the lock whatever happened.
-        connection = await pools.connector().connect()
+        connection = await pools.connector(statement_seconds=statement_seconds).connect()
         try:
             row = await (await connection.execute(query("once", "take"), {"name": f"llmgw/job/{name}"})).fetchone()
             assert row is not None

@@ -10,6 +10,7 @@ long statements and idle transactions, whatever becomes of this process.
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -62,13 +63,9 @@ class Connector:
         return connection
 
     async def _address(self) -> str:
-        given = self._conninfo
-        if callable(given):
-            result = given()
-            given = await result if inspect.isawaitable(result) else result
         try:
             return make_conninfo(
-                given,
+                await self._given(),
                 connect_timeout=self._config.connect_seconds,
                 target_session_attrs=self._session,
                 application_name="llmgw",
@@ -82,6 +79,16 @@ class Connector:
             # libpq's message quotes what it could not read, which may be a password.
             raise psycopg.OperationalError("database.url is no libpq URI or keyword string") from None
 
+    async def _given(self) -> str:
+        if isinstance(self._conninfo, str):
+            return self._conninfo
+        try:
+            result = self._conninfo()
+            return await result if inspect.isawaitable(result) else result
+        except Exception as error:
+            # Without its text, which may be about a password.
+            raise psycopg.OperationalError(f"database.url can't be had: {type(error).__name__}") from error
+
     async def _configure(self, connection: Connection) -> None:
         config = self._config
         await connection.execute(
@@ -94,8 +101,10 @@ class Connector:
 class Pool:
     """Connections of one kind. Open and close it with `async with`."""
 
-    def __init__(self, connector: Connector, name: str, size: int, checkout_seconds: float) -> None:
+    def __init__(self, connector: Connector, name: str, size: int, checkout_seconds: float, use_seconds: float) -> None:
+        """`use_seconds`: the longest that a connection may be used for at a time, the checkout included."""
         self._connector = connector
+        self._use_seconds = use_seconds
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             # The pool asks its connection class for connections and for nothing else.
             connection_class=cast(type[Connection], connector),
@@ -118,10 +127,19 @@ class Pool:
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator[Connection]:
-        """A connection in autocommit; a transaction that is left open is rolled back. Raises the store's errors."""
+        """A connection in autocommit; a transaction that is left open is rolled back. Raises the store's errors.
+
+        It may be used for `use_seconds`, then that is `StoreAway`: a server that is frozen, or behind a dead network,
+        ends no statement by itself. Ending it from here takes up to 10 s more, which psycopg gives a cancellation.
+        """
         try:
-            async with self._pool.connection() as connection:
+            async with asyncio.timeout(self._use_seconds), self._pool.connection() as connection:
                 yield connection
+        except TimeoutError:
+            raise StoreAway(
+                f"PostgreSQL did not finish within {self._use_seconds:g} s: it is overloaded or out of reach, or a "
+                "synchronous standby is away"
+            ) from None
         except PoolTimeout:
             raise StoreAway(f"PostgreSQL is away: {self._connector.trouble or 'every connection is in use'}") from None
         except psycopg.Error as error:
@@ -145,6 +163,7 @@ class Pools:
             "reads",
             config.read_connections,
             config.checkout_seconds,
+            config.read_seconds + config.checkout_seconds,
         )
         """For what someone waits for."""
         self.writes = Pool(
@@ -152,6 +171,7 @@ class Pools:
             "writes",
             config.write_connections,
             config.checkout_seconds,
+            config.append_seconds,
         )
         """For appends, projections and jobs."""
         self._stack = AsyncExitStack()

@@ -27,6 +27,10 @@ _LOOK_SECONDS = 0.005
 """Between two looks at a replica that is behind."""
 
 
+_LONGEST_OUT_SECONDS = 60.0
+"""That a replica is left out, however often it failed."""
+
+
 class Standing(Enum):
     """How a replica is doing at the moment of a read."""
 
@@ -41,10 +45,13 @@ class Replica:
 
     def __init__(self, conninfo: Conninfo, config: PostgresConfig, name: str) -> None:
         connector = Connector(conninfo, config, statement_seconds=config.read_seconds, primary=False)
-        self.pool = Pool(connector, name, config.read_connections, config.replica_checkout_seconds)
+        checkout, use = config.replica_checkout_seconds, config.read_seconds + config.replica_checkout_seconds
+        self.pool = Pool(connector, name, config.read_connections, checkout, use)
         self.name = name
         self.out_until = 0.0
         """On the loop's clock: left out until then."""
+        self.failures = 0
+        """In a row."""
         self.reads = 0
 
     def __repr__(self) -> str:
@@ -84,6 +91,7 @@ class Replicas:
                     if await self._standing(connection, lsn) is Standing.FRESH:
                         result = await work(connection)
                         replica.reads += 1
+                        replica.failures = 0
                         return result
             except StoreAway:
                 self._leave_out(replica)
@@ -126,7 +134,10 @@ class Replicas:
                 yield replica
 
     def _leave_out(self, replica: Replica) -> None:
-        replica.out_until = asyncio.get_running_loop().time() + self._config.replica_retry_seconds
+        """For longer each time: finding out that one is still away may cost a reader seconds."""
+        seconds = min(self._config.replica_retry_seconds * 2**replica.failures, _LONGEST_OUT_SECONDS)
+        replica.out_until = asyncio.get_running_loop().time() + seconds
+        replica.failures += 1
 
     def __repr__(self) -> str:
         return f"<Replicas {self.replicas!r}>"

@@ -11,7 +11,6 @@ A commit that its synchronous standby did not confirm is no success: PostgreSQL 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
@@ -23,11 +22,11 @@ from psycopg.errors import Diagnostic
 from psycopg.rows import TupleRow
 
 from llmgw_domain import Event
-from llmgw_eventstore import KINDS, Appended, ClockOff, Cursor, Log, Page, StoreAway, Stored, TimelineChanged
+from llmgw_eventstore import Appended, ClockOff, Cursor, Log, Page, StoreAway, Stored, TimelineChanged
 from llmgw_postgres.listener import Listener
 from llmgw_postgres.pools import Connection, Pools
 from llmgw_postgres.queries import query
-from llmgw_postgres.timelines import claim, common
+from llmgw_postgres.timelines import claim, common, put_back
 
 _FIELDS = ("id", "hlc", "node", "v", "kind", "tenant", "actor", "cause", "subject", "body")
 """Of an event, as `read` selects them."""
@@ -58,14 +57,8 @@ class PgEventStore:
 
     async def append(self, log: Log, events: Sequence[Event]) -> Appended:
         """Store a batch in one transaction. Raises `StoreAway`, `ClockOff`, `StatementRefused` (an id is no UUID)."""
-        try:
-            async with asyncio.timeout(self._config.append_seconds), self._pools.writes.connection() as connection:
-                return await _Append(connection, log, events, self._config.clock_tolerance_seconds).run()
-        except TimeoutError:
-            raise StoreAway(
-                f"PostgreSQL did not confirm a batch within {self._config.append_seconds:g} s: "
-                "it is overloaded, or a synchronous standby is away"
-            ) from None
+        async with self._pools.writes.connection() as connection:
+            return await _Append(connection, log, events, self._config.clock_tolerance_seconds).run()
 
     async def read(self, log: Log, after: Cursor, limit: int) -> Page:
         """Up to `limit` events behind `after`. Raises `StoreAway`, `TimelineChanged`."""
@@ -73,6 +66,9 @@ class PgEventStore:
             rows = await _page(connection, log, after.position, limit)
             if rows[0][0] is None:
                 await claim(connection)
+                rows = await _page(connection, log, after.position, limit)
+            at_end = rows[0][1] is None and after.position > 0
+            if at_end and after.timeline == rows[0][0] and await put_back(connection, log, after):
                 rows = await _page(connection, log, after.position, limit)
         timeline = rows[0][0]
         if after.position > 0 and after.timeline != timeline:
@@ -126,14 +122,10 @@ class _Append:
     async def run(self) -> Appended:
         """Raises psycopg's errors, `ClockOff`, and `StoreAway` for a commit that the standby did not confirm."""
         connection = self._connection
-        try:
-            clock = await _results(await connection.execute(query("log", "begin")))
-            self._check(clock[-1][0])
-            await self._stage()
-            results = await self._insert()
-        except BaseException:
-            await connection.rollback()
-            raise
+        clock = await _results(await connection.execute(query("log", "begin")))
+        self._check(clock[-1][0])
+        await self._stage()
+        results = await self._insert()
         fresh, last, timeline, _ = results[-2]
         if fresh < len(self._events):
             last = max(last or 0, await self._last())
@@ -225,4 +217,4 @@ def event_of(row: Sequence[Any]) -> Event:
     """The event of a row with `_FIELDS`, in their order."""
     *_, body = row
     fields = dict(zip(_FIELDS, row, strict=True))
-    return KINDS.current(Event(**{**fields, "body": msgspec.Raw(body.encode())}))
+    return Event(**{**fields, "body": msgspec.Raw(body.encode())})

@@ -22,8 +22,8 @@ CREATE TABLE llmgw.state_events (
     PRIMARY KEY (position),
     UNIQUE (id)
 );
--- The history of one record.
-CREATE INDEX ON llmgw.state_events (subject, position);
+-- The history of one record. By hash, which takes subjects of any length.
+CREATE INDEX ON llmgw.state_events USING hash (subject);
 
 CREATE SEQUENCE llmgw.fact_position;
 
@@ -45,7 +45,7 @@ CREATE TABLE llmgw.fact_events (
 ) PARTITION BY RANGE (id);
 CREATE INDEX ON llmgw.fact_events (position);
 -- What happened to one request.
-CREATE INDEX ON llmgw.fact_events (subject);
+CREATE INDEX ON llmgw.fact_events USING hash (subject);
 
 -- What belongs to no month that has been made: an append never fails for want of a partition.
 CREATE TABLE llmgw.fact_events_other PARTITION OF llmgw.fact_events DEFAULT;
@@ -68,6 +68,17 @@ CREATE FUNCTION llmgw.place() RETURNS text LANGUAGE sql STABLE AS $$
     SELECT format('%s/%s/%s/%s', c.system_identifier, d.oid, 'llmgw.state_events'::regclass::oid,
                   left(pg_walfile_name(pg_current_wal_lsn()), 8))
     FROM pg_control_system() AS c, pg_database AS d WHERE d.datname = current_database()
+$$;
+
+-- The timeline that would begin now.
+CREATE FUNCTION llmgw.next_timeline(
+    OUT timeline bigint, OUT place text, OUT state_position bigint, OUT fact_position bigint
+) LANGUAGE sql VOLATILE AS $$
+    SELECT (((coalesce((SELECT max(t.timeline) FROM llmgw.timelines AS t), 0) >> 32) + 1) << 32)
+               + ('x' || left(md5(gen_random_uuid()::text), 8))::bit(32)::bigint,
+           llmgw.place(),
+           coalesce((SELECT max(position) FROM llmgw.state_events), 0),
+           coalesce((SELECT max(position) FROM llmgw.fact_events), 0)
 $$;
 
 CREATE TABLE llmgw.snapshots (

@@ -16,14 +16,18 @@ COPY staged (n, id, hlc, node, v, kind, tenant, actor, cause, subject, body) FRO
 -- Begins a new timeline where the log has come to another place. Its number grows, and a random half tells apart two
 -- standbys that took over from the same point without knowing of each other. Needs the append's lock.
 INSERT INTO llmgw.timelines (timeline, place, state_position, fact_position)
-SELECT (((coalesce(latest.timeline, 0) >> 32) + 1) << 32)
-           + ('x' || left(md5(gen_random_uuid()::text), 8))::bit(32)::bigint,
-       here.place,
-       coalesce((SELECT max(position) FROM llmgw.state_events), 0),
-       coalesce((SELECT max(position) FROM llmgw.fact_events), 0)
-FROM (SELECT llmgw.place()) AS here (place)
-LEFT JOIN (SELECT timeline, place FROM llmgw.timelines ORDER BY timeline DESC LIMIT 1) AS latest ON true
-WHERE latest.place IS DISTINCT FROM here.place
+SELECT next.timeline, next.place, next.state_position, next.fact_position
+FROM llmgw.next_timeline() AS next
+LEFT JOIN (SELECT place FROM llmgw.timelines ORDER BY timeline DESC LIMIT 1) AS latest ON true
+WHERE latest.place IS DISTINCT FROM next.place
+
+-- name: put_back
+-- Begins a new timeline where a reader has come further than the log reaches: an older copy of the server's files was put
+-- back in their place. Needs the append's lock.
+INSERT INTO llmgw.timelines (timeline, place, state_position, fact_position)
+SELECT next.timeline, next.place, next.state_position, next.fact_position
+FROM llmgw.next_timeline() AS next
+WHERE next.{log}_position < %(position)s AND %(timeline)s = (SELECT max(timeline) FROM llmgw.timelines)
 
 -- name: lock
 -- One for both logs, since a timeline begins for both. It ends with the transaction, after its commit has become visible:
@@ -31,9 +35,9 @@ WHERE latest.place IS DISTINCT FROM here.place
 SELECT pg_advisory_xact_lock(hashtextextended('llmgw/append', 0))
 
 -- name: append
--- One message to the server, so that the lock is never held over a round trip. The empty message to the write-ahead log
--- makes even a batch that is there already wait for the synchronous standby: its first attempt may have been committed
--- here and not there.
+-- One message to the server, so that the lock is never held over a round trip. A commit that has logged nothing waits for
+-- no standby: the empty message to the write-ahead log sees to it that a batch that is there already does, since its first
+-- attempt may have been committed here and not there.
 {lock};
 {claim};
 SELECT pg_logical_emit_message(true, 'llmgw', '');
