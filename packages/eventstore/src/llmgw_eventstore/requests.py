@@ -94,13 +94,18 @@ def request_of(event: Event) -> str | None:
     return event.subject.removeprefix("request/")
 
 
+def read_attempt(event: Event) -> Attempt:
+    """The body of a `request.opened`; raises `Unreadable`."""
+    return _read(event, Attempt)
+
+
 def fold_request(row: Request | None, event: Event) -> Request:
     """The row after one more fact; raises `Unreadable` for a body that is none of today's shape."""
     row = row or Request()
     if event.kind == "request.settled":
         settled = _read(event, Settlement)
         return msgspec.structs.replace(row, settled=max(settled, row.settled or settled, key=_rank_settlement))
-    attempt = _read(event, Attempt)
+    attempt = read_attempt(event)
     return msgspec.structs.replace(
         row,
         opened_at=attempt.at if row.opened_at is None else min(row.opened_at, attempt.at),
