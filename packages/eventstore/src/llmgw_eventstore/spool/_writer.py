@@ -102,6 +102,7 @@ class Spool:
         self._closed: list[int] = []
         """Descriptors of full segments that wait for their flush."""
         self._folder_changed = True
+        self._synced = (0, 0)
         self._syncing = threading.Lock()
         self._swapping = threading.Lock()
         """Held for moments only, around what both `append` and `sync` change."""
@@ -142,6 +143,17 @@ class Spool:
             spool.close()
             raise
         return spool
+
+    @property
+    def segment(self) -> int:
+        """The number of the segment that was last written to. What must outlive the older ones is written again when
+        it changes."""
+        return self._number
+
+    @property
+    def dirty(self) -> bool:
+        """Whether anything was appended since the last `sync` began."""
+        return (self._number, self._offset) != self._synced
 
     # --- appending ---------------------------------------------------------------------------------------------------
 
@@ -288,6 +300,7 @@ class Spool:
             with self._swapping:
                 closed, self._closed = self._closed, []
                 current, changed, self._folder_changed = self._file, self._folder_changed, False
+                self._synced = (self._number, self._offset)
             try:
                 if changed:
                     sync_folder(self.folder)

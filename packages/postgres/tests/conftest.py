@@ -1,0 +1,54 @@
+"""A real server for the whole run, and a database of its own for each test, copied from a migrated one."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+
+import pytest
+from psycopg.conninfo import make_conninfo
+
+from llmgw_postgres.migrate import migrate
+from llmgw_postgres.pools import Pools
+from llmgw_postgres.store import PgEventStore
+from llmgw_postgres.testing import Server
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def server():
+    with Server() as server:
+        server.execute("CREATE DATABASE migrated")
+        asyncio.run(migrate(make_conninfo(server.conninfo, dbname="migrated")))
+        yield server
+
+
+@pytest.fixture
+def empty(server):
+    """The address of a database without the schema."""
+    name = f"empty_{next(_numbers)}"
+    server.execute(f"CREATE DATABASE {name}")
+    yield make_conninfo(server.conninfo, dbname=name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def database(server):
+    """The address of a database with the schema."""
+    name = f"test_{next(_numbers)}"
+    server.execute(f"CREATE DATABASE {name} TEMPLATE migrated")
+    yield make_conninfo(server.conninfo, dbname=name)
+    server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+async def pools(database):
+    async with Pools(database) as pools:
+        yield pools
+
+
+@pytest.fixture
+async def store(pools):
+    async with PgEventStore(pools) as store:
+        yield store
