@@ -1,9 +1,9 @@
 """What a process that died left unsettled, and the settlements that close the books on it.
 
 Each slot's spool holds what its processes opened and settled. When one has died, what it had opened and not settled
-will be settled by no one else: the provider may have billed it, and nobody knows how much. `Unsettled` is shown every event
-of the slot up to where that process ended, and gives a `request.settled` for each such request: outcome `crashed`,
-usage not known.
+will be settled by no one else: the provider may have billed it, and nobody knows how much. `Unsettled` is shown every
+event of the slot up to where that process ended, and gives a `request.settled` for each such request: outcome
+`crashed`, usage not known.
 
 Everything about such a settlement follows from the event that opened the request, its id too. So two processes that do
 this at the same time, or one that does it again, write the same event, and the log keeps it once.

@@ -3,9 +3,9 @@
 A request is told by facts: `request.opened` before each attempt at an account, `request.settled` once it is over. Their
 bodies are written by the relay; here is only what the tables need of them, the rest is passed over.
 
-A row holds the last attempt and the settlement apart, and each is chosen from all that were told by a rule that knows no
-order: so the facts of a request may come in any order, and more than once. Should there be two settlements, a
-real one counts more than that of a crash, which was only ever a guess.
+A row holds the last attempt and the settlement apart, and each is chosen from all that were told by a rule that knows
+no order: so the facts of a request may come in any order, and more than once. Should there be two settlements, a real
+one counts more than that of a crash, which was only ever a guess.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def told(self) -> Attempt | Settlement:
-        """Where tenant, key, dialect, model and account stand: the settlement if there is one, else the last attempt."""
+        """Where tenant, key, dialect, model and account stand: the settlement, or else the last attempt."""
         told = self.settled or self.last
         assert told is not None, "a row comes from a fact"
         return told
