@@ -3,9 +3,9 @@
 A request is told by facts: `request.opened` before each attempt at an account, `request.settled` once it is over. Their
 bodies are written by the relay; here is only what the tables need of them, the rest is passed over.
 
-A row holds the last attempt and the settlement apart, and each is chosen from all that were told by a rule that knows no
-order: so the facts of a request may come in any order, and more than once. Should there be two settlements, a
-real one counts more than that of a crash, which was only ever a guess.
+A row holds the last attempt and the settlement apart, and each is chosen from all that were told by a rule that knows
+no order: so the facts of a request may come in any order, and more than once. Should there be two settlements, a real
+one counts more than that of a crash, which was only ever a guess.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def told(self) -> Attempt | Settlement:
-        """Where tenant, key, dialect, model and account stand: the settlement if there is one, else the last attempt."""
+        """Where tenant, key, dialect, model and account stand: the settlement, or else the last attempt."""
         told = self.settled or self.last
         assert told is not None, "a row comes from a fact"
         return told
@@ -94,13 +94,18 @@ def request_of(event: Event) -> str | None:
     return event.subject.removeprefix("request/")
 
 
+def read_attempt(event: Event) -> Attempt:
+    """The body of a `request.opened`; raises `Unreadable`."""
+    return _read(event, Attempt)
+
+
 def fold_request(row: Request | None, event: Event) -> Request:
     """The row after one more fact; raises `Unreadable` for a body that is none of today's shape."""
     row = row or Request()
     if event.kind == "request.settled":
         settled = _read(event, Settlement)
         return msgspec.structs.replace(row, settled=max(settled, row.settled or settled, key=_rank_settlement))
-    attempt = _read(event, Attempt)
+    attempt = read_attempt(event)
     return msgspec.structs.replace(
         row,
         opened_at=attempt.at if row.opened_at is None else min(row.opened_at, attempt.at),

@@ -263,6 +263,18 @@ def test_what_is_kept_can_be_offered_again(tmp_path, reader, gaps):
     assert [] == gaps
 
 
+def test_a_rewind_outlasts_what_was_under_way(tmp_path, reader):
+    """A batch that was read before the rewind and is marked after it moves nothing; what is read from there does."""
+    write(tmp_path, payloads(1, 2), payloads(3, 4))
+    _, under_way = drain(reader)
+    begin = reader.rewind()
+    reader.mark(under_way)
+    assert begin == reader.marked
+    _, cursor = drain(reader, reader.marked)
+    reader.mark(cursor)
+    assert under_way == reader.marked
+
+
 def test_segments_that_went_since_are_no_alarm(tmp_path, gaps):
     """A reader that comes with an old cursor finds drained segments gone, and reads on with what is there."""
     write(tmp_path, payloads(1, 2), payloads(3, 4))

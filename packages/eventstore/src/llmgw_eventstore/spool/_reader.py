@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 import time
 from bisect import bisect_left
 from collections.abc import Callable
@@ -58,7 +59,8 @@ def log_gap(gap: Gap) -> None:
 class SpoolReader:
     """Reads a folder that one `Spool` writes to. Give it an `alarm` that is called with each `Gap`.
 
-    `keep_seconds` is how long drained segments are kept; `wall` is a clock in seconds since 1970.
+    `keep_seconds` is how long drained segments are kept: longer than a request may last, or what a process that dies
+    left open is not found there. `wall` is a clock in seconds since 1970.
     """
 
     def __init__(
@@ -73,6 +75,9 @@ class SpoolReader:
         self._keep_seconds = keep_seconds
         self._alarm = alarm
         self._wall = wall
+        self._marking = threading.Lock()
+        self._rewound: SpoolCursor | None = None
+        """Where a rewind began, until someone reads from there: marks of what was read before it count no more."""
 
     def read(self, after: SpoolCursor, max_bytes: int = 1 << 20) -> tuple[list[bytes], SpoolCursor]:
         """The payloads behind `after`, about `max_bytes` of them and at least one if there is one, and the place behind
@@ -80,6 +85,8 @@ class SpoolReader:
 
         Raises `LaterFormat` at a segment of a later release.
         """
+        if self._rewound is not None and after <= self._rewound:
+            self._rewound = None
         payloads: list[bytes] = []
         while True:
             # The list comes first: what has a successor now is written to no more, so what is read of it is all of it.
@@ -152,7 +159,15 @@ class SpoolReader:
         return load_mark(self.folder)
 
     def mark(self, cursor: SpoolCursor) -> None:
-        """Everything before `cursor` is in the store. Removes the segments whose time is over; never goes back."""
+        """Everything before `cursor` is in the store. Removes the segments whose time is over; never goes back.
+
+        What was read before a `rewind` and is marked after it is passed over, for the store may have lost it since.
+        """
+        with self._marking:
+            if self._rewound is None:
+                self._mark(cursor)
+
+    def _mark(self, cursor: SpoolCursor) -> None:
         before, now = self.marked, self._wall()
         cursor = max(before, cursor)
         for number in segment_numbers(self.folder):
@@ -185,12 +200,13 @@ class SpoolReader:
 
     def rewind(self) -> SpoolCursor:
         """Make everything that is kept undrained again, and return where that begins. It holds over a restart."""
-        kept = segment_numbers(self.folder)
-        if not kept:
-            return self.marked
-        cursor = SpoolCursor(kept[0], HEADER_BYTES)
-        save_mark(self.folder, cursor)
-        return cursor
+        with self._marking:
+            kept = segment_numbers(self.folder)
+            if not kept:
+                return self.marked
+            self._rewound = SpoolCursor(kept[0], HEADER_BYTES)
+            save_mark(self.folder, self._rewound)
+            return self._rewound
 
     def backlog(self) -> int:
         """Bytes that are not drained yet."""
