@@ -117,6 +117,7 @@ async def test_a_start_right_after_a_killed_owner_waits_for_its_server(data_dir,
     owner, conninfo = owners.start(data_dir)
     keep(conninfo, 1)
     owner.kill()
+    owner.wait()
     async with Embedded(data_dir, config) as server:
         assert [1] == kept(server.conninfo)
 
@@ -200,7 +201,25 @@ def _installed(major: int):
 
 @as_root
 async def test_a_closed_home_stays_closed(folder, config):
-    """Where root's home has mode 0700, its server lies elsewhere, a link says where, and the mode stays."""
+    """Where root's home has mode 0700, its server lies there all the same, and no mode changes."""
+    home = folder / "root"
+    home.mkdir(mode=0o700)
+    for _ in range(2):
+        async with Embedded(home / "clone" / "data", config) as server:
+            keep(server.conninfo, 1)
+    data_dir = home / "clone" / "data"
+    assert [data_dir / "postgres"] == list(data_dir.iterdir()) == [server.folder]
+    assert not (folder / "shelf").exists()
+    assert [0o700, 0o700] == [stat.S_IMODE(path.stat().st_mode) for path in (home, data_dir)]
+    home.rename(folder / "elsewhere")
+    async with Embedded(folder / "elsewhere" / "clone" / "data", config) as server:
+        assert [1, 1] == kept(server.conninfo)
+
+
+@as_root
+async def test_without_folders_handed_over_a_closed_home_has_a_link(folder, config, monkeypatch):
+    """Where a folder can't be handed over, root's server lies elsewhere, a link says where; the home stays closed."""
+    monkeypatch.setattr(RunAs, "takes_open_folders", lambda user: False)
     home = folder / "root"
     home.mkdir(mode=0o700)
     for _ in range(2):
@@ -217,12 +236,12 @@ async def test_a_closed_home_stays_closed(folder, config):
 
 @as_root
 async def test_the_server_of_root_is_somebody_else(data_dir, config):
-    """Root's server runs as an unprivileged user, who may pass through the data folder and not look into it."""
+    """Root's server runs as an unprivileged user, who may do nothing in the data folder but in its own files."""
     user = unprivileged()
     async with Embedded(data_dir, config) as server:
         found = processes_of(server.folder / "cluster")
         assert {user.uid} == {os.stat(f"/proc/{pid}").st_uid for pid in found}
-        assert 0o710 == stat.S_IMODE(data_dir.stat().st_mode)
+        assert [0o700, 0o700] == [stat.S_IMODE(path.stat().st_mode) for path in (data_dir, server.folder)]
 
 
 def test_a_plain_user_has_a_server_too(folder, owners, plain_user):
