@@ -87,7 +87,7 @@ def installed() -> Iterator[Binaries]:
 def within_reach(binaries: Binaries, user: RunAs, shelf: Path) -> Binaries:
     """The same programs, where `user` can run them: where they are, or in a copy below `shelf` (made once a version).
 
-    The copy is for root with an environment in its own closed home, whose mode is not ours to change. It takes 40 MB.
+    The copy is for root with an environment in its own closed home, whose mode is not ours to change. It takes 33 MB.
     Raises OSError.
     """
     if user.enters(Path(binaries.program("postgres"))):

@@ -9,6 +9,7 @@ import errno
 import os
 import pwd
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -47,6 +48,22 @@ class RunAs:
             return subprocess.run(asked, cwd="/", check=False, **self.spawn()).returncode == 0  # noqa: S603
         except PermissionError:  # whose file name differs with Python's version
             raise PermissionError(errno.EPERM, f"may not start processes as {self.name}") from None
+
+    def takes_open_folders(self) -> bool:
+        """Whether a process of this user gets into a folder that it was handed open, whatever lies above it.
+
+        On Linux it does: /proc/self/fd/N leads there and not along the path. Raises PermissionError as `enters` does.
+        """
+        if not self.change or sys.platform != "linux":
+            return False
+        folder = os.open("/", os.O_PATH | os.O_DIRECTORY)
+        try:
+            asked = ["/bin/sh", "-c", 'cd "$1"', "sh", f"/proc/self/fd/{folder}"]
+            return subprocess.run(asked, cwd="/", check=False, pass_fds=[folder], **self.spawn()).returncode == 0  # noqa: S603
+        except PermissionError:
+            raise PermissionError(errno.EPERM, f"may not start processes as {self.name}") from None
+        finally:
+            os.close(folder)
 
 
 def unprivileged(owner_of: Path | None = None) -> RunAs:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import pwd
 import stat
+import subprocess
 
 import pytest
 
+from llmgw_postgres._users import RunAs
 from llmgw_postgres.embedded._home import SOCKET_NAME, SOCKET_PATH_BYTES, open_home
 from llmgw_postgres.embedded.errors import InUse, OutOfReach
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+
+
+@pytest.fixture
+def by_path(monkeypatch):
+    """As on a system where folders can't be handed over."""
+    monkeypatch.setattr(RunAs, "takes_open_folders", lambda user: False)
 
 
 def test_a_home_is_made_in_the_data_folder(folder):
@@ -89,7 +97,7 @@ def test_the_socket_is_not_where_the_servers_user_cannot_go(folder, monkeypatch)
 
 
 @as_root
-def test_a_home_whose_way_was_closed_later_says_how_to_open_it(folder):
+def test_a_home_whose_way_was_closed_later_says_how_to_open_it(folder, by_path):
     """A database that root's server could reach once is not left for an empty one elsewhere."""
     (folder / "above").mkdir()
     open_home(folder / "above" / "data", folder / "shelf")
@@ -99,7 +107,7 @@ def test_a_home_whose_way_was_closed_later_says_how_to_open_it(folder):
 
 
 @as_root
-def test_a_data_folder_that_is_shared_with_a_group_stays_shared(folder):
+def test_a_data_folder_that_is_shared_with_a_group_stays_shared(folder, by_path):
     """An operator's group keeps its way in; the server's user gets one of its own."""
     data_dir = folder / "data"
     data_dir.mkdir()
@@ -112,12 +120,28 @@ def test_a_data_folder_that_is_shared_with_a_group_stays_shared(folder):
 
 
 @as_root
-def test_a_database_keeps_the_user_that_it_was_made_for(folder):
+def test_a_database_keeps_the_user_that_it_was_made_for(folder, monkeypatch):
     """Root goes on as the user that the files belong to, whoever it would choose for new ones."""
     home = open_home(folder / "data", folder / "shelf")
     home.cluster.mkdir()
     games = pwd.getpwnam("games")
     os.chown(home.cluster, games.pw_uid, games.pw_gid)
+    assert "games" == open_home(folder / "data", folder / "shelf").user.name
+    monkeypatch.setattr(RunAs, "takes_open_folders", lambda user: False)
     again = open_home(folder / "data", folder / "shelf")
     assert "games" == again.user.name
     assert again.user.enters(again.folder)
+
+
+@as_root
+def test_a_folder_behind_a_closed_one_is_handed_over(folder):
+    """A program of the server's user works in a folder that it can't reach by its path."""
+    (folder / "closed").mkdir(mode=0o700)
+    home = open_home(folder / "closed" / "data", folder / "shelf")
+    home.cluster.mkdir(mode=0o700)
+    home.user.own(home.cluster)
+    assert home.hands_over
+    assert not home.user.enters(home.cluster)
+    with home.given(["/bin/sh", "-c", 'cd "$1" && touch made', "sh", home.cluster]) as (words, how):
+        subprocess.run(words, check=True, cwd="/", **how)
+    assert home.user.uid == (home.cluster / "made").stat().st_uid

@@ -7,6 +7,7 @@ import os
 import signal
 import stat
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -117,6 +118,7 @@ async def test_a_start_right_after_a_killed_owner_waits_for_its_server(data_dir,
     owner, conninfo = owners.start(data_dir)
     keep(conninfo, 1)
     owner.kill()
+    owner.wait()
     async with Embedded(data_dir, config) as server:
         assert [1] == kept(server.conninfo)
 
@@ -200,7 +202,25 @@ def _installed(major: int):
 
 @as_root
 async def test_a_closed_home_stays_closed(folder, config):
-    """Where root's home has mode 0700, its server lies elsewhere, a link says where, and the mode stays."""
+    """Where root's home has mode 0700, its server lies there all the same, and no mode changes."""
+    home = folder / "root"
+    home.mkdir(mode=0o700)
+    for _ in range(2):
+        async with Embedded(home / "clone" / "data", config) as server:
+            keep(server.conninfo, 1)
+    data_dir = home / "clone" / "data"
+    assert [data_dir / "postgres"] == list(data_dir.iterdir()) == [server.folder]
+    assert not (folder / "shelf").exists()
+    assert [0o700, 0o700] == [stat.S_IMODE(path.stat().st_mode) for path in (home, data_dir)]
+    home.rename(folder / "elsewhere")
+    async with Embedded(folder / "elsewhere" / "clone" / "data", config) as server:
+        assert [1, 1] == kept(server.conninfo)
+
+
+@as_root
+async def test_without_folders_handed_over_a_closed_home_has_a_link(folder, config, monkeypatch):
+    """Where a folder can't be handed over, root's server lies elsewhere, a link says where; the home stays closed."""
+    monkeypatch.setattr(RunAs, "takes_open_folders", lambda user: False)
     home = folder / "root"
     home.mkdir(mode=0o700)
     for _ in range(2):
@@ -217,12 +237,12 @@ async def test_a_closed_home_stays_closed(folder, config):
 
 @as_root
 async def test_the_server_of_root_is_somebody_else(data_dir, config):
-    """Root's server runs as an unprivileged user, who may pass through the data folder and not look into it."""
+    """Root's server runs as an unprivileged user, who may do nothing in the data folder but in its own files."""
     user = unprivileged()
     async with Embedded(data_dir, config) as server:
         found = processes_of(server.folder / "cluster")
         assert {user.uid} == {os.stat(f"/proc/{pid}").st_uid for pid in found}
-        assert 0o710 == stat.S_IMODE(data_dir.stat().st_mode)
+        assert [0o700, 0o700] == [stat.S_IMODE(path.stat().st_mode) for path in (data_dir, server.folder)]
 
 
 def test_a_plain_user_has_a_server_too(folder, owners, plain_user):
@@ -329,21 +349,27 @@ async def _open_and_close(data_dir: Path, config: EmbeddedConfig) -> None:
         await asyncio.sleep(60)
 
 
-async def test_an_end_that_is_cancelled_is_an_end(data_dir, config):
-    """Cancelled on its way out, also while the server is being started again, it leaves nothing either."""
+async def test_an_end_that_is_cancelled_is_an_end(data_dir, config, monkeypatch):
+    """Cancelled on its way out while the server is just being started again, it leaves nothing either."""
     cluster = data_dir / "postgres" / "cluster"
-    for after in (0.0, 0.3, 0.5):
-        server = await Embedded(data_dir, config).__aenter__()
-        signal_all(processes_of(cluster)[:1], signal.SIGKILL)
-        await asyncio.sleep(after)
-        closing = asyncio.get_running_loop().create_task(server.__aexit__(None, None, None))
-        await asyncio.sleep(0)
-        closing.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await closing
-        assert gone_within(cluster, 1)
-        async with Embedded(data_dir, config):
-            pass
+    server = await Embedded(data_dir, config).__aenter__()
+    restarting, start = threading.Event(), _postmaster.start
+
+    def slow_start(*arguments) -> _postmaster.Postmaster:
+        restarting.set()
+        time.sleep(0.3)
+        return start(*arguments)
+
+    monkeypatch.setattr(_postmaster, "start", slow_start)
+    signal_all(processes_of(cluster)[:1], signal.SIGKILL)
+    assert await asyncio.to_thread(restarting.wait, 10)
+    closing = asyncio.get_running_loop().create_task(server.__aexit__(None, None, None))
+    await asyncio.sleep(0)
+    closing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await closing
+    await asyncio.sleep(0.5)
+    assert [] == processes_of(cluster)
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing(data_dir, config):

@@ -11,6 +11,7 @@ import os
 import secrets
 import shutil
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -127,7 +128,7 @@ def set_password(home: Home, binaries: Binaries) -> None:
     """
     password = new_password(home)
     statements = "".join(f"ALTER ROLE {role} PASSWORD '{password}'\n" for role in (SUPERUSER, ROLE))
-    run(home, [binaries.program("postgres"), "--single", "-D", str(home.cluster), "template1"], statements)
+    run(home, [binaries.program("postgres"), "--single", "-D", home.cluster, "template1"], statements)
     _log.warning("%s was missing: made a new password", home.password)
 
 
@@ -148,7 +149,7 @@ def _initdb(home: Home, binaries: Binaries, draft: Path, like: int) -> None:
     if like >= BUILTIN_LOCALE_SINCE:  # sorted by code point like C, and knows all letters' cases
         locale += ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     flags = ["--encoding=UTF8", "--auth-local=scram-sha-256", "--auth-host=reject", "--data-checksums", *locale]
-    where = ["--pgdata", str(draft), "--username", SUPERUSER, "--pwfile=/dev/stdin"]
+    where: list[str | Path] = ["--pgdata", draft, "--username", SUPERUSER, "--pwfile=/dev/stdin"]
     run(home, [binaries.program("initdb"), *where, *flags, "--no-instructions"], f"{_password_of(home)}\n")
 
 
@@ -158,13 +159,16 @@ def _password_of(home: Home) -> str:
 
 def run(
     home: Home,
-    arguments: list[str],
+    arguments: Sequence[str | Path],
     stdin: str = "",
     seconds: float | None = PROGRAM_SECONDS,
     cwd: Path = Path("/"),
     **environ: str,
 ) -> None:
-    """Run one of PostgreSQL's programs to its end as the server's user. Raises StartFailed with what it said."""
+    """Run one of PostgreSQL's programs to its end as the server's user, with `Home.given` arguments.
+
+    Raises StartFailed with what it said.
+    """
     reading, writing = os.pipe()
     name = Path(arguments[0]).name
     try:
@@ -172,11 +176,12 @@ def run(
             file.write(stdin)
         if home.user.change:  # it is opened by a name, /dev/stdin, for which the opener has to own it
             os.fchown(reading, home.user.uid, home.user.gid)
-        done = subprocess.run(  # noqa: S603
-            arguments, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
-            timeout=seconds, cwd=cwd, env={**environment(), **environ}, umask=0o077, start_new_session=True,
-            check=False, **home.user.spawn(),
-        )  # fmt: skip
+        with home.given(arguments) as (words, how):
+            done = subprocess.run(  # noqa: S603
+                words, stdin=reading, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+                timeout=seconds, cwd=cwd, env={**environment(), **environ}, umask=0o077, start_new_session=True,
+                check=False, **how,
+            )  # fmt: skip
     except subprocess.TimeoutExpired as error:
         raise StartFailed(f"{name} was not done within {seconds} s", "the disk is too slow", "") from error
     finally:

@@ -1,13 +1,12 @@
 """Where an embedded server lies, who it runs as, and who owns it.
 
-For a plain user that is `postgres` in the data folder. Root needs another user for the server, who has to reach the
-files. The data folder is the gateway's own: where its parents are open, the server's group is given the right to pass
-through it (no more than that). Where a parent is closed, as root's home is on most systems, its mode stays as it is,
-and `postgres` in the data folder becomes a link to a folder below /var/lib/llmgw. A link, because it moves with the
-data folder, shows an operator where the files are, and an archive that follows links has everything.
+That is `postgres` in the data folder. Root needs another user for the server, who can't go there where a folder above
+is closed, as root's home is on most systems; and those folders' modes are not ours to change. So on Linux the server is
+handed the open folder of its files: it enters /proc/self/fd/N, which leads there directly, and works from inside.
 
-Tried and left: to hand the server an open directory (it goes to its files by their full path, so the closed parent
-stops it), and a capability to pass every folder (it would open every file of the machine to the server).
+Elsewhere the path has to be open. The data folder is the gateway's own: the server's group is given the right to pass
+through it, no more. Where a folder above it is closed, `postgres` in the data folder becomes a link to a folder below
+/var/lib/llmgw. A link, because it moves with the data folder and shows an operator where the files are.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ import secrets
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from llmgw_postgres._users import RunAs, unprivileged
 from llmgw_postgres.embedded.config import SHELF
@@ -40,10 +39,11 @@ SOCKET_PATH_BYTES: Final = 103
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """A folder that exists, and the user of the server in it."""
+    """A folder that exists, and the user of the server in it. `hands_over`: that user is handed its folders open."""
 
     folder: Path
     user: RunAs
+    hands_over: bool = False
 
     @property
     def cluster(self) -> Path:
@@ -60,6 +60,26 @@ class Home:
     @property
     def socket_note(self) -> Path:
         return self.folder / "socket-folder"
+
+    @contextmanager
+    def given(self, arguments: Sequence[str | Path]) -> Iterator[tuple[list[str], dict[str, Any]]]:
+        """What a program is started with as the server's user: its words, and subprocess.Popen's own arguments.
+
+        Each Path among `arguments` is a folder of the server's, and becomes a word that this user can enter it by.
+        """
+        opened: list[int] = []
+        words: list[str] = []
+        try:
+            for argument in arguments:
+                if isinstance(argument, Path) and self.hands_over:
+                    opened.append(os.open(argument, os.O_PATH | os.O_DIRECTORY | os.O_CLOEXEC))
+                    words.append(f"/proc/self/fd/{opened[-1]}")
+                else:
+                    words.append(str(argument))
+            yield words, {**self.user.spawn(), "pass_fds": tuple(opened)}
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
 
     @contextmanager
     def owned(self) -> Iterator[None]:
@@ -115,9 +135,10 @@ def open_home(data_dir: Path, shelf: Path) -> Home:
     try:
         data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         user = unprivileged(_owned_by(place, data_dir))
+        hands_over = user.takes_open_folders()
         if not place.exists():
-            _make(place, user, shelf)
-        return Home(_checked(place, user), user)
+            _make(place, user, shelf, hands_over)
+        return Home(_checked(place, user, hands_over), user, hands_over)
     except OutOfReach:
         raise
     except KeyError:
@@ -147,21 +168,20 @@ def _owned_by(place: Path, data_dir: Path) -> Path:
     return cluster if cluster.exists() else data_dir
 
 
-def _make(place: Path, user: RunAs, shelf: Path) -> None:
+def _make(place: Path, user: RunAs, shelf: Path, hands_over: bool) -> None:
     if place.is_symlink():
         raise OutOfReach(
             f"{place} is a link to {os.readlink(place)}, which is not there: put the database back there (and the data "
             "folder with it, if this is another machine), or remove the link to begin with an empty one"
         )
-    _let_pass(place.parent, user)
-    if user.enters(place.parent):
+    if not hands_over:
+        _let_pass(place.parent, user)
+    if hands_over or user.enters(place.parent):
         place.mkdir(mode=0o700, exist_ok=True)
-        _let_pass(place, user)
         return
     shelf.mkdir(mode=0o711, parents=True, exist_ok=True)
     target = shelf / f"{place.parent.name}-{secrets.token_hex(8)}"
     target.mkdir(mode=0o700)
-    _let_pass(target, user)
     (target / "data-folder").write_text(f"{place.parent}\n")
     try:
         place.symlink_to(target, target_is_directory=True)
@@ -169,11 +189,11 @@ def _make(place: Path, user: RunAs, shelf: Path) -> None:
         shutil.rmtree(target)
 
 
-def _checked(place: Path, user: RunAs) -> Path:
+def _checked(place: Path, user: RunAs, hands_over: bool) -> Path:
     folder = place.resolve()
     if not os.access(folder, os.W_OK | os.X_OK):
         raise PermissionError(13, "Permission denied", str(folder))
-    if user.change:
+    if user.change and not hands_over:
         for own in (place.parent, folder):
             _let_pass(own, user)
         if not user.enters(folder):
@@ -182,12 +202,7 @@ def _checked(place: Path, user: RunAs) -> Path:
                 f"or move it to {SHELF} and leave a link to it in its place (mv, ln -s)"
             )
     if place.is_symlink():
-        _log.warning(
-            "the database of %s is in %s, because %s can't enter the data folder: back up both",
-            place.parent,
-            folder,
-            user.name,
-        )
+        _log.warning("the database of %s is in %s, where a link leads: back up both", place.parent, folder)
     return folder
 
 

@@ -99,12 +99,13 @@ def start(home: Home, binaries: Binaries, sockets: Path, config: EmbeddedConfig)
     settings = {**config.effective(), "unix_socket_directories": str(sockets)}
     options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
     since = size(home.log)
-    with open_log(home.log) as log:
+    started: list[str | Path] = [binaries.program("postgres"), "-D", home.cluster, *options]
+    with open_log(home.log) as log, home.given(started) as (words, how):
         process = subprocess.Popen(  # noqa: S603
-            [binaries.program("postgres"), "-D", home.cluster, *options],
+            words,
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/", env=environment(), umask=0o077,
             start_new_session=True,  # a terminal's Ctrl-C is for the gateway, which needs the server until its end
-            **home.user.spawn(),
+            **how,
         )  # fmt: skip
     try:
         guard = subprocess.Popen(  # noqa: S603

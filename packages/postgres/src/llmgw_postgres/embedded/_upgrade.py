@@ -82,7 +82,7 @@ def _workshop(home: Home) -> Iterator[Path]:
 def _run_upgrade(home: Home, old: Binaries, new: Binaries, draft: Path, scratch: Path) -> None:
     if not os.access(new.program("pg_upgrade"), os.X_OK):
         raise EmbeddedError(f"{new.folder} has no pg_upgrade: install the whole of PostgreSQL {new.major}'s server")
-    folders = ["-b", str(old.folder), "-B", str(new.folder), "-d", str(home.cluster), "-D", str(draft)]
+    folders: list[str | Path] = ["-b", str(old.folder), "-B", str(new.folder), "-d", home.cluster, "-D", draft]
     _cluster.run(
         home, [new.program("pg_upgrade"), *folders, "-U", _cluster.SUPERUSER, "-s", str(scratch)],
         seconds=None, cwd=scratch, PGPASSFILE=str(scratch / "password"),
