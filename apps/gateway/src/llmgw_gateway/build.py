@@ -41,6 +41,7 @@ from llmgw_gateway.signals import hurried, stop_signals
 from llmgw_gateway.state import spools
 from llmgw_gateway.state.keeping import kept_forms
 from llmgw_gateway.state.recorder import Recorder
+from llmgw_gateway.state.settling import settle
 from llmgw_pool import ConnectionPool
 from llmgw_postgres.embedded import EmbeddedError
 from llmgw_relay import Relay
@@ -124,6 +125,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         metrics = Metrics()
         observer = Observer(metrics, log)
         slot, spool = spools.open_slot(settings.data_dir, 0, settings.config.spool, 1)
+        settle(spool)
         kept = spools.open_spool(settings.data_dir, spools.kept_name(slot), settings.config.spool)
         await stack.enter_async_context(spools.flushed(kept))
         control = await stack.enter_async_context(

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 
 import msgspec
 
@@ -23,7 +24,7 @@ from llmgw_domain import Catalog, Event
 from llmgw_eventstore import encode
 from llmgw_eventstore.spool import Spool
 from llmgw_gateway.config import Settings
-from llmgw_gateway.database import address
+from llmgw_gateway.database import SpoolConfig, address
 from llmgw_gateway.keyring import Keyring
 from llmgw_gateway.node import Node
 from llmgw_gateway.sealing import PREFIX, SealingError, key_id_of
@@ -34,6 +35,7 @@ from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
 from llmgw_gateway.state.served import Served
+from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
 from llmgw_postgres.history import PgHistory
 from llmgw_relay.buffered import BufferedKeep
@@ -70,6 +72,8 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     spreading: Spreading
     clock: Clock
     overlaid: Overlay
+    data_dir: Path
+    spool_config: SpoolConfig
     history: History
 
     def current(self) -> Catalog:
@@ -198,6 +202,8 @@ async def open_control_plane(
             spreading=spreading,
             clock=clock,
             overlaid=Overlay(records=Records(), file=""),
+            data_dir=settings.data_dir,
+            spool_config=settings.config.spool,
             history=_history(database, feeder, journal),
         )
         stack.push_async_callback(plane.keep.close)
@@ -237,8 +243,14 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
         await plane.steward.follow(plane.database.store)
 
     loop = asyncio.get_running_loop()
+    work = (
+        feed(),
+        follow(),
+        plane.steward.keep_snapshots(),
+        settle_abandoned(plane.data_dir, plane.spool_config),
+    )
     # Owned here, and ended with the context.
-    tasks = [loop.create_task(work) for work in (feed(), follow(), plane.steward.keep_snapshots())]
+    tasks = [loop.create_task(each) for each in work]
     for task in tasks:
         task.add_done_callback(_report)
     try:

@@ -35,6 +35,7 @@ from llmgw_gateway.state.keeping import kept_forms
 from llmgw_gateway.state.messages import WorkerStatus
 from llmgw_gateway.state.recorder import Recorder
 from llmgw_gateway.state.served import Served
+from llmgw_gateway.state.settling import settle
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import LogStream, Metrics, Observer
 
@@ -66,6 +67,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
     """
     async with AsyncExitStack() as stack:
         slot, spool = spools.open_slot(settings.data_dir, setup.slot, settings.config.spool, setup.workers)
+        settle(spool)
         clock = Clock(setup.node.id)
         metrics = Metrics()
         observer = Observer(metrics, log)

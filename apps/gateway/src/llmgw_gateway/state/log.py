@@ -20,17 +20,19 @@ from llmgw_eventstore import Appended, Cursor, EventStore, Log, Page, StoreAway,
 from llmgw_postgres.config import PostgresConfig
 from llmgw_postgres.kept import PgKept
 from llmgw_postgres.migrate import migrate
-from llmgw_postgres.once import once_in_cluster
-from llmgw_postgres.partitions import make_months
 from llmgw_postgres.pools import Pools
+from llmgw_postgres.projections import Projections
 from llmgw_postgres.replicas import Replicas
 from llmgw_postgres.store import PgEventStore
+from llmgw_postgres.upkeep import upkeep
 from llmgw_relay.keep import KeptStore
 from llmgw_relay.memory_kept import MemoryKept
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 10.0
 _UPKEEP_SECONDS = 3600.0
 _SWEPT_AT_ONCE = 5000
+_FOLD_SECONDS = 0.5
+"""Between two folds: what a dashboard may be behind."""
 
 _log = logging.getLogger(__name__)
 
@@ -60,8 +62,8 @@ async def open_database(
         # Owned here, and ended with the context.
         task = asyncio.get_running_loop().create_task(_prepare(conninfo, config, prepared))
         stack.push_async_callback(_ended, task)
-        jobs = asyncio.get_running_loop().create_task(_jobs(pools, prepared))
-        stack.push_async_callback(_ended, jobs)
+        for work in (_jobs(pools, prepared), _project(pools, prepared)):
+            stack.push_async_callback(_ended, asyncio.get_running_loop().create_task(work))
         reads = await stack.enter_async_context(Replicas(pools, replicas))
         yield Database(store=store, kept=PgKept(pools), prepared=prepared, replicas=reads)
 
@@ -84,19 +86,33 @@ async def _prepare(conninfo: str, config: PostgresConfig, prepared: asyncio.Even
 
 
 async def _jobs(pools: Pools, prepared: asyncio.Event) -> None:
-    """What one node of the cluster does now and then: partitions ahead, and what has expired."""
+    """What one node of the cluster does now and then: partitions ahead, months closed, what has expired."""
     await prepared.wait()
     kept = PgKept(pools)
     while True:
         try:
-            async with once_in_cluster(pools, "upkeep") as connection:
-                if connection is not None:
-                    await make_months(connection)
-                    while await kept.sweep(_SWEPT_AT_ONCE) == _SWEPT_AT_ONCE:
-                        pass
+            await upkeep(pools)
+            while await kept.sweep(_SWEPT_AT_ONCE) == _SWEPT_AT_ONCE:
+                pass
         except StoreError as error:
             _log.info("upkeep of the database is put off: %s", error)
         await asyncio.sleep(_UPKEEP_SECONDS)
+
+
+async def _project(pools: Pools, prepared: asyncio.Event) -> None:
+    """Folds the facts into the request log and the usage, as they come. Of several nodes one does."""
+    await prepared.wait()
+    projections, pause = Projections(pools), _FIRST_PAUSE
+    while True:
+        try:
+            while await projections.advance():
+                pass
+            pause = _FIRST_PAUSE
+            await asyncio.sleep(_FOLD_SECONDS)
+        except StoreError as error:
+            _log.info("the request log waits for the database: %s", error)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, _LONGEST_PAUSE)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

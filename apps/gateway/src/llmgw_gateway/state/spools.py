@@ -17,6 +17,7 @@ from llmgw_gateway.database import SpoolConfig
 
 FOLDER = "spool"
 CONTROL = "control"
+KEPT = "-kept"
 
 _SYNC_SECONDS = 0.1
 """What a power failure may cost. A process that is killed loses nothing."""
@@ -36,7 +37,7 @@ def slot_name(slot: int) -> str:
 
 def kept_name(spool: str) -> str:
     """The spool for what a process keeps for clients: it may be large, and must not fill the one for its events."""
-    return f"{spool}-kept"
+    return spool + KEPT
 
 
 def open_spool(data_dir: Path, name: str, config: SpoolConfig) -> Spool:
