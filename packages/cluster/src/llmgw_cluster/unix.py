@@ -36,6 +36,8 @@ async def serving(sock: socket.socket, peer: Callable[[], Peer], met: Callable[[
         finally:
             del links[link]
 
+    # asyncio accepts until there is nothing to accept, and would wait for that.
+    sock.setblocking(False)
     server = await asyncio.start_unix_server(take, sock=sock)
     try:
         yield

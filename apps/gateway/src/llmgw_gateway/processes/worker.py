@@ -66,6 +66,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
     Raises `BadCertificate`, `SpoolError`, `Unopened`, `Withdrawn` (on `stop`), OSError.
     """
     async with AsyncExitStack() as stack:
+        keys = keyring(settings)
         slot, spool = spools.open_slot(settings.data_dir, setup.slot, settings.config.spool, setup.workers)
         settle(spool)
         clock = Clock(setup.node.id)
@@ -110,7 +111,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
                 ready=partial(_ready, served, recorder),
                 facts=recorder,
                 observer=observer,
-                kept=kept_forms(keep, keyring(settings)),
+                kept=kept_forms(keep, keys),
                 draining=draining,
             )
         )
