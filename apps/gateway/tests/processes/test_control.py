@@ -32,6 +32,8 @@ class Host:
         self.link = socket.socket(socket.AF_UNIX)
         self.link.bind(str(folder / "link"))
         self.link.listen()
+        # Duplicates share this, and take it from the one that they are made of.
+        self.link.setblocking(False)
 
     @property
     def settings(self) -> Settings:
