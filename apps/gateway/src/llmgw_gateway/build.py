@@ -136,7 +136,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                 database,
                 published=lambda catalog: observer.catalog(catalog.version),
                 spread=nothing_spread,
-                keeping=lambda frame: kept.append([frame]),
+                keeping=spools.frames_into(kept),
             )
         )
         reloads = await stack.enter_async_context(Reloads.watching(settings, control, simulator_url, key))

@@ -18,7 +18,8 @@ from pathlib import Path
 import msgspec
 
 from llmgw_admin.history import History
-from llmgw_control import Administration, Records, Replica, compile_catalog
+from llmgw_control import Administration, Records, Replica, Unrevealed, compile_catalog
+from llmgw_control.refusal import NotWritable
 from llmgw_crdt import Clock
 from llmgw_domain import Catalog, Event
 from llmgw_eventstore import encode
@@ -184,6 +185,7 @@ async def open_control_plane(
                 rand=os.urandom,
                 sealing=secrets,
                 publish=served.publish,
+                clock_trouble=lambda: feeder.clock_off,
             ),
             steward=steward,
             feeder=feeder,
@@ -243,10 +245,21 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
         await plane.steward.follow(plane.database.store)
 
     loop = asyncio.get_running_loop()
+
+    async def make_session_secret() -> None:
+        # Made once for all nodes: whoever has not read the log yet does not know whether there is one.
+        if plane.database.replicas is not None:
+            await plane.steward.caught_up.wait()
+        try:
+            plane.administration.session_secret()
+        except (NotWritable, Unrevealed) as error:
+            _log.error("there is no secret for the ids of sessions", extra={"reason": str(error)})
+
     work = (
         feed(),
         follow(),
         plane.steward.keep_snapshots(),
+        make_session_secret(),
         settle_abandoned(plane.data_dir, plane.spool_config),
     )
     # Owned here, and ended with the context.

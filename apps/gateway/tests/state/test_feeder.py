@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from llmgw_domain import Event, uuid7
-from llmgw_eventstore import Appended, Cursor, Log, StoreAway, StoreError, encode
+from llmgw_eventstore import Appended, ClockOff, Cursor, Log, StoreAway, StoreError, encode
 from llmgw_eventstore.memory import MemoryStore
 from llmgw_eventstore.spool import Spool
 from llmgw_gateway.state import feeder as module
@@ -150,6 +150,28 @@ async def test_a_frame_that_is_none_holds_up_nothing(tmp_path: Path, caplog: pyt
     assert ["request/1", "request/2"] == await stored(store)
     assert b"\x00what".hex() + "\n" == (tmp_path / "w" / SET_ASIDE).read_text()
     assert "can't be read" in caplog.text
+
+
+async def test_a_clock_that_is_off_is_said(tmp_path: Path) -> None:
+    """Changes wait until it is set right; commands are refused meanwhile, by this."""
+
+    class Strict(Store):
+        off = True
+
+        async def append(self, log: Log, events: Sequence[Event]) -> Appended:
+            if log == "state" and self.off:
+                raise ClockOff(events[0], 300.0)
+            return await super().append(log, events)
+
+    store = Strict()
+    async with feeding(tmp_path, store) as feeder:
+        with Spool.open(tmp_path / "control") as spool:
+            spool.append([encode(event(1, "state.written"))])
+            assert not await feeder.drained(0.1)
+            assert "300 s ahead" in (feeder.clock_off or "")
+            store.off = False
+            assert await feeder.drained(5)
+    assert feeder.clock_off is None
 
 
 async def test_an_event_that_is_refused_holds_up_nothing(tmp_path: Path) -> None:

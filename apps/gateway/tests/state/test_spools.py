@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,21 @@ def test_there_are_not_slots_without_end(tmp_path: Path, monkeypatch: pytest.Mon
         spools.open_slot(tmp_path, 0, CONFIG, step=1)
     for _, spool in held:
         spool.close()
+
+
+def test_a_journal_of_frames_fails_as_a_disk_does(tmp_path: Path) -> None:
+    """What is kept must not fail the call that it is of; who keeps knows OSError."""
+    small = SpoolConfig(segment_bytes=1 << 16, max_bytes=1 << 18)
+    with spools.open_spool(tmp_path, "x", small) as spool:
+        journal = spools.frames_into(spool)
+        journal(b"one")
+        with pytest.raises(OSError, match="bound"):
+            _fill(journal)
+
+
+def _fill(journal: Callable[[bytes], None]) -> None:
+    for _ in range(100):
+        journal(b"x" * 10_000)
 
 
 async def test_a_spool_is_flushed_while_it_is_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

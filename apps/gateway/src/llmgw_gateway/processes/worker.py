@@ -84,8 +84,10 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         keeping = spools.open_spool(settings.data_dir, spools.kept_name(slot), settings.config.spool)
         await stack.enter_async_context(spools.flushed(keeping))
 
+        write = spools.frames_into(keeping)
+
         def journal(frame: bytes) -> None:
-            keeping.append([frame])
+            write(frame)
             follower.note(frame)
 
         keep = BufferedKeep(

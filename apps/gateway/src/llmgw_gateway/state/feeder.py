@@ -70,6 +70,8 @@ class Feeder:
         self._readers: dict[str, SpoolReader] = {}
         self.away: str | None = None
         """Why the database takes nothing now; None while it does."""
+        self.clock_off: str | None = None
+        """Why the database refuses this node's changes: its clock is ahead. None while it takes them."""
         self.lsn: str | None = None
         """Where in the database's write-ahead log the last change of the state is (`Appended.lsn`)."""
 
@@ -165,10 +167,12 @@ class Feeder:
             _log.error("the database refuses an event", extra={"event_id": events[0].id, "reason": str(error)})
             return [*events]
         if log == "state":
-            self.lsn = done.lsn or self.lsn
+            self.lsn, self.clock_off = done.lsn or self.lsn, None
         return []
 
     def _trouble(self, error: Exception) -> None:
+        if isinstance(error, ClockOff):
+            self.clock_off = str(error)
         if self.away is None:
             _log.error("the database takes no events; they wait in the spool", extra={"reason": str(error)})
         self.away = str(error)

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from llmgw_eventstore.spool import Spool, SpoolHeld
+from llmgw_eventstore.spool import Spool, SpoolError, SpoolHeld
 from llmgw_gateway.database import SpoolConfig
 
 FOLDER = "spool"
@@ -38,6 +38,18 @@ def slot_name(slot: int) -> str:
 def kept_name(spool: str) -> str:
     """The spool for what a process keeps for clients: it may be large, and must not fill the one for its events."""
     return spool + KEPT
+
+
+def frames_into(spool: Spool) -> Callable[[bytes], None]:
+    """A journal for what is kept: appends a frame. Raises OSError, also where the spool is full."""
+
+    def journal(frame: bytes) -> None:
+        try:
+            spool.append([frame])
+        except SpoolError as error:
+            raise OSError(str(error)) from None
+
+    return journal
 
 
 def open_spool(data_dir: Path, name: str, config: SpoolConfig) -> Spool:
