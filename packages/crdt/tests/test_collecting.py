@@ -1,0 +1,264 @@
+"""No resurrection: after any collection, replicas show what all deltas that they have received mean."""
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from llmgw_crdt import Clock, RecordMap
+from llmgw_crdt.testing import meaning_of, shown_by
+
+RETENTION = 100.0
+NAMES = "abc"
+SKEWS = {"a": 0.0, "b": 180.0, "c": -240.0, "z": 0.0}
+members = st.sampled_from(NAMES)
+ids = st.sampled_from(["x", "y"])
+
+
+class Collecting(RuleBasedStateMachine):
+    """Three nodes write, delete, hear any delta ever made (again), exchange whole states, agree, and collect, in any
+    interleaving. Beside each replica stands the plain set of deltas that it has received."""
+
+    @initialize()
+    def begin(self):
+        self.now = 1000.0
+        self.records = {name: RecordMap(name) for name in NAMES}
+        self.clocks = {name: Clock(name) for name in NAMES}
+        self.received = {name: {} for name in NAMES}
+        self.agreed = {name: {other: {} for other in NAMES if other != name} for name in NAMES}
+        self.made = []
+
+    @rule(who=members, id=ids, field=st.sampled_from("pq"), value=st.integers(0, 3))
+    def write(self, who, id, field, value):
+        self.note(who, self.records[who].write(self.tick(who), "k", id, {field: value}))
+
+    @rule(who=members, id=ids)
+    def delete(self, who, id):
+        deletion = self.records[who].delete(self.tick(who), "k", id)
+        if deletion:
+            self.note(who, deletion)
+
+    @precondition(lambda self: self.made)
+    @rule(who=members, which=st.integers(0, 10**6))
+    def hear(self, who, which):
+        """A delta comes: new, again, late, or replayed from long ago."""
+        self.take(who, self.made[which % len(self.made)])
+
+    @precondition(lambda self: self.made)
+    @rule(who=members)
+    def replay_everything(self, who):
+        """The whole log of this node's author comes once more, backwards."""
+        for delta in reversed([d for d in self.made if self.stamped(d) in self.received[who]]):
+            self.take(who, delta)
+
+    @rule(giver=members, taker=members)
+    def whole(self, giver, taker):
+        self.records[taker].merge(self.records[giver].dump())
+        self.received[taker] |= self.received[giver]
+
+    @rule(one=members, other=members)
+    def repair(self, one, other):
+        """Two nodes exchange what the other lacks, and find that they have the same."""
+        self.whole(one, other)
+        self.whole(other, one)
+        self.agree(one, other)
+
+    @rule(one=members, other=members)
+    def agree(self, one, other):
+        mine, theirs = self.records[one], self.records[other]
+        if one != other and mine.vector == theirs.vector and mine.digest() == theirs.digest():
+            self.agreed[one][other] = self.agreed[other][one] = mine.vector
+            mine.raise_floor(theirs.floor)
+
+    @rule(seconds=st.sampled_from([1.0, 50.0, 1000.0]))
+    def wait(self, seconds):
+        self.now += seconds
+
+    @rule(who=members)
+    def collect(self, who):
+        self.records[who].collect(self.agreed[who].values(), self.now, RETENTION)
+
+    @invariant()
+    def shows_what_was_received(self):
+        for name, records in self.records.items():
+            assert meaning_of(self.received[name].values()) == shown_by(records)
+
+    @invariant()
+    def claims_only_what_was_received(self):
+        for name, records in self.records.items():
+            claimed = {self.stamped(d) for d in self.made if d.hlc <= records.vector.get(d.node, 0)}
+            assert claimed <= self.received[name].keys()
+
+    def teardown(self):
+        if not self.made:
+            return
+        for _ in range(2):
+            for one in self.records:
+                for other in self.records:
+                    self.records[other].merge(self.records[one].dump())
+                    self.received[other] |= self.received[one]
+        assert 1 == len({(r.digest(), str(sorted(r.vector.items()))) for r in self.records.values()})
+        self.shows_what_was_received()
+
+    def note(self, who, delta):
+        self.made.append(delta)
+        self.received[who][self.stamped(delta)] = delta
+
+    def take(self, who, delta):
+        self.records[who].apply(delta)
+        self.clocks[who].observe(delta.hlc, self.now)
+        self.received[who][self.stamped(delta)] = delta
+
+    def tick(self, who):
+        return self.clocks[who].tick(self.now + SKEWS[who])
+
+    @staticmethod
+    def stamped(delta):
+        return delta.stamp
+
+
+class CollectingWithRetired(Collecting):
+    """A fourth node writes and hears as well, but is retired: nobody asks what it has before collecting.
+
+    What it made alone may be anything; yet no incarnation of which a node has received the deletion is ever live there
+    again, and all end with the same records.
+    """
+
+    @initialize()
+    def begin(self):
+        super().begin()
+        for table in (self.records, self.clocks, self.received):
+            table["z"] = {RecordMap: RecordMap, Clock: Clock}.get(type(table["a"]), dict)(
+                *(["z"] if table is not self.received else [])
+            )
+
+    @rule(id=ids, field=st.sampled_from("pq"), value=st.integers(0, 3))
+    def write_alone(self, id, field, value):
+        self.write(who="z", id=id, field=field, value=value)
+
+    @rule(id=ids)
+    def delete_alone(self, id):
+        self.delete(who="z", id=id)
+
+    @precondition(lambda self: self.made)
+    @rule(which=st.integers(0, 10**6))
+    def hear_alone(self, which):
+        self.hear(who="z", which=which)
+
+    @rule(giver=members)
+    def come_back(self, giver):
+        self.whole(giver, "z")
+        self.whole("z", giver)
+
+    @invariant()
+    def shows_what_was_received(self):
+        """Weaker than for members: what is live was never deleted, as far as was received."""
+        for name, records in self.records.items():
+            buried = {(d.kind, d.id, d.incarnation) for d in self.received[name].values() if d.deleted}
+            live = {(*key, incarnation) for key, (incarnation, _) in shown_by(records).items()}
+            assert set() == live & buried
+
+
+def quick(examples):
+    return settings(
+        max_examples=examples, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+
+
+@pytest.mark.parametrize("machine", [Collecting, CollectingWithRetired])
+def test_nothing_that_was_deleted_ever_comes_back(machine):
+    """Any interleaving of writes, deletions, replays, whole states, agreement and collection."""
+    run_state_machine_as_test(machine, settings=quick(60))
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("machine", [Collecting, CollectingWithRetired])
+def test_nothing_that_was_deleted_ever_comes_back_at_length(machine):
+    """The same over many more interleavings."""
+    run_state_machine_as_test(machine, settings=quick(3000))
+
+
+def buried(name="a", at=10) -> tuple[RecordMap, list]:
+    """A replica that has created and deleted a record, and its deltas."""
+    records = RecordMap(name)
+    return records, [records.write(at << 16, "k", "x", {"p": 1}), records.delete((at + 1) << 16, "k", "x")]
+
+
+def test_a_tombstone_waits_for_its_retention_and_for_everyone():
+    """It goes once both have passed, neither alone; a node of which nothing is known holds it up."""
+    records, deltas = buried()
+    known = {"a": deltas[1].hlc}
+    assert 0 == records.collect([known], 100.0, RETENTION)
+    assert 0 == records.collect([known, {}], 101.0, RETENTION)
+    assert 0 == records.collect([{"a": deltas[0].hlc}], 101.0, RETENTION)
+    assert (1, {}) == (records.tombstones, records.floor)
+    assert 1 == records.collect([known], 101.0, RETENTION)
+    assert (0, known) == (records.tombstones, records.floor)
+
+
+def test_after_collection_replayed_deltas_are_void():
+    """Neither the creation nor a late patch of the dead incarnation brings it back; a new incarnation lives."""
+    records, deltas = buried()
+    late = RecordMap("b")
+    late.apply(deltas[0])
+    patch = late.write(9 << 40, "k", "x", {"p": 2})
+    records.collect([], 1000.0, RETENTION)
+    assert [False] * 3 == [records.apply(delta) for delta in (*deltas, patch)]
+    assert records.get("k", "x") is None
+    records.write(1, "k", "x", {"p": 3})
+    assert {"p": 3} == records.get("k", "x").fields
+
+
+def test_the_floor_kills_where_the_deletion_was_never_heard():
+    """A node that slept through deletion and collection loses the record by the dump, and can't bring it back."""
+    records, deltas = buried()
+    records.collect([], 1000.0, RETENTION)
+    sleeper = RecordMap("b")
+    sleeper.apply(deltas[0])
+    alone = sleeper.write(1, "k", "alone", {"p": 1})
+    assert set() == records.merge(sleeper.dump()) - {("k", "alone")}
+    assert records.get("k", "x") is None
+    assert {("k", "x")} == sleeper.merge(records.dump())
+    assert (records.floor, records.digest()) == (sleeper.floor, sleeper.digest())
+    assert alone.stamp == sleeper.get("k", "alone").incarnation
+
+
+def test_what_an_author_made_before_the_deletion_must_be_here_before_the_tombstone_goes():
+    """A gap before the deletion may hold an earlier life of the same id, so the tombstone stays until it is filled."""
+    other = RecordMap("b")
+    creation = other.write(5 << 16, "k", "x", {"p": "of b"})
+    later = other.write(6 << 16, "k", "y", {})
+    records, _ = buried()
+    records.apply(later)
+    assert 0 == records.collect([], 1000.0, RETENTION)
+    records.apply(creation)
+    assert 1 == records.collect([], 1000.0, RETENTION)
+    assert (False, None) == (records.apply(creation), records.get("k", "x"))
+
+
+def test_an_outlived_incarnation_that_was_only_patched_holds_up_collection():
+    """Who patched it is known, its creation is not here: as long as it is missing, only the tombstone refuses it."""
+    author, patcher = RecordMap("r"), RecordMap("b")
+    patcher.apply(author.write(5 << 16, "k", "x", {"p": 1}))
+    patch = patcher.write(6 << 16, "k", "x", {"p": 2})
+    records, _ = buried()
+    records.apply(patch)
+    assert 0 == records.collect([], 1000.0, RETENTION)
+    assert (False, None) == (records.apply(patch), records.get("k", "x"))
+
+
+def test_what_a_retired_node_made_alone_is_not_lost():
+    """Nobody deleted it: the floor covers only what was received."""
+    records, _ = buried()
+    retired = RecordMap("z")
+    alone = retired.write(5 << 16, "k", "other", {"p": 1})
+    records.collect([], 1000.0, RETENTION)
+    assert (True, {"p": 1}) == (records.apply(alone), records.get("k", "other").fields)
