@@ -27,7 +27,7 @@ from llmgw_eventstore.spool import SpoolError
 from llmgw_gateway import console, first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
-from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane
+from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane, show
 from llmgw_gateway.data_dir import UnusableDataDir
 from llmgw_gateway.data_plane import DataPlane, open_data_plane
 from llmgw_gateway.home import admin_config, conninfo, keyring, log_config, nothing_spread, welcome
@@ -159,6 +159,8 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                 draining=draining,
             )
         )
+
+        show(control, metrics)
 
         async def metrics_text() -> bytes:
             return metrics.render()

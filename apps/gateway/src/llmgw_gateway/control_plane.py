@@ -40,6 +40,7 @@ from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
 from llmgw_postgres.history import PgHistory
 from llmgw_relay.buffered import BufferedKeep
+from llmgw_telemetry import Metrics
 
 _SEEN_SECONDS = 1.0
 """How long a reader of the log waits for what was just commanded to be in it."""
@@ -97,6 +98,31 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
         if self.database.prepared.is_set() and not await self.feeder.drained(seconds):
             _log.warning("events wait in the spool for the next start", extra={"bytes": self.feeder.backlog()})
         await self.steward.save()
+
+
+def show(plane: ControlPlane, metrics: Metrics) -> None:
+    """Shows how the way to the database is doing. Once a process."""
+    feeder = plane.feeder
+    metrics.callback(
+        "gateway_events_spooled",
+        "Bytes of events that wait in the spools for the database.",
+        (),
+        lambda: [((), feeder.backlog())],
+    )
+    metrics.callback(
+        "gateway_database_away",
+        "1 while the database takes no events.",
+        (),
+        lambda: [((), int(feeder.away is not None or not plane.database.prepared.is_set()))],
+        merge="max",
+    )
+    metrics.callback(
+        "gateway_quarantined_records",
+        "Records that are broken, and not served.",
+        (),
+        lambda: [((), len(plane.served.compiler.reasons))],
+        merge="max",
+    )
 
 
 class Spreading:

@@ -138,6 +138,9 @@ async def test_the_workers_counts_are_on_the_metrics_page(host: Host, http: aioh
         async with http.get(host.url(host.admin, "/metrics")) as page:
             text = await page.text()
     assert 'account="sim-openai",outcome="ok"} 1' in text
+    assert "\ngateway_database_away 0\n" in text
+    assert "\ngateway_quarantined_records 0\n" in text
+    assert "\ngateway_events_spooled " in text
 
 
 async def test_a_worker_serves_while_control_is_away(host: Host, http: aiohttp.ClientSession) -> None:

@@ -19,7 +19,7 @@ from llmgw_cluster import serving
 from llmgw_gateway import first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
-from llmgw_gateway.control_plane import ControlPlane, open_control_plane
+from llmgw_gateway.control_plane import ControlPlane, open_control_plane, show
 from llmgw_gateway.home import admin_config, keyring, welcome
 from llmgw_gateway.processes.setup import Setup
 from llmgw_gateway.reload import Reloads
@@ -29,7 +29,7 @@ from llmgw_gateway.serving.sockets import inherited, taken_name
 from llmgw_gateway.signals import reload_on_hangup
 from llmgw_gateway.state.hub import Hub
 from llmgw_simulator import Simulator, SimulatorConfig
-from llmgw_telemetry import Totals, text
+from llmgw_telemetry import Metrics, Totals, text
 
 _STATUS_SECONDS = 1.0
 """Between two looks at what the workers count: what a worker that is killed had counted since is lost to the metrics,
@@ -77,8 +77,12 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
         await stack.enter_async_context(_gathering(hub))
         reloads = await stack.enter_async_context(Reloads.watching(settings, plane, simulator_url, key, hub.lay))
 
+        metrics = Metrics()
+        show(plane, metrics)
+
         async def metrics_text() -> bytes:
             await hub.gather()
+            totals.put("control", metrics.collect())
             return text(totals.collect())
 
         pages = admin_app(
