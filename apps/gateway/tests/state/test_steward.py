@@ -14,10 +14,11 @@ from llmgw_control.testing import Desk, ReversedSealing
 from llmgw_control.views import Actor
 from llmgw_crdt import Clock
 from llmgw_domain import Event
-from llmgw_eventstore import encode
+from llmgw_eventstore import Cursor, Log, Page, encode
 from llmgw_eventstore.memory import MemoryStore
 from llmgw_gateway.database import SpoolConfig
 from llmgw_gateway.state import spools
+from llmgw_gateway.state import steward as module
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.steward import Steward
 
@@ -129,6 +130,35 @@ async def test_a_log_that_has_lost_events_is_read_again(tmp_path: Path) -> None:
         await store.append("state", changes(Desk("new", seed=2), "four"))
         await node.until("one", "two", "three", "four")
     assert 1 == node.losses
+
+
+async def test_a_new_node_begins_with_the_logs_snapshot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads what came after it, and has what came before it too."""
+    monkeypatch.setattr(module, "_SNAPSHOT_EVENTS", 3)
+    desk, store = Desk("there"), MemoryStore()
+    await store.append("state", changes(desk, "one", "two", "three"))
+    first = Node(tmp_path / "first")
+    async with first.following(store):
+        await first.until("one", "two", "three")
+        await asyncio.wait_for(first.steward.caught_up.wait(), 5)
+    await store.append("state", changes(desk, "four"))
+    read = []
+    real = store.read
+
+    async def noted(log: Log, after: Cursor, limit: int) -> Page:
+        read.append(after.position)
+        return await real(log, after, limit)
+
+    monkeypatch.setattr(store, "read", noted)
+    second = Node(tmp_path / "second", "second")
+    async with second.following(store):
+        await second.until("one", "two", "three", "four")
+    assert 3 == read[0]
+    # One that can't be read costs time, and nothing else.
+    await store.save_snapshot("state", Cursor(), b"[")
+    third = Node(tmp_path / "third", "third")
+    async with third.following(store):
+        await third.until("one", "two", "three", "four")
 
 
 async def test_a_snapshot_is_written_when_something_changed(tmp_path: Path) -> None:

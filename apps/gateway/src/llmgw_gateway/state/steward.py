@@ -12,6 +12,8 @@ import logging
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+import msgspec
+
 from llmgw_control import Replica
 from llmgw_crdt import Clock
 from llmgw_domain import Event
@@ -26,6 +28,10 @@ _WAIT_SECONDS = 30.0
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.2, 5.0
 _SAVE_SECONDS = 2.0
 """Between two snapshots. What is newer is in the journal, or in the log."""
+
+_SNAPSHOT = "state"
+_SNAPSHOT_EVENTS = 5000
+"""Read since the log's last snapshot, before this node writes the next: what a new node reads at most beside it."""
 
 _log = logging.getLogger(__name__)
 
@@ -57,6 +63,8 @@ class Steward:
         self._lost = lost
         self._cursor = Cursor()
         self._saved = ""
+        self._skipped = False
+        self._since = 0
         self.caught_up = asyncio.Event()
         """Set once the log has been read to its end."""
 
@@ -87,6 +95,7 @@ class Steward:
         pause = _FIRST_PAUSE
         while True:
             try:
+                await self._skip(store)
                 await self._read(store)
                 await store.wait("state", self._cursor, _WAIT_SECONDS)
                 pause = _FIRST_PAUSE
@@ -117,6 +126,23 @@ class Steward:
             return
         self._saved = mark
 
+    async def _skip(self, store: EventStore) -> None:
+        """A node that is new begins with what another one has made of the log, instead of with its first event."""
+        if self._skipped:
+            return
+        found = await store.load_snapshot(_SNAPSHOT) if self._cursor == Cursor() else None
+        self._skipped = True
+        if found is not None:
+            cursor, dump = found
+            try:
+                self._served.take(self._replica.load(msgspec.json.decode(dump)))
+            except ValueError as error:
+                _log.error(
+                    "the log's snapshot can't be read; the log can", extra={"why": str(error)}
+                )
+                return
+            self._cursor = cursor
+
     async def _read(self, store: EventStore) -> None:
         while True:
             page = await store.read("state", self._cursor, _PAGE)
@@ -125,6 +151,10 @@ class Steward:
                 self.caught_up.set()
                 return
             await self._merge([stored.event for stored in page.events])
+            self._since += len(page.events)
+            if self._since >= _SNAPSHOT_EVENTS:
+                await store.save_snapshot(_SNAPSHOT, self._cursor, msgspec.json.encode(self._replica.dump()))
+                self._since = 0
 
     async def _merge(self, events: list[Event]) -> None:
         before = self._replica.map.digest()
