@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import base64
+from collections import deque
 from contextlib import AsyncExitStack
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from llmgw_gateway.config import Settings, load
 from llmgw_gateway.control_plane import Unopened
 from llmgw_gateway.data_dir import UnusableDataDir
-from llmgw_gateway.home import admin_config, conninfo, keyring
+from llmgw_gateway.home import admin_config, conninfo, keyring, ready
 from llmgw_gateway.sealing import FILE_NAME
 
 KEY = base64.b64encode(b"1" * 32).decode()
@@ -64,3 +66,17 @@ async def test_where_the_database_is(tmp_path: Path) -> None:
         assert "postgresql://u:p@h/d" == await conninfo(given, stack)
         with pytest.raises(Unopened, match=r"database.url.*DB is not set"):
             await conninfo(settings(tmp_path, GATEWAY_DATABASE__URL="env:DB"), stack)
+
+
+@pytest.mark.parametrize(
+    ("loaded", "held", "said"),
+    [
+        (False, [], (False, "no catalog is loaded")),
+        (True, [b"x"], (False, "the spool is full")),
+        (True, [], (True, "")),
+    ],
+)
+def test_when_a_worker_isready(loaded: bool, held: list[bytes], said: tuple[bool, str]) -> None:
+    """With a catalog and room to write; neither a database nor a control process is asked."""
+    recorder = SimpleNamespace(held=len(deque(held)))
+    assert said == ready(SimpleNamespace(loaded=loaded), recorder)  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane, show
 from llmgw_gateway.data_dir import UnusableDataDir
 from llmgw_gateway.data_plane import DataPlane, open_data_plane
-from llmgw_gateway.home import admin_config, conninfo, keyring, log_config, nothing_spread, welcome
+from llmgw_gateway.home import admin_config, conninfo, keyring, log_config, nothing_spread, ready, simulator, welcome
 from llmgw_gateway.limits import raise_descriptors
 from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.node import owned
@@ -45,7 +45,6 @@ from llmgw_gateway.state.settling import settle
 from llmgw_pool import ConnectionPool
 from llmgw_postgres.embedded import EmbeddedError
 from llmgw_relay import Relay
-from llmgw_simulator import Simulator, SimulatorConfig
 from llmgw_telemetry import LogStream, Metrics, Observer, configure_logging
 
 _log = logging.getLogger(__name__)
@@ -118,7 +117,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         database = await conninfo(settings, stack)
         # The simulator comes first, because its address is part of the records.
         simulated = first_start.needs_simulator(settings.config, settings.environ)
-        simulator_url = await stack.enter_async_context(_simulator()) if simulated else None
+        simulator_url = await stack.enter_async_context(simulator()) if simulated else None
         key = first_start.kept_key(settings.config, settings.data_dir)
         records = first_start.complete(settings.config, settings.environ, simulator_url, key)
 
@@ -152,7 +151,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                 settings,
                 data_sockets,
                 current=control.current,
-                ready=partial(_ready, control, recorder),
+                ready=partial(ready, control.served, recorder),
                 facts=recorder,
                 observer=observer,
                 kept=kept_forms(control.keep, keyring(settings)),
@@ -224,25 +223,12 @@ async def _serve(settings: Settings, log: LogStream) -> None:
     _log.info("stopped")
 
 
-@asynccontextmanager
-async def _simulator() -> AsyncIterator[str]:
-    """The built-in simulator on a free port of loopback; its base URL."""
-    async with Simulator(SimulatorConfig()).serve("127.0.0.1", 0) as running:
-        yield running.base_url
-
-
-def _ready(control: ControlPlane, recorder: Recorder) -> tuple[bool, str]:
-    if not control.served.loaded:
-        return False, "no catalog is loaded"
-    return (False, "the spool is full") if recorder.held else (True, "")
-
-
 def _status(control: ControlPlane, plane: DataPlane, recorder: Recorder, draining: Draining, began: float) -> Status:
     """What the overview page shows; `began` is when the gateway was started, by the monotonic clock."""
     return Status(
         version=version("llmgw-gateway"),
         uptime=time.monotonic() - began,
-        ready=_ready(control, recorder)[0] and not draining(),
+        ready=ready(control.served, recorder)[0] and not draining(),
         draining=draining(),
         in_flight=plane.in_flight(),
         states=plane.states(),

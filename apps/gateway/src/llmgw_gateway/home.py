@@ -7,8 +7,8 @@ import os
 import secrets
 import string
 import sys
-from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 
 from llmgw_admin import AdminConfig
@@ -23,8 +23,11 @@ from llmgw_gateway.database import address
 from llmgw_gateway.keyring import Keyring, make_keyring
 from llmgw_gateway.sealing import SealingError
 from llmgw_gateway.secrets import Secrets
+from llmgw_gateway.state.recorder import Recorder
+from llmgw_gateway.state.served import Served
 from llmgw_gateway.verbs.where import OWNER_FILE
 from llmgw_postgres.embedded import Embedded
+from llmgw_simulator import Simulator, SimulatorConfig
 from llmgw_telemetry import LogConfig
 
 _ALPHABET = string.ascii_letters + string.digits
@@ -88,6 +91,20 @@ def admin_config(settings: Settings) -> AdminConfig:
 
 async def nothing_spread(events: Sequence[Event]) -> None:
     """There is nobody to tell: one process serves what it administers."""
+
+
+@asynccontextmanager
+async def simulator() -> AsyncIterator[str]:
+    """The built-in simulator on a free port of loopback; its base URL."""
+    async with Simulator(SimulatorConfig()).serve("127.0.0.1", 0) as running:
+        yield running.base_url
+
+
+def ready(served: Served, recorder: Recorder) -> tuple[bool, str]:
+    """Whether calls can be served, and if not, why. Neither a database nor a provider is asked."""
+    if not served.loaded:
+        return False, "no catalog is loaded"
+    return (False, "the spool is full") if recorder.held else (True, "")
 
 
 def log_config(server: ServerConfig) -> LogConfig:

@@ -16,7 +16,7 @@ from llmgw_gateway.config import Settings, load
 from llmgw_gateway.node import Node
 from llmgw_gateway.processes.control import Control, open_control
 from llmgw_gateway.processes.setup import Setup
-from llmgw_gateway.processes.worker import Withdrawn, Worker, open_worker
+from llmgw_gateway.processes.worker import Worker, open_worker
 from llmgw_telemetry import LogConfig, configure_logging
 
 
@@ -153,18 +153,3 @@ async def test_a_worker_serves_while_control_is_away(host: Host, http: aiohttp.C
         async with host.control() as again:
             await asyncio.wait_for(again.complete.wait(), 5)
             assert [0] == again.hub.serving
-
-
-async def test_a_worker_without_control_takes_no_calls(host: Host) -> None:
-    """It waits for the state, and ends when it is told to."""
-    opening = asyncio.get_running_loop().create_task(_opened(host))
-    await asyncio.sleep(0.2)
-    assert not opening.done()
-    host.stop.set()
-    with pytest.raises(Withdrawn):
-        await asyncio.wait_for(opening, 5)
-
-
-async def _opened(host: Host) -> None:
-    async with host.worker():
-        pass

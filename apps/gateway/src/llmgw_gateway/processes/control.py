@@ -20,7 +20,7 @@ from llmgw_gateway import first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import ControlPlane, open_control_plane, show
-from llmgw_gateway.home import admin_config, keyring, welcome
+from llmgw_gateway.home import admin_config, keyring, simulator, welcome
 from llmgw_gateway.processes.setup import Setup
 from llmgw_gateway.reload import Reloads
 from llmgw_gateway.serving import ServeConfig
@@ -28,7 +28,6 @@ from llmgw_gateway.serving import serve as listen
 from llmgw_gateway.serving.sockets import inherited, taken_name
 from llmgw_gateway.signals import reload_on_hangup
 from llmgw_gateway.state.hub import Hub
-from llmgw_simulator import Simulator, SimulatorConfig
 from llmgw_telemetry import Metrics, Totals, text
 
 _STATUS_SECONDS = 1.0
@@ -55,7 +54,7 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
     began = time.monotonic()
     async with AsyncExitStack() as stack:
         simulated = first_start.needs_simulator(settings.config, settings.environ)
-        simulator_url = await stack.enter_async_context(_simulator()) if simulated else None
+        simulator_url = await stack.enter_async_context(simulator()) if simulated else None
         key = first_start.kept_key(settings.config, settings.data_dir)
         records = first_start.complete(settings.config, settings.environ, simulator_url, key)
         keyring(settings)
@@ -152,13 +151,6 @@ async def _gathering(hub: Hub) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-@asynccontextmanager
-async def _simulator() -> AsyncIterator[str]:
-    """The built-in simulator on a free port of loopback; its base URL."""
-    async with Simulator(SimulatorConfig()).serve("127.0.0.1", 0) as running:
-        yield running.base_url
 
 
 def _status(plane: ControlPlane, hub: Hub, setup: Setup, began: float) -> Status:

@@ -23,7 +23,7 @@ from llmgw_control import Replica
 from llmgw_crdt import Clock
 from llmgw_gateway.config import Settings
 from llmgw_gateway.data_plane import DataPlane, open_data_plane
-from llmgw_gateway.home import keyring
+from llmgw_gateway.home import keyring, ready
 from llmgw_gateway.processes.setup import Setup
 from llmgw_gateway.secrets import Secrets
 from llmgw_gateway.serving import Draining
@@ -110,7 +110,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
                 settings,
                 [inherited(number) for number in setup.data],
                 current=served.current,
-                ready=partial(_ready, served, recorder),
+                ready=partial(ready, served, recorder),
                 facts=recorder,
                 observer=observer,
                 kept=kept_forms(keep, keys),
@@ -171,9 +171,3 @@ async def _linked(path: Path, follower: Follower) -> AsyncIterator[None]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-def _ready(served: Served, recorder: Recorder) -> tuple[bool, str]:
-    if not served.loaded:
-        return False, "no catalog is loaded"
-    return (False, "the spool is full") if recorder.held else (True, "")

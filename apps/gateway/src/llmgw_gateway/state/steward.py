@@ -137,9 +137,7 @@ class Steward:
             try:
                 self._served.take(self._replica.load(msgspec.json.decode(dump)))
             except ValueError as error:
-                _log.error(
-                    "the log's snapshot can't be read; the log can", extra={"why": str(error)}
-                )
+                _log.error("the log's snapshot can't be read; the log can", extra={"why": str(error)})
                 return
             self._cursor = cursor
 
