@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 import pytest
@@ -10,21 +10,11 @@ from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
 from llmgw_admin.testing import MemoryHistory
-from llmgw_control import AccountRecord, Control, Records
+from llmgw_control import AccountRecord, Records
 from llmgw_control.testing import OWNER, Desk
-from llmgw_domain import Catalog, Secret
+from llmgw_domain import Secret
 
 FILE = Records(accounts=(AccountRecord(id="filed", provider="openai", pool="p", credential="env:FILED"),))
-
-
-class Serving:
-    """What a node serves, as `Control` says it."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-
-    def current(self) -> Catalog:
-        return self._desk.catalog
 
 
 class Stack(msgspec.Struct, kw_only=True):
@@ -51,7 +41,7 @@ def stack() -> Stack:
     history = MemoryHistory(desk.journal.events)
     config = AdminConfig(token=Secret("env-token"), owner_token=Secret("owner-token"))
     app = admin_app(
-        cast("Control", Serving(desk)),
+        lambda: desk.catalog,
         lambda: b"",
         lambda: Status(version="9.9", uptime=1.0),
         config,
