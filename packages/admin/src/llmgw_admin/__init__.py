@@ -6,13 +6,12 @@ loopback, and ask for a bearer token elsewhere; the JSON API (`api`) asks for on
 decides what may be changed. Pages are rendered on the server, load nothing from elsewhere and run no script. Nothing
 here ever shows a credential, but for the text of a new key or token, once.
 
-The audit trail comes through the port `History`; `LogHistory` reads it from any store of the log.
+The audit trail comes through the port `History`.
 """
 
 from llmgw_admin.app import admin_app
 from llmgw_admin.guard import AdminConfig
 from llmgw_admin.history import History
-from llmgw_admin.log_history import LogHistory
 from llmgw_admin.status import Status
 
-__all__ = ["AdminConfig", "History", "LogHistory", "Status", "admin_app"]
+__all__ = ["AdminConfig", "History", "Status", "admin_app"]

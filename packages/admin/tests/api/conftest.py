@@ -42,7 +42,7 @@ def stack() -> Stack:
     config = AdminConfig(token=Secret("env-token"), owner_token=Secret("owner-token"))
     app = admin_app(
         lambda: desk.catalog,
-        lambda: b"",
+        metrics_text,
         lambda: Status(version="9.9", uptime=1.0),
         config,
         administration=desk.administration,
