@@ -34,11 +34,17 @@ $(NODE_CLIENTS)/.synced: tests/clients/node/package-lock.json tests/clients/node
 	@if command -v npm >/dev/null; then (cd tests/clients/node && npm ci --loglevel=error >/dev/null) && touch $@; \
 	  else echo "npm is missing: the clients for Node are not tested"; fi
 
-# Without root on Debian nothing is installed, and the tests of what is missing say that they are skipped.
+# Without root on Debian nothing is installed, and the tests of what is missing say that they are skipped. PostgreSQL's is
+# for the tests with an older major than the wheel's; its package would start a server of its own, if it were not told.
+NO_CLUSTER := /etc/postgresql-common/createcluster.conf
+
 servers: ## install the servers and tools of the system that some tests run
-	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null && ! command -v nginx ip >/dev/null; then \
+	@missing=; command -v nginx >/dev/null || missing="$$missing nginx"; command -v ip >/dev/null || missing="$$missing iproute2"; \
+	ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$$missing postgresql"; \
+	if [ -n "$$missing" ] && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  [ -e $(NO_CLUSTER) ] || { mkdir -p $(dir $(NO_CLUSTER)); echo "create_main_cluster = false" >$(NO_CLUSTER); }; \
 	  export DEBIAN_FRONTEND=noninteractive RUNLEVEL=1; apt-get update -qq >/dev/null; \
-	  apt-get install -y -qq --no-install-recommends nginx iproute2 >/dev/null || echo "nginx is missing: not tested"; fi
+	  apt-get install -y -qq --no-install-recommends $$missing >/dev/null || echo "not installed, so not tested:$$missing"; fi
 
 .PHONY: uv
 uv:

@@ -9,6 +9,7 @@ import asyncio
 import hashlib
 import io
 import os
+import tempfile
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -27,6 +28,13 @@ from llmgw_telemetry import LogConfig, configure_logging
 
 KEY = "gw-test-key-0123456789abcdefghijklmnop"
 HASH = "sha256:" + hashlib.sha256(KEY.encode()).hexdigest()
+
+SMALL = {
+    # Without a database a gateway is open at once; those that need one say so.
+    "GATEWAY_DATABASE__URL": "none",
+    "GATEWAY_SPOOL__MAX_BYTES": "4194304",
+    "GATEWAY_SPOOL__SEGMENT_BYTES": "262144",
+}
 
 CONFIG = """
 [server]
@@ -217,7 +225,9 @@ async def _open(
         more = more.replace("{simulator}", running.base_url)
         text = CONFIG.format(engine=engine, simulator=running.base_url, hash=HASH, server=server, more=more)
         file.write_text(text)
-        given = {"UP_KEY": "sk-up-stream", "GATEWAY_DATA_DIR": str(folder / "data"), **(environ or {})}
+        # A test may open several at once, and each owns its folder.
+        data = tempfile.mkdtemp(prefix="data-", dir=folder)
+        given = {"UP_KEY": "sk-up-stream", "GATEWAY_DATA_DIR": data, **SMALL, **(environ or {})}
         given = {name: value.replace("{simulator}", running.base_url) for name, value in given.items()}
         async with open_gateway(load(file, given), out) as gateway:
             yield Stack(gateway, running, http, log)

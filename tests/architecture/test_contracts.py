@@ -39,8 +39,11 @@ def test_the_tree_keeps_its_contracts(copy):
         ("llmgw_domain/models.py", "import llmgw_pool", "imports only from the layers below"),
         ("llmgw_protocols/sse.py", "import asyncio", "Pure packages"),
         ("llmgw_balancer/slots.py", "import time", "Pure packages"),
+        ("llmgw_eventstore/codec.py", "import os", "The log's contract"),
+        ("llmgw_eventstore/spool/_frames.py", "import time", "The log's contract"),
         ("llmgw_httpapi/__init__.py", "import llmgw_pool", "imports only from the layers below"),
         ("llmgw_httpapi/__init__.py", "import aiohttp", "Provider connections"),
+        ("llmgw_httpapi/__init__.py", "import psycopg", "PostgreSQL is the store's"),
         ("llmgw_simulator/__init__.py", "import llmgw_protocols", "independent opinion"),
     ],
 )

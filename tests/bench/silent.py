@@ -36,6 +36,9 @@ admin_bind = "127.0.0.1:{admin}"
 engine = "{engine}"
 heartbeat_seconds = {heartbeat}
 log_requests = false
+workers = 0
+[database]
+url = "none"
 [[accounts]]
 id = "a"
 provider = "openai"

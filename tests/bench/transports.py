@@ -31,6 +31,9 @@ _GATEWAY = """
 data_bind = "127.0.0.1:{port}"
 admin_bind = "127.0.0.1:{admin}"
 engine = "{engine}"
+workers = 0
+[database]
+url = "none"
 [[keys]]
 id = "bench"
 hash = "sha256:{hash}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 SCRIPT = Path(__file__).parent / "node" / "questions.mjs"
-MODELS = ["sim/gpt", "sim/claude", "sim/gemini"]
+MODELS = ["sim/claude", "sim/gemini", "sim/gpt"]
 
 
 async def test_models_tokens_and_vectors(node, run, open_stack):

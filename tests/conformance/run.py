@@ -135,7 +135,7 @@ def _gateway(config: Path, work: Path, port: int) -> Iterator[None]:
     """A gateway process, ready; stopped on leaving."""
     environ = {k: v for k, v in os.environ.items() if not k.startswith("GATEWAY_")}
     environ |= {"REPLAY_KEY": "sk-up", "REPLAY_AWS_KEY": "AKIAX:x", "CONFORMANCE_KEY": KEY}
-    environ |= {"GATEWAY_DATA_DIR": str(work / "gateway")}
+    environ |= {"GATEWAY_DATA_DIR": str(work / "gateway"), "GATEWAY_DATABASE__URL": "none"}
     command = [str(Path(sys.executable).parent / "gateway"), "serve", "--config", str(config)]
     log = work / "gateway.log"
     with log.open("wb") as sink, subprocess.Popen(command, env=environ, stdout=sink, stderr=sink) as process:

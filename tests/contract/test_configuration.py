@@ -243,7 +243,7 @@ def test_unknown_keys_are_errors(tmp_path, text, line, name):
     assert any(p.line == line and name in str(p) for p in refused.value.problems)
 
 
-@pytest.mark.parametrize("table", ["database", "cluster"])
+@pytest.mark.parametrize("table", ["cluster"])
 def test_tables_of_later_versions_are_refused(tmp_path, table):
     """What this version can't honour is not passed over in silence."""
     file = tmp_path / "g.toml"

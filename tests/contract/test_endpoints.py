@@ -592,7 +592,7 @@ def strict_uploads(monkeypatch):
     def strict(**given):
         return HttpConfig(**{**given, "max_upload_bytes": 3 << 20, "body_timeout": 0.3})
 
-    monkeypatch.setattr("llmgw_gateway.build.HttpConfig", strict)
+    monkeypatch.setattr("llmgw_gateway.data_plane.HttpConfig", strict)
 
 
 FILE_HEAD = (

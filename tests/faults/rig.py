@@ -147,7 +147,9 @@ class Rig:
         )
 
     def _run(self, command: list[str], name: str, descriptors: tuple[int, ...] = ()) -> subprocess.Popen[bytes]:
-        environ = {**os.environ, "CLIENT_KEY": KEY, "UP_KEY": "sk-upstream", "GATEWAY_ADMIN_TOKEN": _TOKEN}
+        # One process, whose memory and descriptors are looked at.
+        alone = {"GATEWAY_SERVER__WORKERS": "0", "GATEWAY_DATABASE__URL": "none"}
+        environ = {**os.environ, **alone, "CLIENT_KEY": KEY, "UP_KEY": "sk-upstream", "GATEWAY_ADMIN_TOKEN": _TOKEN}
         with (self._folder / f"{name}.log").open("wb") as log:
             process = subprocess.Popen(command, stdout=log, stderr=log, env=environ, pass_fds=descriptors)
         self._processes.append(process)

@@ -222,7 +222,9 @@ async def running(
         values = {"engine": engine, "port": port, "admin": admin, "send_timeout": send_timeout, "fat": fat}
         file.write_text(_CONFIG.format(upstream=simulator.base_url, transport=transport, **values))
         command = [str(_BIN / "gateway"), "serve", "--config", str(file), "--data-dir", str(folder)]
-        environ = {**os.environ, "CLIENT_KEY": KEY, "UP_KEY": "sk-up"}
+        # One process, whose memory and descriptors are looked at.
+        alone = {"GATEWAY_SERVER__WORKERS": "0", "GATEWAY_DATABASE__URL": "none"}
+        environ = {**os.environ, **alone, "CLIENT_KEY": KEY, "UP_KEY": "sk-up"}
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(*command, stdout=out, stderr=out, env=environ)
         try:

@@ -94,6 +94,12 @@ class Program:
         """Waits for its end; the exit code."""
         return self.process.wait(seconds)
 
+    def alone(self, seconds: float = READY_SECONDS) -> None:
+        """Waits until nothing of it is left: what it started ends when it does, a moment later."""
+        deadline = time.monotonic() + seconds
+        while self.relatives() and time.monotonic() < deadline:
+            time.sleep(0.01)
+
     def relatives(self) -> list[int]:
         """Living processes of its session, itself not counted."""
         return [pid for pid in _pids() if pid != self.pid and _session(pid) == self.pid]
@@ -126,6 +132,10 @@ def start(tmp_path: Path) -> Iterator[Start]:
             "GATEWAY_DATA_DIR": str(tmp_path / "data"),
             "GATEWAY_SERVER__DATA_BIND": "127.0.0.1:0",
             "GATEWAY_SERVER__ADMIN_BIND": "127.0.0.1:0",
+            # Without a database a gateway is open at once; an empty value is the private one.
+            "GATEWAY_DATABASE__URL": "none",
+            "GATEWAY_SPOOL__MAX_BYTES": "4194304",
+            "GATEWAY_SPOOL__SEGMENT_BYTES": "262144",
         }
         folder = tmp_path / f"run{len(programs)}"
         program = Program([str(COMMANDS / command), *arguments], folder, base | environ, **(options or {}))
@@ -135,6 +145,8 @@ def start(tmp_path: Path) -> Iterator[Start]:
     yield started
     for program in programs:
         _end(program)
+    for program in programs:
+        program.alone()
     assert [pid for program in programs for pid in program.relatives()] == []
 
 

@@ -21,7 +21,7 @@ name = "m"
 targets = [{ pool = "opnai", model = "gpt" }]
 
 [database]
-url = "postgresql://"
+url = "mysql://"
 """
 
 
@@ -44,10 +44,10 @@ def test_a_broken_configuration_is_told_by_line(start, tmp_path):
     file = tmp_path / "g.toml"
     file.write_text(BROKEN)
     for command in ("check", "serve"):
-        gateway = start("gateway", command, "--config", str(file))
+        gateway = start("gateway", command, "--config", str(file), GATEWAY_DATABASE__URL="")
         assert gateway.ended() == 1
         problems = gateway.err.splitlines()
-        assert sorted(int(line.split(":")[1]) for line in problems) == [2, 3, 8, 13, 15]
+        assert sorted(int(line.split(":")[1]) for line in problems) == [2, 3, 8, 13, 16]
         assert all(line.startswith(f"{file}:") for line in problems)
         assert "did you mean 'openai'" in gateway.err
         assert "written-out" not in gateway.err

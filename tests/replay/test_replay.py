@@ -86,7 +86,7 @@ async def replay(tmp_path):
     async with RawServer(provider.play) as server:
         file = tmp_path / "gateway.toml"
         file.write_text(CONFIG.format(up=f"http://127.0.0.1:{server.port}"))
-        environ = {"UP": "sk-up", "KEY": KEY, "GATEWAY_DATA_DIR": str(tmp_path)}
+        environ = {"UP": "sk-up", "KEY": KEY, "GATEWAY_DATA_DIR": str(tmp_path), "GATEWAY_DATABASE__URL": "none"}
         import io
 
         import aiohttp

@@ -24,9 +24,10 @@ def _clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def served(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     """What the server was started with: the composition is replaced by a note of its settings."""
     seen: list[Settings] = []
-    build = ModuleType("llmgw_gateway.build")
-    build.serve = lambda settings: seen.append(settings) or 7  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "llmgw_gateway.build", build)
+    for name, entry in (("llmgw_gateway.build", "serve"), ("llmgw_gateway.processes.running", "supervise")):
+        module = ModuleType(name)
+        setattr(module, entry, lambda settings, arguments=(): seen.append(settings) or 7)
+        monkeypatch.setitem(sys.modules, name, module)
     return seen
 
 

@@ -109,11 +109,8 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
     [
         ("server.worker = 1", "gateway.toml:1: server.worker: there is no such key; did you mean 'workers'?"),
         ("\n\n[sever]", "gateway.toml:3: sever: there is no such key; did you mean 'server'?"),
-        (
-            "[server]\nworkers = 4",
-            "gateway.toml:2: server.workers: more than one worker is not available in this version",
-        ),
-        ("[server]\nworkers = -1", "gateway.toml:2: server.workers: must be 0 or more, not -1"),
+        ("[server]\nworkers = 257", "gateway.toml:2: server.workers: must be 0 to 256, not 257"),
+        ("[server]\nworkers = -1", "gateway.toml:2: server.workers: must be 0 to 256, not -1"),
         ("[server]\ndrain_seconds = -1", "gateway.toml:2: server.drain_seconds: must be 0 or more seconds"),
         ("[server]\ndrain_seconds = nan", "gateway.toml:2: server.drain_seconds: must be 0 or more seconds"),
         ("[server]\nmax_body_bytes = 0", "gateway.toml:2: server.max_body_bytes: must be a positive integer, not 0"),
@@ -125,7 +122,8 @@ def test_the_command_line_wins(tmp_path: Path) -> None:
         ('[fetch]\nallowed_hosts = ["10.0.0.1"]', "gateway.toml:2: fetch.allowed_hosts[0]: must be a host name"),
         ("server = 1", "gateway.toml:1: server: must be a table, not an integer"),
         ("[model_lists]\nhours = 0", "gateway.toml:2: model_lists.hours: must be more than 0 hours"),
-        ('#\n[database]\nurl = "env:X"', "gateway.toml:2: database: is not available in this version"),
+        ('[database]\nurl = "postgresql://a:b@c/d"', "gateway.toml:2: database.url: must not hold a password here"),
+        ("[spool]\nsegment_bytes = 1", "gateway.toml:2: spool.segment_bytes: must be 65536 or more, not 1"),
         ("#\n[cluster]", "gateway.toml:2: cluster: is not available in this version"),
         ('[[accounts]]\nid = "a"\nprovider = "openai"', "gateway.toml:1: accounts[0].pool: missing"),
     ],
@@ -139,7 +137,7 @@ def test_a_problem_has_its_line(text: str, expected: str, tmp_path: Path) -> Non
 
 def test_all_problems_are_collected(tmp_path: Path) -> None:
     """File and environment are checked to their ends."""
-    found = problems(tmp_path, "[server]\nworkers = 7\nx = 1\n[cluster]", GATEWAY_NO="1", GATEWAY_SERVER__ENGINE="x")
+    found = problems(tmp_path, "[server]\nworkers = -7\nx = 1\n[cluster]", GATEWAY_NO="1", GATEWAY_SERVER__ENGINE="x")
     places = [problem.split(": ")[0] for problem in found]
     assert ["gateway.toml:4", "GATEWAY_NO", "gateway.toml:3", "GATEWAY_SERVER__ENGINE", "gateway.toml:2"] == places
 

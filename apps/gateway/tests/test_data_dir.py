@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from llmgw_gateway.data_dir import create_once, default_data_dir, open_data_dir
+from llmgw_gateway.data_dir import create_once, default_data_dir, open_data_dir, replace
 
 
 @pytest.mark.parametrize(
@@ -33,4 +33,14 @@ def test_a_file_is_made_once(tmp_path: Path) -> None:
     path = tmp_path / "key"
     assert (True, False) == (create_once(path, "one"), create_once(path, "two"))
     assert ("one", 0o600) == (path.read_text(), stat.S_IMODE(path.stat().st_mode))
+    assert [path] == list(tmp_path.iterdir())
+
+
+def test_a_replaced_file_is_whole_and_private(tmp_path):
+    """The new content is in its place, with no draft left, and only its owner reads it."""
+    path = tmp_path / "file"
+    for content in (b"one", b"two"):
+        replace(path, content)
+        assert content == path.read_bytes()
+    assert 0o600 == path.stat().st_mode & 0o777
     assert [path] == list(tmp_path.iterdir())

@@ -95,10 +95,10 @@ async def test_a_failure_is_told_once(failure: Script, reason: str, caplog: pyte
 
 async def test_one_failing_account_is_not_in_the_others_way() -> None:
     """The accounts behind it are asked all the same."""
-    accounts = (account("b"), account("a"))
+    accounts = (account("a"), account("b"))
     made = lists(Script(status=500), page({"id": "claude-x", "max_tokens": 5}), accounts=accounts)
     await made.refresh()
-    assert [None, CLAUDE] == [made.of(name, "claude-x") for name in ("b", "a")]
+    assert [None, CLAUDE] == [made.of(name, "claude-x") for name in ("a", "b")]
 
 
 async def test_the_end_of_a_model_is_announced_once(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,7 +4,9 @@ import pytest
 from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
+from llmgw_admin.testing import MemoryHistory
 from llmgw_control import AccountRecord, Control, KeyRecord, ModelRecord, Records, TargetRecord
+from llmgw_control.testing import OWNER, Desk
 from llmgw_domain import Secret
 
 RECORDS = Records(
@@ -16,15 +18,24 @@ RECORDS = Records(
     keys=(KeyRecord(id="k", value="env:KEY"),),
 )
 
+DESK = Desk()
+VIEWERS = DESK.administration.create("token", "v", {"role": "viewer"}, OWNER).secret
+
+
+async def metrics_text() -> bytes:
+    return b"gateway_inflight 2\n"
+
 
 def client(config: AdminConfig | None = None, base: str = "http://127.0.0.1:8081") -> TestClient:
     control = Control(lambda reference: Secret("secret-of-" + reference.removeprefix("env:")))
     control.load(RECORDS)
     app = admin_app(
-        control,
-        lambda: b"gateway_inflight 2\n",
+        control.current,
+        metrics_text,
         lambda: Status(version="9.9", uptime=3725.0, in_flight={"claude-a": 2}),
         config,
+        administration=DESK.administration,
+        history=MemoryHistory(),
     )
     return TestClient(app, base_url=base)
 
@@ -85,6 +96,37 @@ def test_beyond_loopback_the_token_is_asked_for() -> None:
     assert {"/": 401, "/metrics": 401, "/style.css": 401, "/nothing": 401, "/healthz": 200} == answers
     assert 200 == outside.get("/", headers={"authorization": "Bearer let-me-in"}).status_code
     assert 401 == outside.get("/", headers={"authorization": "Bearer let-me-out"}).status_code
+
+
+def test_every_made_token_opens_the_pages() -> None:
+    """Beyond loopback a viewer's token is as good as an owner's for what can only be read."""
+    outside = client(AdminConfig(host="0.0.0.0", token=Secret("let-me-in")), "http://10.0.0.7:8081")
+    assert 200 == outside.get("/metrics", headers={"authorization": f"Bearer {VIEWERS}"}).status_code
+
+
+@pytest.mark.parametrize("path", ["/api/v1/accounts", "/api/v1/catalog", "/api/v1/nothing", "/openapi.json"])
+def test_the_api_needs_a_token_on_loopback_too(path: str) -> None:
+    """What a browser can reach on loopback is no right: without a token, or with a wrong one, 401 in JSON."""
+    for headers in ({}, {"authorization": "Bearer wrong"}):
+        answer = client().get(path, headers=headers)
+        assert (401, "invalid_admin_token") == (answer.status_code, answer.json()["error"]["code"])
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+def test_the_api_is_refused_under_a_foreign_name() -> None:
+    """The Host header is checked before the token, and the answer is JSON there."""
+    headers = {"authorization": f"Bearer {VIEWERS}"}
+    answer = client(base="http://evil.example").get("/api/v1/accounts", headers=headers)
+    assert (421, "unknown_host") == (answer.status_code, answer.json()["error"]["code"])
+
+
+def test_no_other_origin_is_let_in() -> None:
+    """A preflight of another site gets no permission, with a token or without."""
+    headers = {"origin": "https://evil.example", "access-control-request-method": "DELETE"}
+    for more in ({}, {"authorization": f"Bearer {VIEWERS}"}):
+        answer = client().options("/api/v1/accounts", headers={**headers, **more})
+        assert answer.status_code in (401, 405)
+        assert [] == [name for name in answer.headers if name.startswith("access-control-")]
 
 
 def test_only_reading_is_possible() -> None:

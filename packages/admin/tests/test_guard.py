@@ -4,17 +4,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_admin.guard import AdminConfig, Guard, host_of, refusal
+from llmgw_admin.guard import AdminConfig, Guard, bearer, host_of, host_refusal, is_api
+from llmgw_control.views import Actor
 from llmgw_domain import Secret
 
 LOCAL = AdminConfig(host="127.0.0.1", hosts=("Gateway.Internal",))
-OPEN = AdminConfig(host="0.0.0.0", token=Secret("t0ken"))
+OPEN = AdminConfig(host="0.0.0.0", token=Secret("t0ken"), owner_token=Secret("0wner"))
+MADE = {"gwa-1": Actor("someone", "viewer")}
 
 
 def status(config: AdminConfig, *headers: tuple[bytes, bytes]) -> int:
-    """The status that a request is turned away with; 200 where it is let through."""
-    refused = refusal(config, headers)
+    """The status that a request is turned away with for its name; 200 where it is let through."""
+    refused = host_refusal(config, headers)
     return refused.status if refused else 200
+
+
+def who(*values: bytes) -> Actor | None:
+    """Who the bearer of these Authorization headers is."""
+    return bearer(OPEN, [(b"authorization", value) for value in values], MADE.get)
 
 
 @pytest.mark.parametrize(
@@ -53,23 +60,39 @@ def test_no_host_or_two_are_refused() -> None:
 @pytest.mark.parametrize(
     ("authorization", "expected"),
     [
-        (b"Bearer t0ken", 200),
-        (b"bearer t0ken", 200),
-        (b"Bearer t0ke", 401),
-        (b"Bearer ", 401),
-        (b"Basic t0ken", 401),
-        (b"t0ken", 401),
-        (b"Bearer t\xf6ken", 401),
+        (b"Bearer t0ken", Actor("admin:@environment", "owner")),
+        (b"bearer t0ken", Actor("admin:@environment", "owner")),
+        (b"Bearer 0wner", Actor("admin:@data-folder", "owner")),
+        (b"Bearer gwa-1", Actor("someone", "viewer")),
+        (b"Bearer t0ke", None),
+        (b"Bearer ", None),
+        (b"Basic t0ken", None),
+        (b"t0ken", None),
+        (b"Bearer t\xf6ken", None),
     ],
 )
-def test_the_token_is_compared_whole(authorization: bytes, expected: int) -> None:
-    """Only the very token opens the pages, in the Bearer scheme."""
-    assert expected == status(OPEN, (b"host", b"10.0.0.7:8081"), (b"authorization", authorization))
+def test_a_token_says_who_asks(authorization: bytes, expected: Actor | None) -> None:
+    """Only the very token counts, in the Bearer scheme; those of the configuration are owners'."""
+    assert expected == who(authorization)
 
 
-def test_a_token_does_not_excuse_a_foreign_name() -> None:
-    """The Host header is checked before the token."""
-    assert 421 == status(OPEN, (b"host", b"evil.example"), (b"authorization", b"Bearer t0ken"))
+def test_no_token_and_two_are_nobody() -> None:
+    """A request with two tokens is not asked which it means."""
+    assert (None, None) == (who(), who(b"Bearer t0ken", b"Bearer gwa-1"))
+
+
+def test_without_a_configured_token_an_empty_one_is_none() -> None:
+    """Where no token is configured, nothing compares equal to it."""
+    assert None is bearer(LOCAL, [(b"authorization", b"Bearer ")], MADE.get)
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/api/v1/accounts", True), ("/api", True), ("/openapi.json", True), ("/", False), ("/apis", False)],
+)
+def test_which_paths_are_the_api(path: str, expected: bool) -> None:
+    """What is below /api, and its description."""
+    assert expected == is_api(path)
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "10.0.0.7", "::", "gateway.internal", ""])

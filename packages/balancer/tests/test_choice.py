@@ -1,6 +1,7 @@
 from collections import Counter
 from random import Random
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -62,10 +63,17 @@ def test_exclusions_carry_their_reason():
     """When nothing is free the pick says why for each account, and no lease is taken."""
     slots = Slots()
     slots.take("full")
-    tier = [candidate("full", limit=1), candidate("off", enabled=False), candidate("tried")]
+    draining = candidate("leaving")
+    draining = msgspec.structs.replace(draining, account=msgspec.structs.replace(draining.account, drain=True))
+    tier = [candidate("full", limit=1), candidate("off", enabled=False), candidate("tried"), draining]
     pick = acquire([tier], slots, lambda: 0.0, tried={"tried"})
     assert (pick.candidate, pick.lease) == (None, None)
-    assert pick.excluded == {"full": Exclusion.FULL, "off": Exclusion.DISABLED, "tried": Exclusion.TRIED}
+    assert pick.excluded == {
+        "full": Exclusion.FULL,
+        "off": Exclusion.DISABLED,
+        "tried": Exclusion.TRIED,
+        "leaving": Exclusion.DRAINING,
+    }
     assert slots.total == 1
 
 

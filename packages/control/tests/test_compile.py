@@ -9,8 +9,6 @@ import pytest
 
 from llmgw_control import (
     AccountRecord,
-    AwsKeysRecord,
-    DeadlinesRecord,
     KeyRecord,
     ModelRecord,
     PolicyRecord,
@@ -20,6 +18,7 @@ from llmgw_control import (
     Unrevealed,
     compile_catalog,
 )
+from llmgw_control.records import AwsKeysRecord, DeadlinesRecord
 from llmgw_domain import Deadlines, Policy, Provider, Secret, StreamErrors
 from llmgw_domain.accounts import Ambient, AwsKeys, Platform
 from llmgw_domain.servers import GENERIC, Server
@@ -161,8 +160,8 @@ def test_accounts_in_clouds_become_their_domain_forms() -> None:
     bedrock = Platform(region="eu-west-1")
     assert [
         ("azure", "https://r.openai.azure.com", Secret("sk-a"), azure, GENERIC),
-        ("vertex", "https://aiplatform.eu.rep.googleapis.com", Ambient(), vertex, GENERIC),
         ("bedrock", "https://bedrock-runtime.eu-west-1.amazonaws.com", keys, bedrock, GENERIC),
+        ("vertex", "https://aiplatform.eu.rep.googleapis.com", Ambient(), vertex, GENERIC),
         ("vllm", "http://vllm:8000/v1", Secret("sk-a"), Platform(), Server(name="vllm")),
     ] == got
 

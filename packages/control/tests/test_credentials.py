@@ -5,9 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from llmgw_control import AccountRecord, AwsKeysRecord, Unrevealed
+from llmgw_control import AccountRecord, Unrevealed
 from llmgw_control._credentials import credential, revealed
 from llmgw_control._report import Report
+from llmgw_control.records import AwsKeysRecord
 from llmgw_domain import Provider, Secret
 from llmgw_domain.accounts import Ambient, AwsKeys, ServiceAccount
 

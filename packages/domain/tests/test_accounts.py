@@ -1,3 +1,4 @@
+import msgspec
 import pytest
 
 from llmgw_domain import Account, Provider, Secret
@@ -47,3 +48,12 @@ def test_cloud(provider: str, base_url: str, expected: str) -> None:
     """Anthropic's API is told from that of a cloud by its address."""
     account = Account(id="a", provider=Provider(provider), base_url=base_url, credential=Secret("x"), pool="p")
     assert expected == account.cloud
+
+
+def test_what_drains_still_serves_its_own() -> None:
+    """For calls about what it keeps an account is as it would be without draining; disabled stays disabled."""
+    plain = Account(id="a", provider=Provider.OPENAI, base_url="http://x", credential=Secret("x"), pool="p")
+    assert plain is plain.for_its_own()
+    assert plain == msgspec.structs.replace(plain, drain=True).for_its_own()
+    off = msgspec.structs.replace(plain, drain=True, enabled=False)
+    assert (False, False) == (off.for_its_own().drain, off.for_its_own().enabled)

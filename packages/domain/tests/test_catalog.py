@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
+from llmgw_domain.catalog import Keys
 from llmgw_domain.errors import KeyNotAllowed, UnknownKey, UnknownModel
 
 
@@ -116,3 +117,86 @@ def test_the_repr_is_worth_reading_and_tells_no_secret():
     """A catalog prints as counts, an account without its credential."""
     assert repr(CATALOG) == "<Catalog v1: 3 accounts, 4 models, 3 keys>"
     assert "'k'" not in repr(CATALOG.accounts["a1"])
+
+
+# --- the next one from the last ---------------------------------------------------------------------------------------
+
+
+def test_what_a_change_does_not_touch_is_shared():
+    """A derived catalog has the change, and is the same object as before in everything else."""
+    CATALOG.route("gpt", ANY), CATALOG.route("nowhere", ANY)
+    other = CATALOG.derive(version="v2", accounts={"b1": account("b1", "b"), "b2": account("b2", "b")})
+    assert ("v2", ["a1", "a2", "b1", "b2"]) == (other.version, [*other.accounts])
+    assert [["a1", "a2"], ["b1", "b2"]] == [[a.id for a in other.pools[pool]] for pool in "ab"]
+    assert other.pools["a"] is CATALOG.pools["a"]
+    assert (True, True, True) == (
+        other.keys is CATALOG.keys,
+        other.models is CATALOG.models,
+        other.policies is CATALOG.policies,
+    )
+    assert other.route("nowhere", ANY) is CATALOG.route("nowhere", ANY)
+    assert ["a1", "a2", "b1", "b2"] == [c.account.id for c in other.route("gpt", ANY)]
+    assert ["a1", "a2", "b1"] == [c.account.id for c in CATALOG.route("gpt", ANY)]
+
+
+def test_what_is_taken_out_is_gone_everywhere():
+    """An account leaves its pool, a pool its last account, a model its names and patterns, a key its text."""
+    other = CATALOG.derive(
+        version="v2",
+        accounts={"b1": None, "unknown": None},
+        models={"openai/o*": None, "gpt": None},
+        keys={ClientKey.digest_of("secret"): None},
+        policies={"narrow": None},
+    )
+    assert (["a1", "a2"], ["a"]) == ([*other.accounts], [*other.pools])
+    assert (["nowhere"], ["openai/*"]) == ([*other.models], [m.name for m in other.patterns])
+    assert ["default"] == [*other.policies]
+    with pytest.raises(UnknownKey):
+        other.key_for("secret")
+
+
+def test_an_account_that_moves_leaves_its_old_pool():
+    """It is in one pool at any time, and routes of both pools see it where it is."""
+    other = CATALOG.derive(version="v2", accounts={"a1": account("a1", "b")})
+    assert [("a", ["a2"]), ("b", ["a1", "b1"])] == [(n, [a.id for a in pool]) for n, pool in other.pools.items()]
+    assert [["a2"], ["a1", "b1"]] == [[c.account.id for c in tier] for tier in other.route("gpt", ANY).tiers]
+
+
+def test_the_default_policy_is_always_there():
+    """One that is put in its place counts; taken out, the built-in one is back."""
+    narrow = CATALOG.derive(version="v2", policies={"default": Policy(models=())})
+    assert () == narrow.policies["default"].models
+    assert Policy() == narrow.derive(version="v3", policies={"default": None}).policies["default"]
+
+
+def test_routes_that_were_made_are_no_difference():
+    """Two catalogs of one content are equal, whichever of their routes were asked for."""
+    fresh = CATALOG.derive(version="v1", models={name: model(name) for name in ("gpt", "nowhere")})
+    one, other = (fresh.derive(version="v2", accounts={"b1": None}) for _ in range(2))
+    one.route("gpt", ANY)
+    assert one == other
+    assert one != fresh.derive(version="v2", accounts={"a1": None})
+    assert "<Routes of 2 models, 1 made>" == repr(one.routes)
+
+
+def key(number: int, text: str) -> ClientKey:
+    return ClientKey(id=str(number), tenant="t", digest=ClientKey.digest_of(text))
+
+
+CHANGES = st.dictionaries(st.sampled_from("abcdefgh"), st.one_of(st.none(), st.integers(0, 9)), max_size=8)
+
+
+@given(st.lists(CHANGES, max_size=6))
+def test_keys_are_what_a_dict_would_be(steps):
+    """After any changes, while every earlier one stays as it was."""
+    keys, twin, earlier = Keys(), {}, []
+    for step in steps:
+        changes = {ClientKey.digest_of(t): None if n is None else key(n, t) for t, n in step.items()}
+        earlier.append((keys, dict(twin)))
+        keys = keys.after(changes)
+        twin = {d: k for d, k in {**twin, **changes}.items() if k is not None}
+        assert (twin, len(twin), set(twin)) == (keys, len(keys), set(keys))
+        assert [k for d, k in twin.items()] == [keys[d] for d in twin]
+    assert all(before == dict(kept) for kept, before in earlier)
+    assert (None, False) == (keys.get(b""), b"unknown" in keys)
+    assert Keys(twin.values()) == keys

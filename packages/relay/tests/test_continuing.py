@@ -3,16 +3,16 @@ import pytest
 
 from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Route, Secret, Target
-from llmgw_domain.errors import BadRequest, NotFound
+from llmgw_domain.errors import BadRequest, NotFound, StoreUnavailable
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_relay.call import Admission
 from llmgw_relay.continuing import Continuing
-from llmgw_relay.conversations import MemoryConversations
+from llmgw_relay.conversations import KeptConversations, MemoryConversations
 from llmgw_relay.learned import Learned
-from llmgw_relay.objects import MemoryObjects, Owned
+from llmgw_relay.objects import KeptObjects, MemoryObjects, Owned
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.stash import MemoryStash
-from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
+from llmgw_relay.testing import MemoryFacts, MemoryKeep, MemorySealer, ScriptedUpstream
 
 RESPONSE = msgspec.json.encode(
     {
@@ -26,12 +26,12 @@ RESPONSE = msgspec.json.encode(
 class Bench:
     """Two tenants, two accounts in one pool."""
 
-    def __init__(self, *, stored: bool = True, dialect: str = "responses"):
+    def __init__(self, *, stored: bool = True, dialect: str = "responses", tenants: str = "tu"):
         self.dialect = dialect_named(dialect)
         accounts = [
             Account(id=i, provider=Provider.OPENAI, base_url="", credential=Secret("k"), pool="p") for i in ("a", "b")
         ]
-        self.keys = [ClientKey(id=t, tenant=t, digest=t.encode()) for t in ("t", "u")]
+        self.keys = [ClientKey(id=t, tenant=t, digest=t.encode()) for t in tenants]
         self.catalog = Catalog.of(version="v", accounts=accounts, keys=self.keys)
         self.route = Route.of(Model(name="m", targets=(Target(pool="p", model="m"),)), "", {"p": accounts})
         self.policy = Policy(stored_responses=stored)
@@ -101,6 +101,17 @@ async def test_an_item_at_a_provider_binds_too():
         await bench.resume("u", **asked)
 
 
+async def test_a_conversation_goes_on_at_an_account_that_drains():
+    """What it holds is nowhere else."""
+    bench = Bench()
+    leaving = msgspec.structs.replace(bench.catalog.accounts["b"], drain=True)
+    bench.catalog = bench.catalog.derive(version="w", accounts={"b": leaving})
+    bench.route = Route.of(bench.route.model, "", bench.catalog.pools)
+    bench.of().own(bench.envelope(), "resp_up", "b")
+    _, route = await bench.resume(previous_response_id="resp_up")
+    assert [("b", False)] == [(c.account.id, c.account.drain) for c in route]
+
+
 @pytest.mark.parametrize("known", ["resp_abc", "resp_up"])
 async def test_another_tenant_s_response_is_not_there(known):
     """Wherever it is kept."""
@@ -155,4 +166,45 @@ async def test_an_answer_that_is_not_stored_is_nobody_s():
     """The provider keeps none either."""
     bench = Bench()
     bench.of().own(bench.envelope(store=False), "resp_up", "b")
-    assert await bench.parts.objects.find("resp_up") is None
+    assert await bench.parts.objects.find("resp_up", "t") is None
+
+
+# --- while the store is away ------------------------------------------------------------------------------------------
+
+
+def away(**options) -> Bench:
+    """A bench whose records are kept durably, by a store that is away."""
+    bench, keep = Bench(**options), MemoryKeep()
+    keep.away = True
+    clock = (lambda: 0.0, lambda: keep.wall)
+    kept = {
+        "objects": KeptObjects(keep, MemorySealer(), *clock),
+        "conversations": KeptConversations(keep, MemorySealer(), clock[0]),
+    }
+    bench.parts = msgspec.structs.replace(bench.parts, **kept)
+    return bench
+
+
+@pytest.mark.parametrize("tenants", ["t", "tu"])
+@pytest.mark.parametrize("field", ["previous_response_id", "input"])
+async def test_what_may_be_kept_is_not_said_to_be_missing(tenants, field):
+    """A conversation never goes on without its history; its client is told to come back."""
+    bench = away(tenants=tenants)
+    asked = {"previous_response_id": "resp_abc", "input": [{"type": "item_reference", "id": "msg_abc_0"}]}
+    with pytest.raises(StoreUnavailable):
+        await bench.resume(**{field: asked[field]})
+
+
+async def test_a_response_that_is_known_to_be_at_a_provider_needs_no_store():
+    """Its account has it, so the gateway has not."""
+    bench = away()
+    bench.of().own(bench.envelope(), "resp_up", "b")
+    _, route = await bench.resume(previous_response_id="resp_up")
+    assert ["b"] == [c.account.id for c in route]
+
+
+async def test_a_lone_tenant_that_keeps_nothing_here_goes_on():
+    """It can be its provider's response alone, which says itself whether it is there."""
+    bench = away(tenants="t", stored=False)
+    envelope, route = await bench.resume(previous_response_id="resp_up")
+    assert (bench.route, True) == (route, "previous_response_id" in envelope.fields)

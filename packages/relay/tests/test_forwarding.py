@@ -10,9 +10,9 @@ from llmgw_protocols import WireRequest, dialect_named
 from llmgw_protocols.resources import resource_at
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
-from llmgw_relay.conversations import MemoryConversations, StoredResponse
-from llmgw_relay.objects import MemoryObjects, Owned
-from llmgw_relay.testing import MemoryFacts, MemoryUpload, Script, ScriptedUpstream
+from llmgw_relay.conversations import KeptConversations, MemoryConversations, StoredResponse
+from llmgw_relay.objects import KeptObjects, MemoryObjects, Owned
+from llmgw_relay.testing import MemoryFacts, MemoryKeep, MemorySealer, MemoryUpload, Script, ScriptedUpstream
 
 JSON = {"content-type": "application/json"}
 FORM = {"content-type": "multipart/form-data; boundary=b"}
@@ -26,18 +26,21 @@ def script(body, status=200, headers=None):
 class Bench:
     """Two tenants, two accounts in one pool, and a relay on scripted parts."""
 
-    def __init__(self, *scripts, endpoints=("*",), pools=("p", "p"), tenants=("t", "u")):
+    def __init__(self, *scripts, endpoints=("*",), pools=("p", "p"), tenants=("t", "u"), keep=None):
         self.upstream = ScriptedUpstream(*scripts)
         self.facts = MemoryFacts()
         self.slots = Slots()
         self.objects = MemoryObjects(lambda: 0.0)
         self.conversations = MemoryConversations(lambda: 0.0)
+        if keep is not None:
+            self.objects = KeptObjects(keep, MemorySealer(), lambda: 0.0, lambda: keep.wall)
+            self.conversations = KeptConversations(keep, MemorySealer(), lambda: 0.0)
         accounts = [
             Account(id=i, provider=Provider.OPENAI, base_url="http://up/v1", credential=Secret("sk"), pool=p)
             for i, p in zip("ab", pools, strict=True)
         ]
         claude = Account(id="c", provider=Provider.ANTHROPIC, base_url="", credential=Secret("sk"), pool="claude")
-        catalog = Catalog.of(
+        self.catalog = Catalog.of(
             version="v",
             accounts=[*accounts, claude],
             models=[
@@ -49,7 +52,7 @@ class Bench:
         )
         ticks = count(1)
         self.relay = Relay(
-            current=lambda: catalog,
+            current=lambda: self.catalog,
             upstream=self.upstream,
             slots=self.slots,
             facts=self.facts,
@@ -91,7 +94,7 @@ async def test_an_upload_streams_and_its_id_is_remembered():
     status, headers, body = await upload_file(bench)
     assert (200, FILE) == (status, msgspec.json.decode(body))
     assert [b"--b\r\n" + b"x" * 1000 + b"--b--"] == bench.upstream.uploaded
-    owned = await bench.objects.find("file-1")
+    owned = await bench.objects.find("file-1", "t")
     assert ("t", "files", headers[b"x-gw-account"].decode()) == (owned.tenant, owned.kind, owned.account)
     assert "ok" == bench.facts.settled[0].outcome
 
@@ -104,6 +107,19 @@ async def test_later_use_goes_to_the_account_that_holds_it():
         for _ in range(4):
             _, headers, _ = await bench.ask("GET", path)
             assert made[b"x-gw-account"] == headers[b"x-gw-account"]
+
+
+async def test_an_account_that_drains_is_asked_for_what_it_holds_alone():
+    """New files go elsewhere; those that are there can still be read."""
+    bench = Bench(script(FILE), script({**FILE, "id": "file-2"}), script(FILE))
+    _, made, _ = await upload_file(bench)
+    holder = made[b"x-gw-account"].decode()
+    leaving = msgspec.structs.replace(bench.catalog.accounts[holder], drain=True)
+    bench.catalog = bench.catalog.derive(version="w", accounts={holder: leaving})
+    _, second, _ = await upload_file(bench)
+    assert holder != second[b"x-gw-account"].decode()
+    _, headers, _ = await bench.ask("GET", "/files/file-1")
+    assert holder == headers[b"x-gw-account"].decode()
 
 
 async def test_another_tenant_does_not_find_it():
@@ -148,7 +164,7 @@ async def test_what_is_deleted_is_forgotten():
     bench = Bench(script(FILE), script({"id": "file-1", "object": "file", "deleted": True}))
     await upload_file(bench)
     await bench.ask("DELETE", "/files/file-1")
-    assert await bench.objects.find("file-1") is None
+    assert await bench.objects.find("file-1", "t") is None
 
 
 async def test_a_list_shows_what_the_tenant_owns():
@@ -337,3 +353,51 @@ async def test_what_its_account_does_not_know_is_missing():
     status, _, body = await bench.ask("GET", "/responses/resp_1")
     error = msgspec.json.decode(body)["error"]
     assert (404, "No such object: 'resp_1'.", "not_found") == (status, error["message"], error["code"])
+
+
+# --- while the store is away ------------------------------------------------------------------------------------------
+
+
+def away() -> MemoryKeep:
+    keep = MemoryKeep()
+    keep.away = True
+    return keep
+
+
+async def test_an_upload_needs_no_store():
+    """What was made is told to its client, and found by whoever asks the same process."""
+    bench = Bench(script(FILE), keep=away())
+    assert 200 == (await upload_file(bench))[0]
+    assert 200 == (await bench.ask("GET", "/files/file-1"))[0]
+
+
+@pytest.mark.parametrize("path", ["/files/file-9", "/files", "/responses/resp_9"])
+async def test_what_can_t_be_looked_up_is_not_said_to_be_missing(path):
+    """Neither an object nor a list of them, and the client is told when to come back."""
+    bench = Bench(script(FILE), keep=away())
+    status, headers, body = await bench.ask("GET", path)
+    assert (503, "store_unavailable") == (status, msgspec.json.decode(body)["error"]["code"])
+    assert b"5" == headers[b"retry-after"]
+    assert [] == bench.upstream.asked
+
+
+async def test_a_response_that_is_known_to_be_at_a_provider_is_asked_for_there():
+    """It is none of the gateway's own."""
+    bench = Bench(script({"id": "resp_1", "object": "response"}), keep=away())
+    bench.objects.add(Owned(id="resp_1", kind="responses", tenant="t", account="b"))
+    status, headers, _ = await bench.ask("GET", "/responses/resp_1")
+    assert (200, b"b") == (status, headers[b"x-gw-account"])
+
+
+async def test_a_batch_is_counted_once_by_all_processes():
+    """Whichever of them is asked for it, and again."""
+    usage = {"input_tokens": 3, "output_tokens": 4}
+    batch = {"id": "batch_1", "object": "batch", "status": "completed", "usage": usage}
+    keep = MemoryKeep()
+    one, other = Bench(script(batch), keep=keep), Bench(script(batch), keep=keep)
+    for bench in (one, other):
+        bench.objects.add(Owned(id="batch_1", kind="batches", tenant="t", account="a"))
+    for bench in (one, other, one):
+        assert 200 == (await bench.ask("GET", "/batches/batch_1"))[0]
+    counted = [fact.usage is not None for bench in (one, other) for fact in bench.facts.settled]
+    assert [True, False, False] == counted

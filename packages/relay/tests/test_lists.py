@@ -111,7 +111,7 @@ async def test_files_that_a_listed_batch_has_written_are_remembered():
     asked, _ = lists({"data": [batch], "has_more": False})
     await asked.page(resource_at("GET", "/batches"), [Owned(id="batch_1", kind="batches", tenant="t", account="a")])
     expected = Owned(id="file-9", kind="files", tenant="t", account="a")
-    assert expected == await asked._parts.objects.find("file-9")
+    assert expected == await asked._parts.objects.find("file-9", "t")
 
 
 async def test_an_account_out_of_use_is_not_asked():

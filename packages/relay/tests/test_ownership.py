@@ -1,18 +1,23 @@
 import pytest
 
 from llmgw_domain import Account, Catalog, ClientKey, Policy, Provider, Secret
-from llmgw_domain.errors import BadRequest, NoAccount, NotFound
+from llmgw_domain.errors import BadRequest, NoAccount, NotFound, StoreUnavailable
 from llmgw_relay.call import Admission
 from llmgw_relay.objects import MemoryObjects, Owned
 from llmgw_relay.ownership import Ownership
 
 
-def ownership(*tenants: str) -> Ownership:
+class Away(MemoryObjects):
+    async def find(self, id, tenant):
+        raise StoreUnavailable
+
+
+def ownership(*tenants: str, objects: MemoryObjects | None = None) -> Ownership:
     keys = [ClientKey(id=t, tenant=t, digest=t.encode()) for t in tenants]
     accounts = [
         Account(id=i, provider=Provider.OPENAI, base_url="", credential=Secret("k"), pool="p") for i in ("a", "b")
     ]
-    objects = MemoryObjects(lambda: 0.0)
+    objects = objects or MemoryObjects(lambda: 0.0)
     for name, tenant, account in (("mine", "t", "a"), ("mine2", "t", "b"), ("theirs", "u", "a"), ("lost", "t", "gone")):
         objects.add(Owned(id=name, kind="files", tenant=tenant, account=account))
     catalog = Catalog.of(version="v", accounts=accounts, keys=keys)
@@ -49,3 +54,11 @@ async def test_an_object_whose_account_is_gone():
     """It is said, instead of a puzzling answer from another account."""
     with pytest.raises(NoAccount, match="not configured"):
         await ownership("t").account_of(["lost"])
+
+
+async def test_what_can_t_be_looked_up_is_not_said_to_be_missing():
+    """A lone tenant's provider can still be asked."""
+    away = Away(lambda: 0.0)
+    with pytest.raises(StoreUnavailable):
+        await ownership("t", "u", objects=away).account_of(["mine"])
+    assert await ownership("t", objects=away).account_of(["mine"]) is None

@@ -1,7 +1,7 @@
 """The `gateway` command.
 
 Exit codes: 0 done; 1 refused, with every problem on standard error; 2 the configuration file can't be read, or the
-command line is wrong.
+command line is wrong; 3 a verb for a running gateway (see `verbs`) can reach none.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from llmgw_gateway.check import examine, summary
 from llmgw_gateway.config import Settings, read
 from llmgw_gateway.problems import Problem, Unreadable
 from llmgw_gateway.sealing import MasterKey, SealingError, find_master_key, make_master_key
+from llmgw_gateway.verbs import add_verbs
 
 OK, REFUSED, UNREADABLE = 0, 1, 2
 
@@ -28,8 +29,11 @@ examples:
   gateway serve --config /etc/gateway.toml   start with another file
   gateway check                              say what is wrong with the configuration, by line
   pass show openai | gateway seal            print a sealed value to put into the configuration
+  gateway accounts list                      ask a running gateway for its accounts
+  gateway keys create ci --policy default    make a client key; its text is printed this once
 
-exit codes: 0 done; 1 refused, the reasons are on standard error; 2 the file can't be read, or wrong usage
+exit codes: 0 done; 1 refused, the reasons are on standard error; 2 the file can't be read, or wrong usage;
+3 no running gateway can be reached
 
 Every key of the file has an environment name too: server.data_bind is GATEWAY_SERVER__DATA_BIND.
 """
@@ -74,9 +78,31 @@ def _serve(options: argparse.Namespace) -> int:
         _complain(*problems)
         return REFUSED
     # Composition brings in every server and client library; the other commands do without.
-    from llmgw_gateway.build import serve
+    if settings.config.server.workers == 0:
+        from llmgw_gateway.build import serve
 
-    return serve(settings)
+        return serve(settings)
+    from llmgw_gateway.processes.running import supervise
+
+    return supervise(settings, _given(options))
+
+
+def _process(options: argparse.Namespace) -> int:
+    """One of the processes that `gateway serve` starts."""
+    settings, problems = _read(options)
+    problems = examine(settings, problems)
+    if problems:
+        _complain(*problems)
+        return REFUSED
+    from llmgw_gateway.processes.running import run_child
+
+    return run_child(settings, options.role)
+
+
+def _given(options: argparse.Namespace) -> list[str]:
+    """The options of this command line, for another one."""
+    given = {name: getattr(options, name) for name in ("config", "data_dir", "master_key", "data_bind", "admin_bind")}
+    return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
 
 
 def _check(options: argparse.Namespace) -> int:
@@ -136,8 +162,14 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     serve = commands.add_parser("serve", help="start the gateway (the default)", description="Start the gateway.")
     serve.set_defaults(run=_serve)
-    serve.add_argument("--data-bind", metavar="HOST:PORT", help="where clients connect (default 127.0.0.1:8080)")
-    serve.add_argument("--admin-bind", metavar="HOST:PORT", help="where the dashboard is (default 127.0.0.1:8081)")
+    process = commands.add_parser("process", description="One process of a running gateway, for its own use.")
+    process.set_defaults(run=_process)
+    process.add_argument("role", choices=("control", "worker"))
+    for command in (serve, process):
+        command.add_argument("--data-bind", metavar="HOST:PORT", help="where clients connect (default 127.0.0.1:8080)")
+        command.add_argument(
+            "--admin-bind", metavar="HOST:PORT", help="where the dashboard is (default 127.0.0.1:8081)"
+        )
     check = commands.add_parser(
         "check", help="validate the configuration", description="Say all that is wrong with the configuration, by line."
     )
@@ -149,8 +181,9 @@ def _parser() -> argparse.ArgumentParser:
         "one is made in the data folder; an existing one is never replaced.",
     )
     seal.set_defaults(run=_seal)
-    for command in (serve, check, seal):
+    for command in (serve, process, check, seal):
         _common(command)
+    add_verbs(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)
     return parser
 

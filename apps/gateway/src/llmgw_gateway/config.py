@@ -23,6 +23,7 @@ from llmgw_gateway import compatible, documents
 from llmgw_gateway.bind import bind_problem
 from llmgw_gateway.convert import convert
 from llmgw_gateway.data_dir import default_data_dir
+from llmgw_gateway.database import DatabaseConfig, SpoolConfig
 from llmgw_gateway.environment import overlay
 from llmgw_gateway.limits import streams_problem
 from llmgw_gateway.locate import Lines
@@ -34,9 +35,10 @@ from llmgw_pool import FetchConfig, PoolConfig
 DEFAULT_FILE = "gateway.toml"
 
 _LATER_TABLES = {
-    "database": "this version keeps its state in this file and in memory, without a database",
-    "cluster": "this version runs as a single node",
+    "cluster": "nodes share their state through one database, [database], until they speak to each other",
 }
+
+_MOST_WORKERS = 256
 
 
 class TlsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +57,7 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     admin_hosts: tuple[str, ...] = ()
     """Further names under which the admin pages may be asked for, e.g. of a proxy in front."""
     workers: int = 1
-    """0 and 1 both run everything in one process."""
+    """Processes that serve clients, beside the one that administers; 0 runs everything in one process."""
     drain_seconds: float = 600.0
     engine: Literal["hypercorn", "uvicorn"] = "hypercorn"
     max_body_bytes: int = 32 * 1024 * 1024
@@ -88,6 +90,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """The whole of `gateway.toml`."""
 
     server: ServerConfig = ServerConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    spool: SpoolConfig = SpoolConfig()
     model_lists: ModelListsConfig = ModelListsConfig()
     fetch: FetchConfig = FetchConfig()
     connections: PoolConfig = PoolConfig()
@@ -172,6 +176,8 @@ def read(
     wrong += [(f"fetch.{field}", message) for field, message in config.fetch.problems().items()]
     wrong += [(f"connections.{field}", message) for field, message in config.connections.problems().items()]
     wrong += [(f"model_lists.{field}", message) for field, message in config.model_lists.problems()]
+    wrong += [(f"database.{field}", message) for field, message in config.database.problems().items()]
+    wrong += [(f"spool.{field}", message) for field, message in config.spool.problems().items()]
     problems += [origins.problem(path, message) for path, message in wrong]
     settings = Settings(
         config=msgspec.structs.replace(config, servers=config.servers + others),
@@ -270,6 +276,4 @@ def _networks_problem(networks: tuple[str, ...]) -> str | None:
 
 
 def _workers_problem(workers: int) -> str | None:
-    if workers < 0:
-        return f"must be 0 or more, not {workers}"
-    return None if workers <= 1 else f"more than one worker is not available in this version, not {workers}"
+    return None if 0 <= workers <= _MOST_WORKERS else f"must be 0 to {_MOST_WORKERS}, not {workers}"

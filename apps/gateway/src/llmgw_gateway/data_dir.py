@@ -47,3 +47,29 @@ def create_once(path: Path, text: str) -> bool:
     finally:
         draft.unlink()
     return True
+
+
+def replace(path: Path, content: bytes) -> None:
+    """Writes a private file in place of an earlier one, so that a reader, or a crash, finds one of them whole.
+
+    Raises OSError.
+    """
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.rename(path)
+        _sync_folder(path.parent)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _sync_folder(folder: Path) -> None:
+    """A new name is in the folder, which has to reach the disk too (fsync(2), notes)."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -20,7 +20,7 @@ import msgspec
 
 from llmgw_control import AccountRecord, KeyRecord, ModelRecord, Records, TargetRecord
 from llmgw_gateway.config import Config
-from llmgw_gateway.data_dir import create_once, open_data_dir
+from llmgw_gateway.data_dir import UnusableDataDir, create_once, open_data_dir
 
 KEY_FILE = "client-key"
 
@@ -75,6 +75,14 @@ def first_key(config: Config, data_dir: Path) -> FirstKey | None:
     text = "gw-" + "".join(secrets.choice(_ALPHABET) for _ in range(_KEY_CHARACTERS))
     made = create_once(path, text + "\n")
     return FirstKey(text if made else path.read_text("utf-8").strip(), path, made)
+
+
+def kept_key(config: Config, data_dir: Path) -> FirstKey | None:
+    """As `first_key`. Raises `UnusableDataDir`."""
+    try:
+        return first_key(config, data_dir)
+    except OSError as error:
+        raise UnusableDataDir(f"the data folder {data_dir} can't be used: {error.strerror}") from None
 
 
 def complete(

@@ -16,6 +16,8 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from llmgw_gateway.data_dir import create_once, open_data_dir
 
@@ -25,6 +27,9 @@ VARIABLE = "GATEWAY_MASTER_KEY"
 
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
+_SALT_BYTES = 16
+_MOST_CIPHERS = 256
+"""Derived ciphers that are remembered: those of the latest processes that sealed something."""
 
 
 class SealingError(Exception):
@@ -40,6 +45,10 @@ class MasterKey:
             raise SealingError(f"a master key is {_KEY_BYTES} bytes, not {len(key)}")
         self._cipher = AESGCM(key)
         self.id = hashlib.sha256(b"llmgw master key\0" + key).hexdigest()[:8]
+        self._mark = bytes.fromhex(self.id)
+        self._key = key
+        self._salt = os.urandom(_SALT_BYTES)
+        self._ciphers: dict[bytes, AESGCM] = {}
 
     @classmethod
     def parse(cls, text: str) -> MasterKey:
@@ -67,6 +76,39 @@ class MasterKey:
             raise SealingError(f"the sealed value is damaged (its master key {key_id} is the right one)") from None
         return plain.decode()
 
+    def seal_bytes(self, body: bytes, context: bytes) -> bytes:
+        """The key id's four bytes, a salt, the nonce, and the ciphertext, which opens with the same `context` alone.
+
+        There are many of these, so each process seals with a key of its own, derived from this one with its salt:
+        random nonces under one key would come near their bound (2^32) within months.
+        """
+        nonce, salt = os.urandom(_NONCE_BYTES), self._salt
+        return self._mark + salt + nonce + self._derived(salt).encrypt(nonce, body, self._mark + context)
+
+    def sealed_bytes(self, sealed: bytes) -> bool:
+        """Whether bytes say that they are sealed with this key."""
+        return sealed.startswith(self._mark)
+
+    def open_bytes(self, sealed: bytes, context: bytes) -> bytes | None:
+        """What was sealed, or None if it was sealed for another context, or is damaged."""
+        start = len(self._mark)
+        nonce_at = start + _SALT_BYTES
+        salt, nonce = sealed[start:nonce_at], sealed[nonce_at : nonce_at + _NONCE_BYTES]
+        try:
+            return self._derived(salt).decrypt(nonce, sealed[nonce_at + _NONCE_BYTES :], self._mark + context)
+        except (InvalidTag, ValueError):
+            return None
+
+    def _derived(self, salt: bytes) -> AESGCM:
+        """The cipher of the process that drew this salt (HKDF, RFC 5869)."""
+        found = self._ciphers.get(salt)
+        if found is None:
+            if len(self._ciphers) >= _MOST_CIPHERS:
+                self._ciphers.clear()
+            key = HKDF(algorithm=SHA256(), length=_KEY_BYTES, salt=salt, info=b"llmgw kept").derive(self._key)
+            found = self._ciphers[salt] = AESGCM(key)
+        return found
+
     def __repr__(self) -> str:
         return f"<MasterKey {self.id}>"
 
@@ -86,7 +128,7 @@ def find_master_key(reference: str | None, environ: Mapping[str, str], data_dir:
     if environ.get(VARIABLE):
         return MasterKey.parse(environ[VARIABLE])
     path = data_dir / FILE_NAME
-    return MasterKey.parse(_read(path)) if path.exists() else None
+    return MasterKey.parse(read_key_file(path)) if path.exists() else None
 
 
 def make_master_key(data_dir: Path) -> MasterKey:
@@ -100,7 +142,7 @@ def make_master_key(data_dir: Path) -> MasterKey:
         create_once(path, base64.b64encode(os.urandom(_KEY_BYTES)).decode() + "\n")
     except OSError as error:
         raise SealingError(f"no master key can be made at {path}: {error.strerror}") from None
-    return MasterKey.parse(_read(path))
+    return MasterKey.parse(read_key_file(path))
 
 
 def _parts(sealed: str) -> tuple[str, bytes]:
@@ -121,11 +163,12 @@ def _referenced(reference: str, environ: Mapping[str, str]) -> str:
             raise SealingError(f"the master key's environment variable {rest} is not set")
         return environ[rest]
     if kind == "file" and rest:
-        return _read(Path(rest).expanduser())
+        return read_key_file(Path(rest).expanduser())
     raise SealingError("a master key is given as env:NAME or file:PATH")
 
 
-def _read(path: Path) -> str:
+def read_key_file(path: Path) -> str:
+    """The text of a key's file. Raises `SealingError`."""
     try:
         return path.read_text("utf-8")
     except OSError as error:

@@ -9,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from llmgw_control import Unrevealed
+from llmgw_control.refusal import CannotSeal
 from llmgw_domain import Secret
 from llmgw_gateway.config import Settings
-from llmgw_gateway.sealing import PREFIX, SealingError, find_master_key, key_id_of
+from llmgw_gateway.keyring import Keyring, find_keyring, make_keyring
+from llmgw_gateway.sealing import PREFIX, SealingError, key_id_of
 
 SIMULATED = {f"builtin:sim-{provider}" for provider in ("openai", "anthropic", "google")}
 """References of the built-in simulator's accounts; what they lead to is no secret."""
@@ -48,6 +50,17 @@ class Secrets:
             "or seal it with `gateway seal`"
         )
 
+    def seal(self, text: str) -> str:
+        """The text in its sealed form; a master key is made if there is none. Raises `CannotSeal`."""
+        try:
+            return (self.keyring() or make_keyring(self._data_dir)).seal_text(text)
+        except SealingError as error:
+            raise CannotSeal(str(error)) from None
+
+    def keyring(self) -> Keyring | None:
+        """The master keys, looked for anew: they may have been rotated. Raises `SealingError`."""
+        return find_keyring(self._master_key, self._environ, self._data_dir)
+
     def _from_environment(self, name: str) -> Secret:
         value = self._environ.get(name)
         if not value:
@@ -71,12 +84,12 @@ class Secrets:
     def _opened(self, sealed: str) -> Secret:
         try:
             wanted = key_id_of(sealed)
-            key = find_master_key(self._master_key, self._environ, self._data_dir)
-            if key is None:
+            keyring = self.keyring()
+            if keyring is None:
                 raise Unrevealed(
                     f"the value is sealed with master key {wanted}, but there is no master key: neither "
                     f"GATEWAY_MASTER_KEY, nor --master-key, nor {self._data_dir / 'master.key'}"
                 )
-            return Secret(key.open(sealed))
+            return Secret(keyring.open_text(sealed))
         except SealingError as error:
             raise Unrevealed(str(error)) from None

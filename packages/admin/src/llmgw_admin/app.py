@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from importlib.resources import files
 
 from starlette.applications import Starlette
@@ -11,31 +11,47 @@ from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from llmgw_admin.api.app import Api, Settled, at_once
+from llmgw_admin.api.catalog import catalog_operations
+from llmgw_admin.api.events import event_operations
+from llmgw_admin.api.openapi import openapi_operation
+from llmgw_admin.api.operations import Operation
+from llmgw_admin.api.records import record_operations
 from llmgw_admin.guard import AdminConfig, Guard
+from llmgw_admin.history import History
 from llmgw_admin.overview import overview
 from llmgw_admin.status import Status
-from llmgw_control import Control
+from llmgw_control import Administration
+from llmgw_domain import Catalog
 
 # The version is Prometheus' text format's, which it chooses its parser by.
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def admin_app(
-    control: Control,
-    metrics_text: Callable[[], bytes],
+    current: Callable[[], Catalog],
+    metrics_text: Callable[[], Awaitable[bytes]],
     status: Callable[[], Status],
     config: AdminConfig | None = None,
+    *,
+    administration: Administration | None = None,
+    history: History | None = None,
+    settled: Settled = at_once,
 ) -> ASGIApp:
-    """The pages as an ASGI application; `metrics_text` gives Prometheus' text format, `status` the present moment.
+    """Pages and JSON API as an ASGI application.
+
+    `current` gives the catalog that is served, `metrics_text` Prometheus' text format, `status` the present moment;
+    `administration` takes the API's commands, `history` is where the audit trail is read from. Without the one there is
+    no API, without the other it has no events. What was commanded is answered once `settled` returns.
 
     Raises ValueError if `config` would open the pages to other machines without a token.
     """
 
     async def index(_: Request) -> Response:
-        return HTMLResponse(overview(control.current(), status()))
+        return HTMLResponse(overview(current(), status()))
 
     async def metrics(_: Request) -> Response:
-        return Response(metrics_text(), headers={"content-type": METRICS_TYPE})
+        return Response(await metrics_text(), headers={"content-type": METRICS_TYPE})
 
     routes = [
         Route("/", index),
@@ -43,7 +59,23 @@ def admin_app(
         Route("/healthz", _healthz),
         Route("/style.css", _style),
     ]
-    return Guard(Starlette(routes=routes), config or AdminConfig())
+    pages, config = Starlette(routes=routes), config or AdminConfig()
+    if administration is None:
+        return Guard(pages, config)
+    api = Api(api_operations(administration, current, history, status().version), settled)
+    return Guard(pages, config, api, administration.actor_of)
+
+
+def api_operations(
+    administration: Administration, current: Callable[[], Catalog], history: History | None, version: str
+) -> list[Operation]:
+    """The whole table of the API, with the description of itself."""
+    operations = [
+        *record_operations(administration),
+        *catalog_operations(administration, current),
+        *(event_operations(history) if history is not None else ()),
+    ]
+    return [*operations, openapi_operation(operations, version)]
 
 
 async def _healthz(_: Request) -> Response:

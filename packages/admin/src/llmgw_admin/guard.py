@@ -1,5 +1,7 @@
-"""Who may ask for the pages, and under which name: decided before any page runs.
+"""Who asks, and under which name: decided before any page or operation runs.
 
+Pages are open to whoever reaches a listener on loopback; beyond loopback they need a bearer token, and the JSON API
+needs one everywhere: a page of another site may make a browser send what it likes to loopback, but never with a token.
 `/healthz` is open to everyone, since probes ask by address and without a token; it says nothing but that the process
 is alive.
 """
@@ -8,15 +10,20 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from llmgw_admin.refusal import Refusal
+from llmgw_control.views import Actor
 from llmgw_domain import Secret
 
 OPEN_PATHS = ("/healthz",)
+
+ACTOR = "llmgw.actor"
+"""Where the guard leaves in the scope who asks: an `Actor`, or None on loopback's open pages."""
 
 _POLICY = (
     b"default-src 'none'; style-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; "
@@ -37,62 +44,94 @@ SECURITY_HEADERS = (
 class AdminConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`host` is what the listener is bound to, `hosts` further names that it is asked for by, e.g. of a proxy.
 
-    `token` is needed unless `host` is loopback.
+    `token` (of `GATEWAY_ADMIN_TOKEN`) and `owner_token` (of the data folder) each make their bearer an owner; one of
+    them is needed unless `host` is loopback.
     """
 
     host: str = "127.0.0.1"
     hosts: tuple[str, ...] = ()
     token: Secret | None = None
+    owner_token: Secret | None = None
 
     @property
     def on_loopback(self) -> bool:
         return _is_loopback(self.host)
 
 
-class Refusal(msgspec.Struct, frozen=True):
-    """Why a request is turned away; `headers` go with the answer."""
-
-    status: int
-    message: str
-    headers: Mapping[str, str] = {}
+ActorOf = Callable[[str], Actor | None]
+"""Whose admin token a text is, or None."""
 
 
-def refusal(config: AdminConfig, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
-    """Whether a request with these headers (names in lower case) is turned away, and why."""
+def nobody(_: str) -> None:
+    """The `ActorOf` of a gateway that has no tokens but those of its configuration."""
+
+
+def host_refusal(config: AdminConfig, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    """Whether a request for this name is turned away, and why (names of headers in lower case)."""
     named = [value for name, value in headers if name == b"host"]
     if len(named) != 1 or not named[0]:
-        return Refusal(400, "The request needs exactly one Host header.")
+        return Refusal(status=400, code="invalid_host", message="The request needs exactly one Host header.")
     host = host_of(named[0].decode("latin-1"))
     if host is None:
-        return Refusal(400, "The Host header is not a valid host name.")
-    if not _answers_to(config, host):
-        return Refusal(
-            421,
-            f"These pages are not served under the name {host[:100]!r}. Ask for them as localhost or by the address "
-            "that they are bound to, or add the name to server.admin_hosts.",
-        )
-    if config.on_loopback or _has_token(config, headers):
+        return Refusal(status=400, code="invalid_host", message="The Host header is not a valid host name.")
+    if _answers_to(config, host):
         return None
     return Refusal(
-        401,
-        "Send the admin token as 'Authorization: Bearer TOKEN'; it is the value of GATEWAY_ADMIN_TOKEN.",
-        {"www-authenticate": 'Bearer realm="llmgw admin"'},
+        status=421,
+        code="unknown_host",
+        message=f"These pages are not served under the name {host[:100]!r}. Ask for them as localhost or by the "
+        "address that they are bound to, or add the name to server.admin_hosts.",
     )
 
 
-class Guard:
-    """An ASGI application around another: turns away what `refusal` says, and adds the security headers."""
+def bearer(config: AdminConfig, headers: Sequence[tuple[bytes, bytes]], actor_of: ActorOf) -> Actor | None:
+    """Who the bearer of the request's token is, or None without a valid one. Two tokens are none.
 
-    def __init__(self, app: ASGIApp, config: AdminConfig) -> None:
+    Owners of the configuration's tokens are named with an `@`, which no token's id may hold.
+    """
+    given = [value[7:].strip() for name, value in headers if name == b"authorization" and _is_bearer(value)]
+    if len(given) != 1 or not given[0]:
+        return None
+    owners = (("admin:@environment", config.token), ("admin:@data-folder", config.owner_token))
+    found = [name for name, token in owners if token and hmac.compare_digest(given[0], token.reveal().encode())]
+    if found:
+        return Actor(found[0], "owner")
+    try:
+        return actor_of(given[0].decode("ascii"))
+    except UnicodeDecodeError:
+        return None
+
+
+UNKNOWN = Refusal(
+    status=401,
+    code="invalid_admin_token",
+    message="Send an admin token as 'Authorization: Bearer TOKEN': one that an owner made (gateway tokens create), the "
+    "value of GATEWAY_ADMIN_TOKEN, or the owner's, which the gateway keeps in its data folder as owner.token.",
+    headers={"www-authenticate": 'Bearer realm="llmgw admin"'},
+)
+"""What is told to whom has no token, or a wrong one: the same, so that nothing is learnt by trying."""
+
+
+class Guard:
+    """An ASGI application around others: turns away whom it must, names the rest, and adds the security headers.
+
+    `api` answers what `is_api`, and only to bearers of a token; `pages` answers all else.
+    """
+
+    def __init__(
+        self, pages: ASGIApp, config: AdminConfig, api: ASGIApp | None = None, actor_of: ActorOf = nobody
+    ) -> None:
         """Raises ValueError if the pages could be reached from other machines without a token."""
-        if not config.on_loopback and not config.token:
+        if not config.on_loopback and not (config.token or config.owner_token):
             raise ValueError(f"the admin listener on {config.host or 'an inherited socket'} needs GATEWAY_ADMIN_TOKEN")
-        self._app = app
+        self._pages = pages
+        self._api = api
         self._config = config
+        self._actor_of = actor_of
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self._pages(scope, receive, send)
             return
 
         async def guarded(message: Message) -> None:
@@ -100,11 +139,31 @@ class Guard:
                 message = {**message, "headers": [*message.get("headers", ()), *SECURITY_HEADERS]}
             await send(message)
 
-        refused = None if scope["path"] in OPEN_PATHS else refusal(self._config, scope["headers"])
-        app = self._app
-        if refused is not None:
-            app = PlainTextResponse(refused.message + "\n", refused.status, headers=dict(refused.headers))
-        await app(scope, receive, guarded)
+        await self._chosen(scope)(scope, receive, guarded)
+
+    def _chosen(self, scope: Scope) -> ASGIApp:
+        """The application that answers; leaves in the scope who asks."""
+        path, headers = scope["path"], scope["headers"]
+        if path in OPEN_PATHS:
+            return self._pages
+        wants_json = is_api(path)
+        refused = host_refusal(self._config, headers)
+        if refused is None:
+            actor = bearer(self._config, headers, self._actor_of)
+            scope[ACTOR] = actor
+            if actor is not None or (self._config.on_loopback and not wants_json):
+                return self._api if wants_json and self._api is not None else self._pages
+            refused = UNKNOWN
+        return refused.as_json() if wants_json else _as_text(refused)
+
+
+def is_api(path: str) -> bool:
+    """Whether a path is the JSON API's: there every answer is JSON, and a token is always needed."""
+    return path == "/openapi.json" or path == "/api" or path.startswith("/api/")
+
+
+def _as_text(refused: Refusal) -> ASGIApp:
+    return PlainTextResponse(refused.message + "\n", refused.status, headers=dict(refused.headers))
 
 
 def host_of(value: str) -> str | None:
@@ -131,13 +190,8 @@ def _answers_to(config: AdminConfig, host: str) -> bool:
     return not config.on_loopback and _is_address(host)
 
 
-def _has_token(config: AdminConfig, headers: Sequence[tuple[bytes, bytes]]) -> bool:
-    wanted = config.token.reveal().encode() if config.token else b""
-    given = b""
-    for name, value in headers:
-        if name == b"authorization" and value[:7].lower() == b"bearer ":
-            given = value[7:].strip()
-    return bool(wanted) and hmac.compare_digest(given, wanted)
+def _is_bearer(value: bytes) -> bool:
+    return value[:7].lower() == b"bearer "
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,6 +15,7 @@ class Exclusion(StrEnum):
     """Why an account can't serve a call now."""
 
     DISABLED = "disabled"
+    DRAINING = "draining"
     FULL = "full"
     TRIED = "tried"
     DOUBTED = "doubted"
@@ -76,6 +77,8 @@ def _exclusion(candidate: Candidate, slots: Slots, tried: Collection[str]) -> Ex
         return Exclusion.TRIED
     if not account.enabled:
         return Exclusion.DISABLED
+    if account.drain:
+        return Exclusion.DRAINING
     if account.max_concurrency is not None and slots.held(account.id) >= account.max_concurrency:
         return Exclusion.FULL
     return None

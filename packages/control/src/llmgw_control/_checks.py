@@ -6,6 +6,7 @@ A message says what is wrong, quotes the value unless it might be secret, and sa
 from __future__ import annotations
 
 import base64
+import datetime
 import difflib
 import math
 import re
@@ -21,6 +22,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODEL = re.compile(r"[!-~]{1,200}")
 _SHA256 = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 _PEM = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _APIS = ("auto", "chat", "responses")
 _ENDPOINTS = ("images", "audio", "files", "batches", "*")
 # The provider's SDK adds the version itself, so a base address that ends in it would be called as /v1/v1/messages.
@@ -46,6 +48,25 @@ def positive(report: Report, value: int | None) -> None:
         report.add(f"must be a positive integer, not {value}")
 
 
+def not_negative(report: Report, value: int | None) -> None:
+    if value is not None and value < 0:
+        report.add(f"must be 0 or a positive integer, in nano-USD a token, not {value}")
+
+
+def date(report: Report, value: str) -> None:
+    try:
+        date_of(value)
+    except ValueError:
+        report.add(f"must be a date such as '2026-01-31', not {value!r}")
+
+
+def date_of(value: str) -> datetime.date:
+    """Raises ValueError. Of ISO 8601's many forms only the plain one is taken, which sorts as it reads."""
+    if not _DATE.fullmatch(value):
+        raise ValueError("not YYYY-MM-DD")
+    return datetime.date.fromisoformat(value)
+
+
 def weight(report: Report, value: float) -> None:
     if not (math.isfinite(value) and value > 0):
         report.add(f"must be a number above 0, not {value}")
@@ -63,11 +84,14 @@ def provider(report: Report, value: str) -> Provider | None:
     return Provider(value)
 
 
-def api(report: Report, value: str, kind: Provider | None) -> None:
-    """`kind` is that of the target's pool; None where the pool is wrong itself."""
+def api(report: Report, value: str) -> None:
     if value not in _APIS:
         report.add(f"must be one of {listed(_APIS)}, not {value!r}")
-    elif value != "auto" and kind is not None and not kind.speaks_openai:
+
+
+def api_of(report: Report, value: str, kind: Provider | None) -> None:
+    """`kind` is that of the target's pool; None where the pool is wrong itself."""
+    if value in _APIS and value != "auto" and kind is not None and not kind.speaks_openai:
         report.add(f"{value!r} is one of OpenAI's APIs, which {kind.value!r} has not; leave it out")
 
 
@@ -210,6 +234,12 @@ def target_model(report: Report, value: str, requested: str) -> None:
         report.add(f"may hold at most one '*', not {value!r}")
     elif "*" in value and "*" not in requested:
         report.add(f"holds a '*', but the model's name {requested!r} has none that could stand for it")
+
+
+def price_model(report: Report, value: str) -> None:
+    _model(report, value)
+    if value.count("*") > 1:
+        report.add(f"may hold at most one '*', not {value!r}")
 
 
 def policy_pattern(report: Report, value: str) -> None:

@@ -1,10 +1,13 @@
-"""What an operator writes: accounts, models, keys and policies as they stand in `gateway.toml`.
+"""What an operator writes: accounts, models, keys and policies, as they stand in `gateway.toml` and in the log.
 
-Their types are checked where they are read, their meaning in `compile`. A secret is never in a record, only a reference
-to it (`env:NAME`, `file:PATH`, `sealed:...`), so a record can be shown.
+Their types are checked where they are read, their meaning where they are compiled. A secret is never in a record, only
+a reference to it (`env:NAME`, `file:PATH`, `sealed:...`), so a record can be shown. In the log a record is its fields
+by name, without the one that is its id (a model's `name`); `STRUCTS` says which record each kind has.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 
@@ -54,6 +57,7 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     tokens_per_minute: int | None = None
     weight: float = 1.0
     enabled: bool = True
+    drain: bool = False
     deadlines: DeadlinesRecord = DeadlinesRecord()
     transport: str = "auto"
     proxy: str | None = None
@@ -118,3 +122,85 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     keys: tuple[KeyRecord, ...] = ()
     policies: tuple[PolicyRecord, ...] = ()
     servers: tuple[Server, ...] = ()
+
+
+# --- what stands in the log alone -------------------------------------------------------------------------------------
+
+
+class TokenPrices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a token costs, in nano-USD (a dollar a million tokens is 1000), by the kinds that `Usage` has.
+
+    None is the price of the kind that it would be otherwise: `uncached_input` for what is read from or written to a
+    cache.
+    """
+
+    uncached_input: int
+    output: int
+    cache_read: int | None = None
+    cache_write_5m: int | None = None
+    cache_write_1h: int | None = None
+
+
+class PriceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a provider's models cost from a day on.
+
+    `model` is the provider's own name, in which `*` stands for anything; `effective_from` a date (`2026-01-31`, from
+    its beginning in UTC).
+    """
+
+    id: str
+    provider: str
+    model: str
+    effective_from: str
+    prices: TokenPrices
+
+
+class TokenRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An administrator's token: the hash of its text, `sha256:` and 64 hex digits, and what it may do."""
+
+    id: str
+    role: Literal["viewer", "operator", "owner"]
+    hash: str
+    name: str | None = None
+    enabled: bool = True
+
+
+class SwitchRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an operator switched of a record that stands in the file; its id is `KIND:ID`. None is as the file says."""
+
+    id: str
+    enabled: bool | None = None
+    drain: bool | None = None
+
+
+class SecretRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A secret of the gateway's own, sealed (`session`: the key of session ids)."""
+
+    id: str
+    value: str
+
+
+Record = (
+    AccountRecord | ModelRecord | KeyRecord | PolicyRecord | PriceRecord | TokenRecord | SwitchRecord | SecretRecord
+)
+
+STRUCTS: dict[str, type[Record]] = {
+    "account": AccountRecord,
+    "model": ModelRecord,
+    "key": KeyRecord,
+    "policy": PolicyRecord,
+    "price": PriceRecord,
+    "token": TokenRecord,
+    "switch": SwitchRecord,
+    "secret": SecretRecord,
+}
+
+ID_FIELDS = {kind: "name" if kind == "model" else "id" for kind in STRUCTS}
+"""The field of a record that is its id, and so not one of the fields that the log has."""
+
+SECRET_FIELDS: dict[str, tuple[str, ...]] = {
+    "account": ("credential", "proxy", "ca"),
+    "key": ("value",),
+    "secret": ("value",),
+}
+"""The fields that hold references to secrets."""

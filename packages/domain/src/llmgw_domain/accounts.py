@@ -129,7 +129,8 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
     `server` is what is known of an OpenAI-compatible server (`vllm`, `groq`, ...). `proxy` is the address of an HTTP
     proxy to go through, with user and password if it wants them; `ca` are certificates (PEM) to trust in place of the
-    system's.
+    system's. An account that drains takes no new calls; what is kept there (files, batches) goes on being served, which
+    an account that is not `enabled` does not.
     """
 
     id: str
@@ -144,6 +145,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     tokens_per_minute: int | None = None
     weight: float = 1.0
     enabled: bool = True
+    drain: bool = False
     deadlines: Deadlines = Deadlines()
     transport: Transport = "auto"
     proxy: Secret | None = None
@@ -157,6 +159,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
         if ".services.ai.azure." in self.base_url:
             return "foundry"
         return "mantle" if "//bedrock-mantle." in self.base_url else ""
+
+    def for_its_own(self) -> Account:
+        """As it is for calls about what it keeps: these go there while it drains."""
+        return msgspec.structs.replace(self, drain=False) if self.drain else self
 
     def secrets(self) -> tuple[str, ...]:
         """Every text of its credential that must not be shown to anybody."""

@@ -1,8 +1,10 @@
 """The immutable snapshot that a request is served from.
 
-A `Catalog` is compiled once by `control` and published by one reference assignment; readers take the reference once
-and keep it to the end of their request, so no request ever sees half a change. It holds dicts by name for every look-up
-on the hot path and never changes after construction.
+A `Catalog` is compiled by `control` and published by one reference assignment; readers take the reference once and keep
+it to the end of their request, so no request ever sees half a change. It holds dicts by name for every look-up on the
+hot path and never changes after construction.
+
+The next catalog is derived from the last one: what a change does not touch is the same object in both.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import difflib
 import hmac
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -57,6 +60,115 @@ def _patient(account: Account, model: Model) -> Account:
     return msgspec.structs.replace(account, deadlines=deadlines)
 
 
+class Routes:
+    """The routes of exact names, each made when it is first asked for and kept.
+
+    A route holds a candidate for every account of its pools, so making all of them ahead would cost models times
+    accounts at every change; most of them are never asked for in between.
+    """
+
+    __slots__ = ("_made", "_models", "_pools")
+
+    def __init__(
+        self, models: Mapping[str, Model], pools: Mapping[str, Sequence[Account]], made: dict[str, Route] | None = None
+    ) -> None:
+        self._models = models
+        self._pools = pools
+        self._made: dict[str, Route] = {} if made is None else made
+
+    def get(self, name: str) -> Route | None:
+        route = self._made.get(name)
+        if route is None:
+            model = self._models.get(name)
+            if model is None:
+                return None
+            route = self._made[name] = Route.of(model, "", self._pools)
+        return route
+
+    def after(
+        self, models: Mapping[str, Model], pools: Mapping[str, Sequence[Account]], changed: Iterable[str]
+    ) -> Routes:
+        """The routes of other models and pools; those that neither changed are kept. `changed` names the pools."""
+        moved = frozenset(changed)
+        kept = {
+            name: route
+            for name, route in self._made.items()
+            if models.get(name) is route.model and not any(t.pool in moved for t in route.model.targets)
+        }
+        return Routes(models, pools, kept)
+
+    def __eq__(self, other: object) -> bool:
+        """Which of them were made already is no difference."""
+        return isinstance(other, Routes) and other._models == self._models and other._pools == self._pools
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Routes of {len(self._models)} models, {len(self._made)} made>"
+
+
+_SHARDS = 256
+
+
+class Keys(Mapping[bytes, ClientKey]):
+    """Client keys by their digest, and never another than before.
+
+    They lie in shards by the first byte, so that the next catalog copies the few of one shard. One dict of ten
+    thousand would be a block of 300 KB for each change, which the allocator takes from the system and gives back.
+    """
+
+    __slots__ = ("_count", "_shards")
+
+    def __init__(self, keys: Iterable[ClientKey] = ()) -> None:
+        shards: list[dict[bytes, ClientKey]] = [{} for _ in range(_SHARDS)]
+        for key in keys:
+            shards[_shard(key.digest)][key.digest] = key
+        self._shards = tuple(shards)
+        self._count = sum(map(len, shards))
+
+    def after(self, changes: Mapping[bytes, ClientKey | None]) -> Keys:
+        """With these put in place, and those that are None taken out."""
+        shards, copied = list(self._shards), set[int]()
+        for digest, key in changes.items():
+            at = _shard(digest)
+            if at not in copied:
+                copied.add(at)
+                shards[at] = shards[at].copy()
+            if key is None:
+                shards[at].pop(digest, None)
+            else:
+                shards[at][digest] = key
+        made = Keys.__new__(Keys)
+        made._shards = tuple(shards)
+        made._count = self._count + sum(len(shards[at]) - len(self._shards[at]) for at in copied)
+        return made
+
+    def __getitem__(self, digest: bytes) -> ClientKey:
+        return self._shards[_shard(digest)][digest]
+
+    def get(self, digest: bytes, default: Any = None) -> Any:
+        # Mapping's own asks by an exception, which an unknown key would pay for on the hot path.
+        return self._shards[_shard(digest)].get(digest, default)
+
+    def __iter__(self) -> Iterator[bytes]:
+        for shard in self._shards:
+            yield from shard
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __repr__(self) -> str:
+        return f"<Keys: {self._count}>"
+
+
+def _shard(digest: bytes) -> int:
+    return digest[0] if digest else 0
+
+
+_T = TypeVar("_T")
+_NOTHING: Mapping[str, None] = {}
+
+
 class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """Everything a worker needs to know to serve requests; see the module's text."""
 
@@ -66,9 +178,9 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     pools: dict[str, tuple[Account, ...]]
     models: dict[str, Model]
     patterns: tuple[Model, ...]
-    routes: dict[str, Route]
-    """Ready for every exact name; what a pattern leads to depends on the name that was asked for."""
-    keys: dict[bytes, ClientKey]
+    routes: Routes
+    """By exact name; what a pattern leads to depends on the name that was asked for."""
+    keys: Keys
     policies: dict[str, Policy]
 
     @classmethod
@@ -82,7 +194,9 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         policies: Iterable[Policy] = (),
         tenants: Iterable[Tenant] = (),
     ) -> Catalog:
-        """Indexes records into a catalog. References are taken as checked: `control` compiles, this only arranges."""
+        """Indexes records into a catalog, in the order in which they are given. References are taken as checked:
+        `control` compiles, this only arranges.
+        """
         by_id = {a.id: a for a in accounts}
         pools: dict[str, tuple[Account, ...]] = {}
         for account in by_id.values():
@@ -95,11 +209,41 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
             accounts=by_id,
             pools=pools,
             models=exact,
-            routes={name: Route.of(model, "", pools) for name, model in exact.items()},
-            # The longest pattern is the most specific one, so it wins.
-            patterns=tuple(sorted((m for m in every if m.is_pattern), key=lambda m: -len(m.name))),
-            keys={k.digest: k for k in keys},
+            patterns=_by_length(m for m in every if m.is_pattern),
+            routes=Routes(exact, pools),
+            keys=Keys(keys),
             policies={"default": Policy(), **{p.id: p for p in policies}},
+        )
+
+    def derive(
+        self,
+        *,
+        version: str,
+        accounts: Mapping[str, Account | None] = _NOTHING,
+        models: Mapping[str, Model | None] = _NOTHING,
+        keys: Mapping[bytes, ClientKey | None] | None = None,
+        policies: Mapping[str, Policy | None] = _NOTHING,
+        tenants: Mapping[str, Tenant | None] = _NOTHING,
+    ) -> Catalog:
+        """The catalog with these put in place, and those that are None taken out. What is not touched is shared.
+
+        What is touched comes in the order of its names: so catalogs that were derived in other steps are the same. The
+        policy `default` that is taken out becomes the built-in one again.
+        """
+        pools, moved = _pools_after(self.pools, self.accounts, accounts)
+        exact, patterns = _models_after(self.models, self.patterns, models)
+        if policies.get("default", self) is None:
+            policies = {**policies, "default": Policy()}
+        return Catalog(
+            version=version,
+            tenants=_after(self.tenants, tenants),
+            accounts=_after(self.accounts, accounts),
+            pools=pools,
+            models=exact,
+            patterns=patterns,
+            routes=self.routes.after(exact, pools, moved) if models or accounts else self.routes,
+            keys=self.keys.after(keys) if keys else self.keys,
+            policies=_after(self.policies, policies),
         )
 
     def key_for(self, secret: str) -> ClientKey:
@@ -109,7 +253,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         constant time, so timing says nothing about stored keys.
         """
         digest = ClientKey.digest_of(secret)
-        key = self.keys.get(digest)
+        key: ClientKey | None = self.keys.get(digest)
         if key is None or not hmac.compare_digest(key.digest, digest) or not key.enabled:
             raise UnknownKey()
         return key
@@ -149,3 +293,63 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
             f"<Catalog {self.version}: {len(self.accounts)} accounts, "
             f"{len(self.models) + len(self.patterns)} models, {len(self.keys)} keys>"
         )
+
+
+# --- the next one from the last ---------------------------------------------------------------------------------------
+
+
+def _put(held: dict[str, _T], changes: Mapping[str, _T | None]) -> dict[str, _T]:
+    made = held.copy()
+    for name, value in changes.items():
+        if value is None:
+            made.pop(name, None)
+        else:
+            made[name] = value
+    return made
+
+
+def _after(held: dict[str, _T], changes: Mapping[str, _T | None]) -> dict[str, _T]:
+    """In order of their names; `held` itself where nothing changes."""
+    if not changes:
+        return held
+    made = _put(held, changes)
+    # A value that is replaced keeps its place; only a new name can come out of order.
+    return dict(sorted(made.items())) if any(name not in held for name in changes) else made
+
+
+def _pools_after(
+    pools: dict[str, tuple[Account, ...]], held: Mapping[str, Account], changes: Mapping[str, Account | None]
+) -> tuple[dict[str, tuple[Account, ...]], set[str]]:
+    """The pools, and the names of those that are others now."""
+    members: dict[str, dict[str, Account]] = {}
+
+    def of(pool: str) -> dict[str, Account]:
+        if pool not in members:
+            members[pool] = {a.id: a for a in pools.get(pool, ())}
+        return members[pool]
+
+    for name, account in changes.items():
+        if name in held:
+            of(held[name].pool).pop(name, None)
+        if account is not None:
+            of(account.pool)[name] = account
+    changed = {pool: tuple(by_id[name] for name in sorted(by_id)) or None for pool, by_id in members.items()}
+    return _after(pools, changed), set(changed)
+
+
+def _by_length(patterns: Iterable[Model]) -> tuple[Model, ...]:
+    """The longest pattern is the most specific one, so it wins."""
+    return tuple(sorted(patterns, key=lambda m: (-len(m.name), m.name)))
+
+
+def _models_after(
+    exact: dict[str, Model], patterns: tuple[Model, ...], changes: Mapping[str, Model | None]
+) -> tuple[dict[str, Model], tuple[Model, ...]]:
+    if not changes:
+        return exact, patterns
+    names = {m.name: m for m in patterns}
+    starred = _put(names, {n: m for n, m in changes.items() if m is None or m.is_pattern})
+    plain = {n: m for n, m in changes.items() if m is None or not m.is_pattern}
+    if starred != names:
+        patterns = _by_length(starred.values())
+    return _after(exact, {n: m for n, m in plain.items() if m is not None or n in exact}), patterns

@@ -321,6 +321,14 @@ class GatewayBusy(GatewayError):
     code = "overloaded"
 
 
+class StoreUnavailable(GatewayError):
+    """What the gateway keeps for you can't be looked up now; try again shortly."""
+
+    status = 503
+    type = "server_error"
+    code = "store_unavailable"
+
+
 class UpstreamTimeout(GatewayError):
     """The model's provider did not answer in time."""
 

@@ -64,9 +64,8 @@ class Books:
         self.settled = False
 
     def opened(self, attempt: Attempt) -> None:
-        """An attempt is about to be sent."""
+        """An attempt is about to be sent. Raises `GatewayBusy` if that can't be written down."""
         admission, account = self._admission, attempt.candidate.account
-        self.attempts += 1
         self._facts.append(
             CallOpened(
                 request_id=self._call.request_id,
@@ -78,9 +77,10 @@ class Books:
                 account=account.id,
                 provider=account.provider.value,
                 target_model=attempt.candidate.model,
-                attempt=self.attempts,
+                attempt=self.attempts + 1,
             )
         )
+        self.attempts += 1
 
     def asked(self) -> None:
         """The upstream is being asked: what came before was the gateway's own time."""

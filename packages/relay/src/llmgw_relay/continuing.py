@@ -9,8 +9,8 @@ from __future__ import annotations
 import msgspec
 from msgspec import Raw
 
-from llmgw_domain import Route
-from llmgw_domain.errors import BadRequest
+from llmgw_domain import Candidate, Route
+from llmgw_domain.errors import BadRequest, StoreUnavailable
 from llmgw_protocols import Dialect, Envelope, resources
 from llmgw_protocols.responses import state
 from llmgw_relay.call import Admission
@@ -32,11 +32,14 @@ class Continuing:
         self._admission = admission
         self._dialect = dialect
         self._tenant = admission.key.tenant
+        self._unanswered: StoreUnavailable | None = None
+        """What is kept of the conversation could not be looked up."""
 
     async def resume(self, envelope: Envelope, route: Route) -> tuple[Envelope, Route]:
         """The request with what the gateway keeps of it, and the accounts that can serve it.
 
-        Raises `NotFound` for what is not the tenant's, `BadRequest` where the holder does not serve the model.
+        Raises `NotFound` for what is not the tenant's, `BadRequest` where the holder does not serve the model,
+        `StoreUnavailable` where it can't be known now what is kept.
         """
         if self._dialect.name == _RESPONSES:
             envelope = await self._with_history(envelope)
@@ -46,11 +49,14 @@ class Continuing:
         if not named:
             return envelope, route
         account = await Ownership(self._parts.objects, self._admission).account_of(named)
+        if account is None and self._unanswered is not None and self._admission.policy.stored_responses:
+            # It would go on without its history, or be told that there is none.
+            raise self._unanswered
         return envelope, route if account is None else _at(route, account.id)
 
     async def _with_history(self, envelope: Envelope) -> Envelope:
         previous = state.previous_response_id(envelope)
-        kept = await self._parts.conversations.get(self._tenant, previous) if previous else None
+        kept = await self._kept(previous) if previous else None
         if kept is not None:
             envelope = state.expand(envelope, kept.items)
         return await self._with_references(envelope)
@@ -60,9 +66,16 @@ class Continuing:
         stored: list[Raw] = []
         for item in state.references(envelope):
             response = state.response_of(item)
-            kept = await self._parts.conversations.get(self._tenant, response) if response else None
+            kept = await self._kept(response) if response else None
             stored += kept.items if kept is not None else ()
         return state.resolve(envelope, stored) if stored else envelope
+
+    async def _kept(self, id: str) -> StoredResponse | None:
+        try:
+            return await self._parts.conversations.get(self._tenant, id)
+        except StoreUnavailable as error:
+            self._unanswered = error
+            return None
 
     # --- afterwards -------------------------------------------------------------------------------------------------
 
@@ -114,10 +127,14 @@ class _Response(msgspec.Struct):
 
 
 def _at(route: Route, account: str) -> Route:
-    tiers = tuple(tuple(c for c in tier if c.account.id == account) for tier in route.tiers)
+    tiers = tuple(tuple(_for_its_own(c) for c in tier if c.account.id == account) for tier in route.tiers)
     if not any(tiers):
         raise BadRequest(
             f"What the request refers to is kept at an account that does not serve the model {route.model.name!r}.",
             param="model",
         )
     return Route(route.model, tuple(tier for tier in tiers if tier))
+
+
+def _for_its_own(candidate: Candidate) -> Candidate:
+    return msgspec.structs.replace(candidate, account=candidate.account.for_its_own())

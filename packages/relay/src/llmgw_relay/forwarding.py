@@ -16,7 +16,14 @@ from urllib.parse import urlencode
 import msgspec
 
 from llmgw_domain import Account, Candidate, Route, Usage
-from llmgw_domain.errors import BadRequest, GatewayError, KeyNotAllowed, UpstreamMalformed, UpstreamNotFound
+from llmgw_domain.errors import (
+    BadRequest,
+    GatewayError,
+    KeyNotAllowed,
+    StoreUnavailable,
+    UpstreamMalformed,
+    UpstreamNotFound,
+)
 from llmgw_domain.models import Model, Target
 from llmgw_domain.stream import UsageReported
 from llmgw_protocols import Rendered, TargetFacts, dialect_for, place, resources, toplevel
@@ -53,7 +60,7 @@ class Forwarding(Carriage):
         if resource.aim == "list":
             return await self._list()
         if resource.kind == "responses" and resource.id:
-            stored = await self._parts.conversations.get(self._admission.key.tenant, resource.id)
+            stored = await self._kept(resource.id)
             if stored is not None:
                 return await self._stored(stored)
         sending = await self._sending()
@@ -104,10 +111,11 @@ class Forwarding(Carriage):
         named = [resource.id] if resource.id else sending.references()
         account = await self._ownership.account_of(named)
         if account is not None:
-            return self._at([account])
+            return self._at([account.for_its_own()])
         # What nobody remembers may be at any account; those that do not know it say so, and the next one is asked.
         anywhere = resource.id is not None and not self._call.pool
-        return self._at([a for pool in self._pools().values() for a in pool] if anywhere else self._pool())
+        everywhere = (account.for_its_own() for pool in self._pools().values() for account in pool)
+        return self._at([*everywhere] if anywhere else self._pool())
 
     def _speaking(self, route: Route) -> Route:
         tiers = tuple(tuple(c for c in tier if c.account.provider.speaks_openai) for tier in route.tiers)
@@ -208,16 +216,24 @@ class Forwarding(Carriage):
         objects, account = self._parts.objects, attempt.candidate.account.id
         counts = resources.used(body)
         for made in resources.made(body):
-            known = await objects.find(made.id)
+            known = await self._known(made.id)
             final = made.over and counts is not None
             if (known is not None and known.settled) or (made.kind == "batches" and not made.over):
                 counts = None
             tenant = self._admission.key.tenant
             objects.add(Owned(id=made.id, kind=made.kind, tenant=tenant, account=account, settled=final))
         if self._call.method == "DELETE" and self._resource.id:
-            objects.forget(self._resource.id)
+            tenant, kind = self._admission.key.tenant, self._resource.kind
+            objects.forget(Owned(id=self._resource.id, kind=kind, tenant=tenant, account=account))
         if counts is not None:
             self._meter.see((UsageReported(Usage(uncached_input=counts[0], output=counts[1])),))
+
+    async def _known(self, id: str) -> Owned | None:
+        try:
+            return await self._parts.objects.find(id, self._admission.key.tenant)
+        except StoreUnavailable:
+            # It is made or was looked at: its client must hear of it. A batch is counted rather twice than never.
+            return None
 
     async def _chunks(self, attempt: Attempt) -> AsyncGenerator[bytes, None]:
         """The provider's bytes as they come. One that breaks ends without its end, and is settled as failed."""
@@ -241,6 +257,15 @@ class Forwarding(Carriage):
         return may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining())
 
     # --- responses of our own ---------------------------------------------------------------------------------------
+
+    async def _kept(self, id: str) -> StoredResponse | None:
+        try:
+            return await self._parts.conversations.get(self._admission.key.tenant, id)
+        except StoreUnavailable:
+            # One that is known to be at a provider is none of ours.
+            if await self._ownership.account_of([id]) is None:
+                raise
+            return None
 
     async def _stored(self, stored: StoredResponse) -> Reply:
         """What is asked of a response that the gateway keeps: no provider knows it."""

@@ -77,7 +77,7 @@ class Lists:
         """Remembers the files that listed batches have written: who waits by listing wants to read them."""
         for item in items:
             for made in resources.made(msgspec.json.encode(item)):
-                if await self._parts.objects.find(made.id) is None:
+                if await self._parts.objects.find(made.id, like.tenant) is None:
                     added = msgspec.structs.replace(like, id=made.id, kind=made.kind, settled=False)
                     self._parts.objects.add(added)
 

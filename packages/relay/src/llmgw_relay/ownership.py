@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from llmgw_domain import Account
-from llmgw_domain.errors import BadRequest, NoAccount, NotFound
+from llmgw_domain.errors import BadRequest, NoAccount, NotFound, StoreUnavailable
 from llmgw_relay.call import Admission
-from llmgw_relay.objects import Objects
+from llmgw_relay.objects import Objects, Owned
 
 
 class Ownership:
@@ -25,11 +25,12 @@ class Ownership:
     async def account_of(self, ids: Sequence[str]) -> Account | None:
         """The account that holds these objects; None where none of them is bound to one.
 
-        Raises `NotFound`, `BadRequest` for objects of several accounts, `NoAccount` if theirs is gone.
+        Raises `NotFound`, `BadRequest` for objects of several accounts, `NoAccount` if theirs is gone,
+        `StoreUnavailable` where it can't be known now whose one is.
         """
         held: dict[str, str] = {}
         for named in ids:
-            owned = await self._objects.find(named)
+            owned = await self._find(named)
             if owned is None and self._alone:
                 continue
             if owned is None or owned.tenant != self._tenant:
@@ -38,6 +39,14 @@ class Ownership:
         if len(held) > 1:
             raise BadRequest(f"The objects {sorted(held.values())} are at different accounts of the provider.")
         return self._account(next(iter(held))) if held else None
+
+    async def _find(self, id: str) -> Owned | None:
+        try:
+            return await self._objects.find(id, self._tenant)
+        except StoreUnavailable:
+            if self._alone:
+                return None
+            raise
 
     def _account(self, id: str) -> Account:
         account = self._catalog.accounts.get(id)

@@ -122,6 +122,12 @@ class Fetch(Protocol):
 
 
 class Facts(Protocol):
-    """Takes what happened to a call. Synchronous, and it never raises: a call must not fail for its own record."""
+    """Takes what happened to a call. Synchronous: what was taken survives the process."""
 
-    def append(self, fact: CallOpened | CallSettled) -> None: ...
+    def append(self, fact: CallOpened | CallSettled) -> None:
+        """Writes a fact down.
+
+        Raises `GatewayBusy` for a `CallOpened` that can't be written: nothing was sent yet, and what nobody knows of
+        must not be. A `CallSettled` never raises: a call must not fail for its own record.
+        """
+        ...

@@ -1,4 +1,4 @@
-"""A small metrics core: families of counters, gauges and histograms, rendered as Prometheus' text format 0.0.4.
+"""A small metrics core: families of counters, gauges and histograms. `exposition` makes text of them.
 
 The hot path is one dictionary look-up by the tuple of label values and one addition: no lock (one loop, one thread), no
 allocation once a series exists. Every family has a bound on its series, because label values can come from clients:
@@ -9,11 +9,14 @@ right; only the split can become coarser.
 from __future__ import annotations
 
 import logging
-import math
 import re
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Generic, TypeVar
+
+import msgspec
+
+from llmgw_telemetry.exposition import Collected, FamilySnapshot, Histogram, Kind, Labels, Merge, text
 
 DURATIONS = tuple(round(0.005 * 2**n, 3) for n in range(18))
 """Seconds: 0.005 doubled up to 655.36, because reasoning models take minutes."""
@@ -22,7 +25,6 @@ CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 OTHER = "other"
 
-Labels = tuple[str, ...]
 Samples = Iterable[tuple[Labels, float]]
 
 _NAME = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
@@ -106,17 +108,13 @@ class Family(Generic[S]):
         return f"<Family {self.name} {len(self.series)} series>"
 
 
-class _Rendered(Protocol):
-    def __call__(self) -> Iterator[str]: ...
-
-
 class Metrics:
     """The registry. Families are made once, at start; making a name twice is an error."""
 
     def __init__(self, max_series: int = 1000) -> None:
         """`max_series` bounds each family's series, not counting the one labelled `other`."""
         self._max_series = max_series
-        self._families: dict[str, _Rendered] = {}
+        self._families: dict[str, Callable[[], FamilySnapshot]] = {}
         self._overflow = self.counter(
             "gateway_metrics_overflow_total",
             "Observations under the label 'other', their family being full.",
@@ -126,42 +124,58 @@ class Metrics:
     def counter(self, name: str, text: str, names: Labels = ()) -> Family[Number]:
         return self._number(name, text, names, "counter")
 
-    def gauge(self, name: str, text: str, names: Labels = ()) -> Family[Number]:
-        return self._number(name, text, names, "gauge")
+    def gauge(self, name: str, text: str, names: Labels = (), merge: Merge = "sum") -> Family[Number]:
+        """`merge` says what the gauges of several processes make together."""
+        return self._number(name, text, names, "gauge", merge)
 
     def histogram(
         self, name: str, text: str, names: Labels = (), bounds: Sequence[float] = DURATIONS
     ) -> Family[Distribution]:
         """`bounds` are the upper bounds of the buckets, rising; the infinite one is added."""
         family = Family(name, names, lambda: Distribution(bounds), self._max_series, self._overflowed)
-        self._register(name, names, lambda: _histogram(family, text))
+        shape = FamilySnapshot(name=name, text=text, kind="histogram", names=names, bounds=tuple(bounds))
+        self._register(name, names, lambda: msgspec.structs.replace(shape, histograms=_distributions(family)))
         return family
 
-    def callback(self, name: str, text: str, names: Labels, read: Callable[[], Samples], kind: str = "gauge") -> None:
-        """A metric that is read when it is rendered, for numbers that somebody else already keeps."""
-        self._register(name, names, lambda: _numbers(name, text, kind, names, read()))
+    def callback(
+        self,
+        name: str,
+        text: str,
+        names: Labels,
+        read: Callable[[], Samples],
+        kind: Kind = "gauge",
+        merge: Merge = "sum",
+    ) -> None:
+        """A metric that is read when it is collected, for numbers that somebody else already keeps."""
+        shape = FamilySnapshot(name=name, text=text, kind=kind, names=names, merge=merge)
+        self._register(name, names, lambda: msgspec.structs.replace(shape, numbers=list(read())))
 
-    def render(self) -> bytes:
-        """All metrics as text. A callback that fails loses its own metric only."""
-        lines: list[str] = []
-        for name, rendered in self._families.items():
+    def collect(self) -> Collected:
+        """All metrics at this moment. A callback that fails loses its own metric only."""
+        found: Collected = []
+        for name, read in self._families.items():
             try:
-                lines += list(rendered())
+                found.append(read())
             except Exception:
                 _log.exception("metric %s can't be read", name)
-        return ("\n".join(lines) + "\n").encode()
+        return found
 
-    def _number(self, name: str, text: str, names: Labels, kind: str) -> Family[Number]:
+    def render(self) -> bytes:
+        """All metrics as Prometheus' text."""
+        return text(self.collect())
+
+    def _number(self, name: str, text: str, names: Labels, kind: Kind, merge: Merge = "sum") -> Family[Number]:
         family = Family(name, names, Number, self._max_series, self._overflowed)
-        self._register(name, names, lambda: _numbers(name, text, kind, names, _values(family)))
+        shape = FamilySnapshot(name=name, text=text, kind=kind, names=names, merge=merge)
+        self._register(name, names, lambda: msgspec.structs.replace(shape, numbers=_values(family)))
         return family
 
-    def _register(self, name: str, names: Labels, rendered: _Rendered) -> None:
+    def _register(self, name: str, names: Labels, read: Callable[[], FamilySnapshot]) -> None:
         if name in self._families:
             raise ValueError(f"metric {name} exists")
         if not _NAME.fullmatch(name) or not all(_LABEL.fullmatch(label) for label in names):
             raise ValueError(f"{name}{names} is not a valid metric name with labels")
-        self._families[name] = rendered
+        self._families[name] = read
 
     def _overflowed(self, name: str) -> None:
         self._overflow.of(name).inc()
@@ -170,57 +184,9 @@ class Metrics:
         return f"<Metrics {len(self._families)} families>"
 
 
-# --- text ------------------------------------------------------------------------------------------------------------
-
-
-def _values(family: Family[Number]) -> Samples:
+def _values(family: Family[Number]) -> list[tuple[Labels, float]]:
     return [(values, series.value) for values, series in family.series.items()]
 
 
-def _head(name: str, text: str, kind: str) -> Iterator[str]:
-    escaped = text.replace("\\", "\\\\").replace("\n", "\\n")
-    yield f"# HELP {name} {escaped}"
-    yield f"# TYPE {name} {kind}"
-
-
-def _numbers(name: str, text: str, kind: str, names: Labels, samples: Samples) -> Iterator[str]:
-    yield from _head(name, text, kind)
-    for values, value in samples:
-        yield f"{name}{_braces(_pairs(names, values))} {_number(value)}"
-
-
-def _histogram(family: Family[Distribution], text: str) -> Iterator[str]:
-    name = family.name
-    yield from _head(name, text, "histogram")
-    for values, series in family.series.items():
-        pairs, total = _pairs(family.names, values), 0
-        for bound, count in zip((*series.bounds, math.inf), series.counts, strict=True):
-            total += count
-            le = f'le="{_number(bound)}"'
-            yield f"{name}_bucket{_braces([*pairs, le])} {total}"
-        yield f"{name}_sum{_braces(pairs)} {_number(series.sum)}"
-        yield f"{name}_count{_braces(pairs)} {total}"
-
-
-def _pairs(names: Labels, values: Labels) -> list[str]:
-    return [f'{name}="{_escape(value)}"' for name, value in zip(names, values, strict=True)]
-
-
-def _braces(pairs: list[str]) -> str:
-    return "{" + ",".join(pairs) + "}" if pairs else ""
-
-
-def _escape(value: str) -> str:
-    # A lone surrogate, possible in a client's text, would make the whole page unprintable.
-    clean = value.encode("utf-8", "replace").decode()
-    return clean.replace("\\", "\\\\").replace("\n", "\\n").replace('"', '\\"')
-
-
-def _number(value: float) -> str:
-    if value == math.inf:
-        return "+Inf"
-    if value == -math.inf:
-        return "-Inf"
-    if value != value:
-        return "NaN"
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+def _distributions(family: Family[Distribution]) -> list[tuple[Labels, Histogram]]:
+    return [(values, Histogram(tuple(series.counts), series.sum)) for values, series in family.series.items()]

@@ -99,7 +99,9 @@ class Observer:
             "Answers that a provider bills without saying what they used: their cost is none.",
             ("account", "model"),
         )
-        self._version = metrics.gauge("gateway_catalog_version", "1 for the catalog that is served.", ("version",))
+        self._version = metrics.gauge(
+            "gateway_catalog_version", "1 for the catalog that is served.", ("version",), "max"
+        )
         metrics.callback("gateway_inflight", "Requests sent to an account and not settled.", (), self._inflight)
 
     def append(self, fact: CallOpened | CallSettled) -> None:
@@ -119,7 +121,8 @@ class Observer:
 
     def accounts(self, states: Callable[[], Iterable[tuple[tuple[str, str], int]]]) -> None:
         """Shows the state of each account: `ok`, `doubted` (its last call lost it), `disabled`. Once a process."""
-        self._metrics.callback("gateway_account_state", "1 for an account's state.", ("account", "state"), states)
+        labels = ("account", "state")
+        self._metrics.callback("gateway_account_state", "1 for an account's state.", labels, states, merge="max")
 
     def connections(
         self,

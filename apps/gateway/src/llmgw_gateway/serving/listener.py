@@ -11,6 +11,7 @@ from typing import Protocol
 from llmgw_gateway.serving.arrivals import Arrivals
 from llmgw_gateway.serving.connections import AsgiApp, Connections, ServeConfig
 from llmgw_gateway.serving.hypercorn import HypercornEngine
+from llmgw_gateway.serving.sockets import name_of
 from llmgw_gateway.serving.uvicorn import UvicornEngine
 
 _UNWIND_SECONDS = 2.0
@@ -73,7 +74,7 @@ class Listener:
 
     def listen(self, sock: socket.socket) -> None:
         """Starts to accept on a socket, which belongs to the listener from now on."""
-        self.addresses.append(_name(sock))
+        self.addresses.append(name_of(sock))
         self._arrivals.listen(sock)
 
     async def drain(self, seconds: float) -> None:
@@ -114,10 +115,3 @@ async def serve(
         yield listener
     finally:
         await listener.drain(0)
-
-
-def _name(sock: socket.socket) -> str:
-    name = sock.getsockname()
-    if sock.family == socket.AF_INET6:
-        return f"[{name[0]}]:{name[1]}"
-    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name)

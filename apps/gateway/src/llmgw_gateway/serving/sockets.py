@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+from collections.abc import Sequence
 
 from llmgw_gateway.bind import Bind
 
@@ -58,6 +59,28 @@ def bind(address: str) -> list[socket.socket]:
             sock.close()
         raise
     return sockets
+
+
+def inherited(number: int) -> socket.socket:
+    """The listening socket that the parent process left open under this number. Raises `CannotListen`."""
+    return _inherited(number, f"fd://{number}")
+
+
+def taken_name(numbers: Sequence[int]) -> str:
+    """The first address of inherited sockets that this process only wants to know, and closes."""
+    sockets = [socket.socket(fileno=number) for number in numbers]
+    name = name_of(sockets[0])
+    for sock in sockets:
+        sock.close()
+    return name
+
+
+def name_of(sock: socket.socket) -> str:
+    """A socket's own address, as it is shown."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_INET6:
+        return f"[{name[0]}]:{name[1]}"
+    return f"{name[0]}:{name[1]}" if isinstance(name, tuple) else str(name)
 
 
 def _bound(family: int, where: object, address: str) -> socket.socket:

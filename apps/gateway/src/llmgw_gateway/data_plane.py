@@ -1,0 +1,198 @@
+"""The data plane: what answers clients. A worker is this and a link to the control process."""
+
+from __future__ import annotations
+
+import logging
+import random
+import socket
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
+
+import msgspec
+
+from llmgw_balancer import Signals, Slots
+from llmgw_domain import Account, Catalog, uuid7
+from llmgw_gateway.config import ServerConfig, Settings
+from llmgw_gateway.limits import most_streams
+from llmgw_gateway.model_lists import ModelLists
+from llmgw_gateway.serving import Certificate, Draining, Listener, ServeConfig, renew, watched
+from llmgw_gateway.serving import serve as listen
+from llmgw_gateway.serving.connections import AsgiApp
+from llmgw_httpapi import HttpConfig, data_app
+from llmgw_httpapi.proxies import Behind, TrustedProxies
+from llmgw_pool import ConnectionPool, Fetcher
+from llmgw_relay import Relay, RelayConfig
+from llmgw_relay.conversations import Conversations
+from llmgw_relay.objects import Objects
+from llmgw_relay.ports import Facts
+from llmgw_relay.stash import Stash
+from llmgw_telemetry import Observer
+
+_log = logging.getLogger(__name__)
+
+_IDS = random.Random()
+"""Seeded by the system at import. Request ids are names, not secrets, and the system's own source costs a call each."""
+
+Ready = Callable[[], tuple[bool, str]]
+"""Whether requests can be served, and if not, why."""
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What outlives a call, by kind; None is the memory of this process."""
+
+    objects: Objects | None = None
+    stash: Stash | None = None
+    conversations: Conversations | None = None
+
+
+class DataPlane(msgspec.Struct, kw_only=True, eq=False):
+    """The open parts of it."""
+
+    relay: Relay
+    pool: ConnectionPool
+    lists: ModelLists
+    slots: Slots
+    signals: Signals
+    listener: Listener
+    current: Callable[[], Catalog]
+    certificate: Certificate | None
+
+    def reload(self) -> None:
+        """Reads again what may change while it runs: the certificate."""
+        if self.certificate is not None:
+            renew(self.certificate)
+
+    def in_flight(self) -> dict[str, int]:
+        """Calls by account id."""
+        return {account: self.slots.held(account) for account in self.current().accounts}
+
+    def states(self) -> dict[str, str]:
+        """What keeps an account from serving, by account id."""
+        return {account: "doubted" for account in self.current().accounts if self.signals.doubted(account)}
+
+    async def drain(self, seconds: float) -> None:
+        """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
+        await self.lists.close()
+        await self.listener.drain(seconds)
+
+
+@asynccontextmanager
+async def open_data_plane(
+    settings: Settings,
+    sockets: Sequence[socket.socket],
+    *,
+    current: Callable[[], Catalog],
+    ready: Ready,
+    facts: Facts,
+    observer: Observer,
+    kept: Kept | None = None,
+    draining: Draining | None = None,
+) -> AsyncIterator[DataPlane]:
+    """Serves clients on `sockets`, which belong to it from now on. Raises `BadCertificate`."""
+    server = settings.config.server
+    kept = kept or Kept()
+    draining = draining or Draining()
+    async with AsyncExitStack() as stack:
+        pool = await stack.enter_async_context(ConnectionPool(settings.config.connections))
+        observer.connections(partial(_connections, pool), partial(_leases, pool), lambda: pool.counters().pings)
+
+        lists = await stack.enter_async_context(ModelLists(current, pool, random.random, settings.config.model_lists))
+        slots, signals = Slots(), Signals(time.monotonic, random.random)
+        observer.accounts(partial(_states, current, signals))
+        relay = Relay(
+            current=current,
+            upstream=pool,
+            slots=slots,
+            signals=signals,
+            facts=facts,
+            clock=time.monotonic,
+            wall=time.time,
+            rand=random.random,
+            objects=kept.objects,
+            stash=kept.stash,
+            conversations=kept.conversations,
+            advertised=lists.of,
+            fetch=Fetcher(settings.config.fetch),
+            config=RelayConfig(stream_errors=server.stream_errors),
+        )
+        app = _data_app(relay, server, ready, draining)
+        certificate = _certificate(settings)
+        if certificate is not None:
+            await stack.enter_async_context(watched(certificate))
+        serving = _serving(server, certificate)
+        listener = await stack.enter_async_context(listen(app, sockets, serving, draining))
+        yield DataPlane(
+            relay=relay,
+            pool=pool,
+            lists=lists,
+            slots=slots,
+            signals=signals,
+            listener=listener,
+            current=current,
+            certificate=certificate,
+        )
+
+
+def new_request_id() -> str:
+    """A UUIDv7: sortable by time in every log that it ends up in."""
+    return uuid7(time.time(), _IDS.getrandbits(74))
+
+
+def _data_app(relay: Relay, server: ServerConfig, ready: Ready, draining: Draining) -> AsgiApp:
+    """What clients talk to; behind proxies it is told who they are."""
+    app = data_app(
+        relay,
+        _http_config(server),
+        new_request_id=new_request_id,
+        clock=time.monotonic,
+        ready=lambda: (False, "draining") if draining() else ready(),
+        draining=draining,
+    )
+    proxies = TrustedProxies(server.trusted_proxies)
+    return Behind(app, proxies) if proxies else app
+
+
+def _certificate(settings: Settings) -> Certificate | None:
+    """Raises `BadCertificate`."""
+    http2 = settings.config.server.http2
+    if http2:
+        _log.warning("HTTP/2 to clients is experimental: see docs/configuration.md")
+    if settings.tls_files is None:
+        return None
+    return Certificate(*settings.tls_files, ("h2", "http/1.1") if http2 else ("http/1.1",))
+
+
+def _serving(server: ServerConfig, certificate: Certificate | None) -> ServeConfig:
+    most = server.max_streams or most_streams()
+    return ServeConfig(engine=server.engine, max_connections=most, certificate=certificate)
+
+
+def _http_config(server: ServerConfig) -> HttpConfig:
+    return HttpConfig(
+        max_body_bytes=server.max_body_bytes,
+        max_upload_bytes=server.max_upload_bytes,
+        max_buffered_bytes=server.max_buffered_bytes,
+        heartbeat_seconds=server.heartbeat_seconds,
+        send_timeout=server.send_timeout_seconds,
+    )
+
+
+def _states(current: Callable[[], Catalog], signals: Signals) -> list[tuple[tuple[str, str], int]]:
+    """1 for the state that each account is in."""
+    return [((account.id, _state(account, signals)), 1) for account in current().accounts.values()]
+
+
+def _state(account: Account, signals: Signals) -> str:
+    if not account.enabled:
+        return "disabled"
+    return "doubted" if signals.doubted(account.id) else "ok"
+
+
+def _connections(pool: ConnectionPool) -> list[tuple[tuple[str, str, str], int]]:
+    return [((c.transport, c.origin, c.state), c.count) for c in pool.counters().connections]
+
+
+def _leases(pool: ConnectionPool) -> list[tuple[tuple[str, str], int]]:
+    return list(pool.counters().leases.items())

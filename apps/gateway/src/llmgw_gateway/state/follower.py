@@ -1,0 +1,98 @@
+"""A worker's copy of the state: it follows the control process, and serves on from what it has while that is away."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from llmgw_cluster import Link, LinkLost, NotAnswered, read
+from llmgw_control import Replica
+from llmgw_eventstore import StoreAway, decode
+from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, WorkerStatus
+from llmgw_gateway.state.served import Served
+from llmgw_relay import keep
+from llmgw_relay.keep import Found, Put, Sought
+
+_FIND_SECONDS = 2.0
+
+
+class Follower:
+    """The worker's side of its link: a `Peer`, and the reading half of its keep."""
+
+    def __init__(self, slot: int, replica: Replica, served: Served, status: Callable[[], WorkerStatus]) -> None:
+        self._slot = slot
+        self._replica = replica
+        self._served = served
+        self._status = status
+        self._link: Link | None = None
+        self._serving = False
+        self.loaded = asyncio.Event()
+        """Set once the state has come: from then on there is a catalog to serve."""
+
+    def serving(self) -> None:
+        """The worker takes calls from now on. Control is told, now and with each link."""
+        self._serving = True
+        if self._link is not None:
+            self._link.tell("serving", self._slot)
+
+    def met(self, link: Link) -> None:
+        """A link has opened: control is told what is here."""
+        self._link = link
+        digest, overlay = self._replica.map.digest(), self._replica.overlay_digest()
+        link.tell("hello", Hello(slot=self._slot, pid=os.getpid(), digest=digest, overlay=overlay))
+        if self._serving:
+            link.tell("serving", self._slot)
+
+    def told(self, link: Link, kind: str, body: msgspec.Raw) -> None:
+        if kind == "state":
+            self._load(read(body, State))
+
+    async def asked(self, link: Link, kind: str, body: msgspec.Raw) -> object:
+        match kind:
+            case "events":
+                return self._apply(read(body, list[bytes]))
+            case "overlay":
+                return self._lay(read(body, Overlay))
+            case "status":
+                return self._status()
+        raise NotAnswered(f"there is no question {kind!r}")
+
+    def note(self, frame: bytes) -> None:
+        """Lets control know at once of what this worker keeps; its journal is the worker's spool."""
+        if self._link is not None:
+            self._link.tell("kept", frame)
+
+    async def find(self, sought: Sought) -> Found:
+        """Asks control. Raises `StoreAway`."""
+        if self._link is None:
+            raise StoreAway("there is no link to the control process yet")
+        try:
+            found = await self._link.ask("find", sought, FoundFrames, _FIND_SECONDS)
+        except (LinkLost, NotAnswered, TimeoutError) as error:
+            raise StoreAway(f"the control process did not answer: {error}") from None
+        changes = tuple(change for frame in found.frames if isinstance(change := keep.decode(frame), Put | keep.Drop))
+        return Found(changes, found.complete)
+
+    def _load(self, state: State) -> None:
+        if state.overlay is not None:
+            self._lay(state.overlay)
+        if state.dump is not None:
+            self._served.take(self._replica.load(msgspec.json.decode(state.dump)))
+        self._served.flush()
+        self.loaded.set()
+
+    def _lay(self, overlay: Overlay) -> str:
+        self._served.know(overlay.records.servers)
+        self._served.take(self._replica.overlay(overlay.records, overlay.file))
+        self._served.flush()
+        return self._served.current().version
+
+    def _apply(self, encoded: Sequence[bytes]) -> str:
+        self._served.take(self._replica.apply([decode(event) for event in encoded]))
+        return self._served.current().version
+
+    def __repr__(self) -> str:
+        return f"<Follower {self._slot} {'linked' if self._link and not self._link.lost else 'alone'}>"

@@ -1,0 +1,155 @@
+"""The control plane: opened over what is on the disk, with a real database and without one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from llmgw_control import AccountRecord, Records, Refused
+from llmgw_control.views import SYSTEM
+from llmgw_domain import Event
+from llmgw_gateway.config import Settings, load
+from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane
+from llmgw_gateway.home import keyring
+from llmgw_gateway.node import Node
+from llmgw_gateway.sealing import FILE_NAME
+from llmgw_postgres.testing import Server
+
+ACCOUNT = {"provider": "openai", "pool": "p", "credential": "sk-secret-canary"}
+FILE = Records(accounts=(AccountRecord(id="filed", provider="openai", pool="f", credential="env:UP"),))
+
+
+def settings(folder: Path) -> Settings:
+    environ = {
+        "GATEWAY_DATA_DIR": str(folder),
+        "GATEWAY_DATABASE__URL": "none",
+        "GATEWAY_SPOOL__MAX_BYTES": "4194304",
+        "GATEWAY_SPOOL__SEGMENT_BYTES": "262144",
+        "UP": "sk-up",
+    }
+    return load(None, environ)
+
+
+@asynccontextmanager
+async def plane(
+    folder: Path, conninfo: str | None = None, node: str = "n", records: Records = FILE
+) -> AsyncIterator[ControlPlane]:
+    spread: list[Event] = []
+
+    async def spreads(events: Sequence[Event]) -> None:
+        spread.extend(events)
+
+    async with open_control_plane(settings(folder), Node(node, 1), records, conninfo, spread=spreads) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with Server() as server:
+        yield server
+
+
+def accounts(opened: ControlPlane) -> list[str]:
+    return [*opened.current().accounts]
+
+
+async def until(condition: object) -> None:
+    async with asyncio.timeout(15):
+        while not condition():  # type: ignore[operator]  # noqa: ASYNC110 - other tasks make it so
+            await asyncio.sleep(0.01)
+
+
+async def test_what_is_administered_is_there_after_a_restart(tmp_path: Path) -> None:
+    """Without a database: from the snapshot, and from the journal alone where there is none yet."""
+    keyring(settings(tmp_path))
+    async with plane(tmp_path) as first:
+        first.administration.create("account", "made", ACCOUNT, SYSTEM)
+        assert ["filed", "made"] == accounts(first)
+    (tmp_path / "state.snapshot").unlink()
+    async with plane(tmp_path) as second:
+        assert ["filed", "made"] == accounts(second)
+        assert first.current().version == second.current().version
+    async with plane(tmp_path) as third:
+        third.administration.delete("account", "made", SYSTEM)
+    async with plane(tmp_path) as fourth:
+        assert ["filed"] == accounts(fourth)
+
+
+async def test_a_wrong_master_key_opens_nothing(tmp_path: Path) -> None:
+    """It names both keys, and leaves every file as it was; so does a missing one."""
+    keyring(settings(tmp_path))
+    async with plane(tmp_path) as opened:
+        opened.administration.create("account", "made", ACCOUNT, SYSTEM)
+    before = (tmp_path / "state.snapshot").read_bytes()
+    key = (tmp_path / FILE_NAME).read_text()
+    (tmp_path / FILE_NAME).unlink()
+    with pytest.raises(Unopened, match=r"there is no master key.*Nothing was changed"):
+        async with plane(tmp_path):
+            pass
+    other = keyring(settings(tmp_path)).current.id
+    with pytest.raises(Unopened, match=rf"master key here is {other}"):
+        async with plane(tmp_path):
+            pass
+    assert before == (tmp_path / "state.snapshot").read_bytes()
+    (tmp_path / FILE_NAME).write_text(key)
+    async with plane(tmp_path) as opened:
+        assert ["filed", "made"] == accounts(opened)
+
+
+async def test_two_nodes_share_what_is_administered(tmp_path: Path, server: Server) -> None:
+    """Through the log: both serve the same, also what the other one deleted."""
+    key = keyring(settings(tmp_path / "a"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / FILE_NAME).write_bytes((tmp_path / "a" / FILE_NAME).read_bytes())
+    async with plane(tmp_path / "a", server.conninfo, "a") as a, plane(tmp_path / "b", server.conninfo, "b") as b:
+        a.administration.create("account", "one", ACCOUNT, SYSTEM)
+        b.administration.create("account", "two", ACCOUNT, SYSTEM)
+        await until(lambda: accounts(a) == accounts(b) == ["filed", "one", "two"])
+        a.administration.delete("account", "two", SYSTEM)
+        await until(lambda: accounts(a) == accounts(b) == ["filed", "one"])
+        assert a.current().version == b.current().version
+        assert key.ids
+    # A third one, whose folder is new, has it all from the log.
+    (tmp_path / "c").mkdir()
+    (tmp_path / "c" / FILE_NAME).write_bytes((tmp_path / "a" / FILE_NAME).read_bytes())
+    async with plane(tmp_path / "c", server.conninfo, "c") as c:
+        await until(lambda: accounts(c) == ["filed", "one"])
+
+
+async def test_the_credential_is_in_no_file(tmp_path: Path) -> None:
+    """Only sealed: neither the journal nor the snapshot has it."""
+    keyring(settings(tmp_path))
+    async with plane(tmp_path) as opened:
+        opened.administration.create("account", "made", ACCOUNT, SYSTEM)
+    files = [path for path in tmp_path.rglob("*") if path.is_file() and path.name != "ballast"]
+    assert len(files) > 3
+    assert [] == [path.name for path in files if b"secret-canary" in path.read_bytes()]
+
+
+async def test_a_file_that_is_refused_leaves_what_was_served(tmp_path: Path) -> None:
+    """Each reason is told."""
+    async with plane(tmp_path) as opened:
+        wrong = Records(accounts=(AccountRecord(id="x", provider="nobody", pool="p"),))
+        with pytest.raises(Refused, match="nobody"):
+            opened.lay(wrong, "g.toml")
+        assert ["filed"] == accounts(opened)
+
+
+async def test_a_disk_without_room_refuses_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing has happened then."""
+    from llmgw_control.refusal import NotWritable
+    from llmgw_eventstore.spool import SpoolFull
+
+    async with plane(tmp_path) as opened:
+
+        def full(*_: object, **__: object) -> None:
+            raise SpoolFull("no room")
+
+        monkeypatch.setattr(opened.journal, "append", full)
+        with pytest.raises(NotWritable):
+            opened.administration.create("policy", "p", {}, SYSTEM)
+        assert "p" not in opened.current().policies

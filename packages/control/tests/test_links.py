@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+from llmgw_control._links import Links
+from llmgw_domain import Account, ClientKey, Model, Provider, Secret, Target
+
+
+def account(name: str, provider: Provider = Provider.OPENAI) -> Account:
+    return Account(id=name, provider=provider, base_url="http://x", credential=Secret("x"), pool="p")
+
+
+def key(name: str, text: str) -> ClientKey:
+    return ClientKey(id=name, tenant="t", digest=ClientKey.digest_of(text), policy="s")
+
+
+def taken(links: Links) -> set[str]:
+    """What may have changed since this was asked for last."""
+    dirty = {"/".join(ref) for ref in links.dirty}
+    links.dirty.clear()
+    return dirty
+
+
+def test_a_pool_concerns_its_models_when_its_kind_changes() -> None:
+    """One more account of its kind concerns nobody; the first one, the last one, and a turn of the majority do."""
+    links = Links()
+    links.add(("model", "m"), Model(name="m", targets=(Target(pool="p", model="x"), Target(pool="p", model="y"))))
+    links.add(("account", "b"), account("b"))
+    assert ({"account/b", "model/m"}, {"p": Provider.OPENAI}) == (taken(links), links.kinds)
+    links.add(("account", "c"), account("c"))
+    assert set() == taken(links)
+    links.add(("account", "a"), account("a", Provider.ANTHROPIC))
+    assert (set(), Provider.OPENAI) == (taken(links), links.kinds["p"])
+    links.remove(("account", "c"), account("c"))
+    assert ({"account/a", "account/b", "model/m"}, Provider.ANTHROPIC) == (taken(links), links.kinds["p"])
+    links.remove(("account", "a"), account("a", Provider.ANTHROPIC))
+    links.remove(("account", "b"), account("b"))
+    assert ({"account/b", "model/m"}, {}) == (taken(links), links.kinds)
+    links.remove(("model", "m"), Model(name="m", targets=(Target(pool="p", model="x"),)))
+    links.add(("account", "d"), account("d"))
+    assert {"account/d"} == taken(links)
+
+
+def test_keys_of_one_text_concern_each_other() -> None:
+    """As soon as there are two, and until there is one."""
+    links, digest = Links(), ClientKey.digest_of("x")
+    links.add(("key", "a"), key("a", "x"))
+    assert (set(), set()) == (taken(links), links.same_text(digest))
+    links.add(("key", "b"), key("b", "x"))
+    links.add(("key", "c"), key("c", "x"))
+    assert ({"key/a", "key/b", "key/c"}, {"a", "b", "c"}) == (taken(links), links.same_text(digest))
+    links.remove(("key", "a"), key("a", "x"))
+    assert ({"key/b", "key/c"}, {"b", "c"}) == (taken(links), links.same_text(digest))
+    links.remove(("key", "c"), key("c", "x"))
+    assert ({"key/b"}, set()) == (taken(links), links.same_text(digest))
+    links.remove(("key", "b"), key("b", "x"))
+    assert set() == links.of_policy("s")
+
+
+def test_a_policy_s_keys_are_known() -> None:
+    """By the policy that they name, whether it is there or not."""
+    links = Links()
+    links.add(("key", "a"), key("a", "x"))
+    links.add(("key", "b"), key("b", "y"))
+    assert {("key", "a"), ("key", "b")} == links.of_policy("s")
