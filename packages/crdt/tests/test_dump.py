@@ -34,6 +34,15 @@ def test_fields_are_grouped_by_their_write():
     assert (((1, "a"), {"q": 2}), ((2, "a"), {"p": 1, "r": 3})) == written_by_stamp({"p": 1, "q": 2, "r": 3}, stamps)
 
 
+def test_equal_records_give_equal_dumps():
+    """Whatever order their writes came in."""
+    author, other = RecordMap("a"), RecordMap("b")
+    first, second = author.write(1, "k", "x", {"p": 1}), author.write(2, "k", "x", {"q": 2})
+    for delta in (second, first):
+        other.apply(delta)
+    assert author.dump() == other.dump()
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

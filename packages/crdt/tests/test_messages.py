@@ -23,7 +23,7 @@ def deltas():
         Beat(STATUS),
         Deltas(STATUS, ()),
         Deltas(STATUS, deltas()[1]),
-        Whole(STATUS, deltas()[0].dump(), answer=True),
+        Whole(STATUS, deltas()[0].dump()),
     ],
     ids=lambda message: type(message).__name__,
 )
