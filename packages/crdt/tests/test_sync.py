@@ -214,7 +214,7 @@ def quick(examples):
 
 def test_after_any_trouble_all_converge():
     """Any loss, duplication, reordering, crash or absence, then quiet: same records, vectors and digests everywhere."""
-    run_state_machine_as_test(Talking, settings=quick(100))
+    run_state_machine_as_test(Talking, settings=quick(60))
 
 
 @pytest.mark.slow
