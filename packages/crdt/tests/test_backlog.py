@@ -1,73 +1,66 @@
-"""The last deltas, for peers that lack a few."""
-
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_crdt import Delta, RecordMap
+from llmgw_crdt import RecordMap
 from llmgw_crdt.backlog import Backlog
 
 
-def chain(node: str, *hlcs: int) -> list[Delta]:
-    """Deltas of one author, each after the one before."""
-    made, after = [], 0
-    for hlc in hlcs:
-        made.append(Delta(node, hlc, after, "k", "x", (hlc, node), {"f": hlc}, {}, False))
-        after = hlc
+def chains(counts) -> list:
+    """Deltas of several authors, each author's in order."""
+    made = []
+    for node, count in zip("abc", counts, strict=True):
+        author = RecordMap(node)
+        made += [author.write(n * 10, "k", f"{node}{n}", {"n": n}) for n in range(1, count + 1)]
     return made
 
 
-def filled(limit: int, deltas: list[Delta]) -> Backlog:
+@given(
+    st.tuples(*[st.integers(0, 5)] * 3),
+    st.tuples(*[st.integers(0, 5)] * 3),
+    st.integers(1, 15),
+    st.integers(1, 6),
+    st.data(),
+)
+def test_what_it_gives_takes_the_peer_without_a_gap(counts, there, limit, batch, data):
+    """Whatever arrived in whatever order, an answer leads on from the peer's vector; else it says that it can't."""
+    made = chains(counts)
     backlog = Backlog(limit)
-    for delta in deltas:
+    for delta in data.draw(st.permutations(made)):
         backlog.add(delta)
-    return backlog
-
-
-def test_a_peer_is_brought_from_where_it_is_to_here():
-    """Only what it lacks, of each author in order."""
-    deltas = chain("a", 1, 5, 9) + chain("b", 2, 4)
-    backlog = filled(10, deltas)
-    found = backlog.between({"a": 5}, {"a": 9, "b": 4}, 10)
-    assert [(d.node, d.hlc) for d in found] == [("a", 9), ("b", 2), ("b", 4)]
-    assert [] == backlog.between({"a": 9, "b": 4}, {"a": 9, "b": 4}, 10)
-    assert [("a", 9)] == [(d.node, d.hlc) for d in backlog.between({"a": 5}, {"a": 9, "b": 4}, 1)]
-
-
-def test_what_was_dropped_is_not_bridged():
-    """The oldest went for want of room: a peer that lacks it needs the whole state."""
-    backlog = filled(2, chain("a", 1, 5, 9))
-    assert backlog.between({}, {"a": 9}, 10) is None
-    assert [5, 9] == [d.hlc for d in backlog.between({"a": 1}, {"a": 9}, 10)]
-
-
-def test_a_gap_is_not_bridged():
-    """A link that never came by here can't be given on."""
-    deltas = chain("a", 1, 5, 9)
-    backlog = filled(10, [deltas[0], deltas[2]])
-    assert backlog.between({"a": 1}, {"a": 9}, 10) is None
-
-
-def test_the_same_delta_is_kept_once():
-    """However often it comes."""
-    deltas = chain("a", 1, 5)
-    backlog = Backlog(10)
-    assert [True, True, False, False] == [backlog.add(d) for d in (*deltas, *deltas)]
-    assert 2 == len(backlog)
-
-
-@given(st.lists(st.integers(1, 40), unique=True, min_size=1).map(sorted), st.integers(1, 50), st.data())
-def test_what_it_gives_takes_the_peer_to_where_this_node_is(hlcs, limit, data):
-    """Or it says that it does not reach back; it never leaves a gap."""
-    deltas = chain("a", *hlcs)
-    backlog = filled(limit, data.draw(st.permutations(deltas)))
-    reached = data.draw(st.sampled_from([0, *hlcs]))
-    found = backlog.between({"a": reached} if reached else {}, {"a": hlcs[-1]}, 1000)
-    assert len(backlog) <= limit
-    if found is not None:
-        peer = RecordMap("b")
-        for delta in deltas:
-            if delta.hlc <= reached:
-                peer.apply(delta)
-        for delta in found:
+    records, peer = RecordMap("r"), RecordMap("p")
+    for delta in made:
+        records.apply(delta)
+        if delta.hlc <= 10 * there["abc".index(delta.node)]:
             peer.apply(delta)
-        assert {"a": hlcs[-1]} == peer.vector
+    answer = backlog.between(peer.vector, records.vector, batch)
+    lacks = [delta for delta in made if not peer.has(delta)]
+    if answer is None:
+        assert len(made) > limit
+        return
+    assert min(batch, len(lacks)) == len(answer)
+    for delta in answer:
+        peer.apply(delta)
+        assert peer.has(delta)
+
+
+def test_it_keeps_the_latest_arrivals_and_each_once():
+    """Its limit is a number of deltas; what comes again takes no place."""
+    made = chains((3, 2, 0))
+    backlog = Backlog(3)
+    assert [True] * 5 == [backlog.add(delta) for delta in made]
+    assert [False] * 3 == [backlog.add(delta) for delta in made[2:]]
+    assert (3, "<Backlog 3 of 3 deltas by 2 nodes>") == (len(backlog), repr(backlog))
+    assert made[2:] == backlog.between({"a": 20}, {"a": 30, "b": 20}, 10)
+    assert backlog.between({"a": 10}, {"a": 30, "b": 20}, 10) is None
+
+
+def test_a_gap_is_not_passed_over():
+    """A delta that came by another way (a whole state) is missing here, and the backlog knows."""
+    made = chains((3, 0, 0))
+    backlog = Backlog(10)
+    for delta in (made[0], made[2]):
+        backlog.add(delta)
+    assert backlog.between({}, {"a": 30}, 10) is None
+    assert [made[2]] == backlog.between({"a": 20}, {"a": 30}, 10)
+    assert [made[0]] == backlog.between({}, {"a": 10}, 10)
+    assert backlog.between({}, {"a": 40}, 10) is None

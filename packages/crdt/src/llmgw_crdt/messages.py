@@ -47,11 +47,10 @@ class Deltas:
 
 @dataclass(frozen=True, slots=True)
 class Whole:
-    """The sender's whole state (`RecordMap.dump`). `answer`: sent because of the receiver's own whole state."""
+    """The sender's whole state (`RecordMap.dump`)."""
 
     status: Status
     dump: Mapping[str, object]
-    answer: bool
 
 
 Message: TypeAlias = Hello | Beat | Deltas | Whole
@@ -71,8 +70,8 @@ def body_of(message: Message) -> dict[str, object]:
     }
     if isinstance(message, Deltas):
         body["deltas"] = [[d.node, d.hlc, d.subject, d.deleted, d.body()] for d in message.deltas]
-    if isinstance(message, Whole):
-        body["dump"], body["answer"] = message.dump, message.answer
+    elif isinstance(message, Whole):
+        body["dump"] = message.dump
     return body
 
 
@@ -88,7 +87,7 @@ def parse_message(body: Mapping[str, Any]) -> Message:
             case "deltas":
                 return Deltas(status, tuple(_delta(*fields) for fields in body["deltas"]))
             case "whole":
-                return Whole(status, dict(body["dump"]), bool(body["answer"]))
+                return Whole(status, dict(body["dump"]))
             case other:
                 raise ValueError(f"no message is called {other!r}; the peer may be of a later release")
     except (KeyError, TypeError) as wrong:

@@ -93,7 +93,6 @@ class _Peer:
     sent_at: float = float("-inf")
     sent_for: Mapping[str, int] | None = None
     """The peer's vector that was last answered with deltas or the whole state."""
-    asked_at: float = float("-inf")
     beat_at: float = float("-inf")
     deferred: dict[tuple[str, int], Delta] = field(default_factory=dict)
 
@@ -247,21 +246,18 @@ class Sync:
     # Answering
 
     def _answer(self, peer: _Peer, message: Message, now: float) -> Message | None:
-        """What a peer is sent on its message: what it lacks; else a word of what is here, if it has to hear that."""
+        """What a peer is sent on its message: what it lacks, else an acknowledgement. A heartbeat needs none: what this
+        node lacks itself, it says with its own heartbeats.
+        """
         mine, status = self.records.vector, message.status
         repair: Message | None = None
         peer.same = False
         if peer.returning or lacking(mine, status.vector):
             repair = self._repair(peer, status, now)
         elif mine == status.vector:
-            repair = self._compare(peer, message, now)
-        if repair:
+            repair = self._compare(peer, status, now)
+        if repair or isinstance(message, Beat):
             return repair
-        if isinstance(message, Beat):
-            # It has more than this node: say so, but not again before it had time to send.
-            if covers(mine, status.vector) or now - peer.asked_at < self.config.resend_after:
-                return None
-            peer.asked_at = now
         return Beat(self._status())
 
     def _repair(self, peer: _Peer, status: Status, now: float) -> Message | None:
@@ -271,23 +267,20 @@ class Sync:
         peer.sent_at, peer.sent_for = now, status.vector
         deltas = self._backlog.between(status.vector, self.records.vector, self.config.batch)
         if deltas is None or peer.returning:
-            return Whole(self._status(), self.records.dump(), answer=False)
+            return Whole(self._status(), self.records.dump())
         return Deltas(self._status(), tuple(deltas))
 
-    def _compare(self, peer: _Peer, message: Message, now: float) -> Message | None:
+    def _compare(self, peer: _Peer, status: Status, now: float) -> Message | None:
         """At equal vectors: agree, or mend a difference that vectors do not show."""
-        status = message.status
         peer.same = self.records.digest() == status.digest
         if peer.same:
             peer.agreed = status.vector
             self.records.raise_floor(status.floor)
             return None
-        if isinstance(message, Whole) and not message.answer:
-            return Whole(self._status(), self.records.dump(), answer=True)
         if now - peer.sent_at < self.config.resend_after:
             return None
         peer.sent_at, peer.sent_for = now, status.vector
-        return Whole(self._status(), self.records.dump(), answer=False)
+        return Whole(self._status(), self.records.dump())
 
     # Collecting
 
