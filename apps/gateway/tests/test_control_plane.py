@@ -15,6 +15,7 @@ from llmgw_domain import Event
 from llmgw_gateway.config import Settings, load
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane
 from llmgw_gateway.home import keyring
+from llmgw_gateway.keyring import PREVIOUS_FILE, rotate
 from llmgw_gateway.node import Node
 from llmgw_gateway.sealing import FILE_NAME
 from llmgw_postgres.testing import Server
@@ -98,6 +99,21 @@ async def test_a_wrong_master_key_opens_nothing(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text(key)
     async with plane(tmp_path) as opened:
         assert ["filed", "made"] == accounts(opened)
+
+
+async def test_a_rotated_key_seals_everything_anew(tmp_path: Path) -> None:
+    """At the next start; the one after that needs the new key alone."""
+    keyring(settings(tmp_path))
+    async with plane(tmp_path) as opened:
+        opened.administration.create("account", "made", ACCOUNT, SYSTEM)
+    new = rotate(tmp_path).current.id
+    async with plane(tmp_path) as opened:
+        assert ["filed", "made"] == accounts(opened)
+        assert f"sealed:{new}" == opened.administration.get("account", "made").fields["credential"]
+    (tmp_path / PREVIOUS_FILE).unlink()
+    async with plane(tmp_path) as opened:
+        account = opened.current().accounts["made"]
+        assert ("sk-secret-canary",) == account.secrets()
 
 
 async def test_two_nodes_share_what_is_administered(tmp_path: Path, server: Server) -> None:

@@ -17,8 +17,9 @@ from pathlib import Path
 from llmgw_gateway import console
 from llmgw_gateway.check import examine, summary
 from llmgw_gateway.config import Settings, read
+from llmgw_gateway.keyring import PREVIOUS_FILE, rotate
 from llmgw_gateway.problems import Problem, Unreadable
-from llmgw_gateway.sealing import MasterKey, SealingError, find_master_key, make_master_key
+from llmgw_gateway.sealing import FILE_NAME, MasterKey, SealingError, find_master_key, make_master_key
 from llmgw_gateway.verbs import add_verbs
 
 OK, REFUSED, UNREADABLE = 0, 1, 2
@@ -126,6 +127,17 @@ def _seal(options: argparse.Namespace) -> int:
     return OK
 
 
+def _rotate(options: argparse.Namespace) -> int:
+    settings, _ = _read(options)
+    keys = rotate(settings.data_dir)
+    _say(
+        f"master key {keys.current.id} is in {settings.data_dir / FILE_NAME}; the one before, {keys.ids[1]}, is beside "
+        f"it as {PREVIOUS_FILE}.\nRestart the gateway: what is administered is sealed anew then. Keep the old key for "
+        "30 days, until what is kept for clients has expired. Back the new one up."
+    )
+    return OK
+
+
 def _version(_: argparse.Namespace) -> int:
     _say(f"llmgw {version('llmgw-gateway')}")
     return OK
@@ -181,7 +193,14 @@ def _parser() -> argparse.ArgumentParser:
         "one is made in the data folder; an existing one is never replaced.",
     )
     seal.set_defaults(run=_seal)
-    for command in (serve, process, check, seal):
+    rotation = commands.add_parser(
+        "rotate-master-key",
+        help="put a new master key into the data folder",
+        description="Make a new master key in the data folder and keep the old one beside it: it still opens what it "
+        "sealed. For a key that is given from elsewhere it says what to do instead.",
+    )
+    rotation.set_defaults(run=_rotate)
+    for command in (serve, process, check, seal, rotation):
         _common(command)
     add_verbs(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)

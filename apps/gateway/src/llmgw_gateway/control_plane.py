@@ -18,8 +18,9 @@ from pathlib import Path
 import msgspec
 
 from llmgw_admin.history import History
-from llmgw_control import Administration, Records, Replica, Unrevealed, compile_catalog
+from llmgw_control import Administration, Records, Refused, Replica, Unrevealed, compile_catalog
 from llmgw_control.refusal import NotWritable
+from llmgw_control.views import SYSTEM
 from llmgw_crdt import Clock
 from llmgw_domain import Catalog, Event
 from llmgw_eventstore import encode
@@ -92,6 +93,19 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
         self.served.take(self.replica.overlay(records, file))
         self.served.flush()
         return self.served.current()
+
+    def seal_anew(self) -> None:
+        """After a rotation: what is still sealed with a master key of before is sealed with the current one."""
+        keyring = self.secrets.keyring()
+        if keyring is None or len(keyring.ids) == 1:
+            return
+        try:
+            done = self.administration.reseal(self.secrets, self.secrets, SYSTEM)
+        except (NotWritable, Refused, Unrevealed) as error:
+            _log.error("what is sealed with the key of before can't be sealed anew", extra={"reason": str(error)})
+            return
+        if done.events:
+            _log.info("sealed anew", extra={"records": len(done.events), "key": keyring.current.id})
 
     async def finish(self, seconds: float) -> None:
         """Brings what is left to the database, within that time, and the state to the disk."""
@@ -238,6 +252,7 @@ async def open_control_plane(
         steward.begin(journal.folder)
         check_keys(replica, secrets.keyring())
         plane.lay(records, str(settings.file or "the environment"))
+        plane.seal_anew()
         await stack.enter_async_context(_running(plane))
         yield plane
 

@@ -16,6 +16,7 @@ from llmgw_admin.api.catalog import catalog_operations
 from llmgw_admin.api.events import event_operations
 from llmgw_admin.api.openapi import openapi_operation
 from llmgw_admin.api.operations import Operation
+from llmgw_admin.api.portable import portable_operations
 from llmgw_admin.api.records import record_operations
 from llmgw_admin.api.replay import Replay, replay_operations
 from llmgw_admin.guard import AdminConfig, Guard
@@ -44,7 +45,8 @@ def admin_app(
 
     `current` gives the catalog that is served, `metrics_text` Prometheus' text format, `status` the present moment;
     `administration` takes the API's commands, `history` is where the audit trail is read from. Without the one there is
-    no API, without the other it has no events; `replay` folds the log anew. What was commanded is answered once `settled` returns.
+    no API, without the other it has no events; `replay` folds the log anew. What was commanded is answered once
+    `settled` returns.
 
     Raises ValueError if `config` would open the pages to other machines without a token.
     """
@@ -79,6 +81,7 @@ def api_operations(
     operations = [
         *record_operations(administration),
         *catalog_operations(administration, current),
+        *portable_operations(administration),
         *(event_operations(history) if history is not None else ()),
         *(replay_operations(replay) if replay is not None else ()),
     ]
