@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from llmgw_control import AccountRecord, Records, Refused
 from llmgw_control.views import SYSTEM
@@ -15,9 +18,9 @@ from llmgw_domain import Event
 from llmgw_gateway.config import Settings, load
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane
 from llmgw_gateway.home import keyring
-from llmgw_gateway.keyring import PREVIOUS_FILE, rotate
+from llmgw_gateway.keyring import PREVIOUS_FILE, PREVIOUS_VARIABLE, rotate
 from llmgw_gateway.node import Node
-from llmgw_gateway.sealing import FILE_NAME
+from llmgw_gateway.sealing import FILE_NAME, PREFIX, key_id_of
 from llmgw_postgres.testing import Server
 
 ACCOUNT = {"provider": "openai", "pool": "p", "credential": "sk-secret-canary"}
@@ -52,6 +55,12 @@ async def plane(
 def server() -> Iterator[Server]:
     with Server() as server:
         yield server
+
+
+def sealed_texts(opened: ControlPlane) -> list[str]:
+    """Every sealed text of the state."""
+    fields = [record.fields for kind in opened.replica.map.kinds() for record in opened.replica.map.records(kind)]
+    return re.findall(rf"{PREFIX}[^\"]+", msgspec.json.encode(fields).decode())
 
 
 def accounts(opened: ControlPlane) -> list[str]:
@@ -101,19 +110,58 @@ async def test_a_wrong_master_key_opens_nothing(tmp_path: Path) -> None:
         assert ["filed", "made"] == accounts(opened)
 
 
-async def test_a_rotated_key_seals_everything_anew(tmp_path: Path) -> None:
-    """At the next start; the one after that needs the new key alone."""
+async def test_a_rotation_seals_anew_at_the_next_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Credentials of one part and of several, and the secret of sessions; then the previous key can go. Without it
+    before that, nothing opens.
+    """
     keyring(settings(tmp_path))
+    aws = {"access_key_id": "AKIA", "secret_access_key": "secret-canary-2"}
     async with plane(tmp_path) as opened:
         opened.administration.create("account", "made", ACCOUNT, SYSTEM)
-    new = rotate(tmp_path).current.id
+        bedrock = {"provider": "bedrock", "pool": "aws", "region": "us-east-1", "credential": aws}
+        opened.administration.create("account", "aws", bedrock, SYSTEM)
+        await asyncio.sleep(0.05)
+        session = opened.administration.session_secret().reveal()
+    ring = rotate(tmp_path)
+    old = (tmp_path / PREVIOUS_FILE).read_text()
+    (tmp_path / PREVIOUS_FILE).unlink()
+    with pytest.raises(Unopened, match=PREVIOUS_VARIABLE):
+        async with plane(tmp_path):
+            pass
+    (tmp_path / PREVIOUS_FILE).write_text(old)
     async with plane(tmp_path) as opened:
-        assert ["filed", "made"] == accounts(opened)
-        assert f"sealed:{new}" == opened.administration.get("account", "made").fields["credential"]
+        await until(lambda: [r.records for r in caplog.records if r.message == "sealed anew"] == [3])
     (tmp_path / PREVIOUS_FILE).unlink()
     async with plane(tmp_path) as opened:
-        account = opened.current().accounts["made"]
-        assert ("sk-secret-canary",) == account.secrets()
+        assert ["aws", "filed", "made"] == sorted(accounts(opened))
+        assert session == opened.administration.session_secret().reveal()
+        assert {ring.current.id} == {key_id_of(sealed) for sealed in sealed_texts(opened)}
+
+
+async def test_a_rotation_reaches_every_node_of_a_database(tmp_path: Path, server: Server) -> None:
+    """The one that starts with the new key seals for all; a node with neither key says what is wrong, and writes
+    nothing.
+    """
+    server.execute("CREATE DATABASE rotated")
+    conninfo = make_conninfo(server.conninfo, dbname="rotated")
+    keyring(settings(tmp_path / "a"))
+    async with plane(tmp_path / "a", conninfo, "a") as a:
+        await until(a.steward.caught_up.is_set)
+        a.administration.create("account", "made", ACCOUNT, SYSTEM)
+        await until(lambda: a.feeder.backlog() == 0)
+    ring = rotate(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    for name in (FILE_NAME, PREVIOUS_FILE):
+        (tmp_path / "b" / name).write_bytes((tmp_path / "a" / name).read_bytes())
+    async with plane(tmp_path / "b", conninfo, "b") as b:
+        await until(lambda: {ring.current.id} == {key_id_of(sealed) for sealed in sealed_texts(b)})
+    (tmp_path / "c").mkdir()
+    keyring(settings(tmp_path / "c"))
+    async with plane(tmp_path / "c", conninfo, "c") as c:
+        await until(c.steward.caught_up.is_set)
+        await asyncio.sleep(0.1)
+        assert {ring.current.id} == {key_id_of(sealed) for sealed in sealed_texts(c)}
+        assert "c" not in {record.incarnation[1] for record in c.replica.map.records("secret")}
 
 
 async def test_two_nodes_share_what_is_administered(tmp_path: Path, server: Server) -> None:
