@@ -18,7 +18,7 @@ from llmgw_domain import Event
 from llmgw_gateway.config import Settings, load
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane
 from llmgw_gateway.home import keyring
-from llmgw_gateway.keyring import PREVIOUS_FILE, PREVIOUS_VARIABLE, rotate
+from llmgw_gateway.keyring import PREVIOUS_FILE, PREVIOUS_VARIABLE, make_keyring, rotate
 from llmgw_gateway.node import Node
 from llmgw_gateway.sealing import FILE_NAME, PREFIX, key_id_of
 from llmgw_postgres.testing import Server
@@ -100,7 +100,10 @@ async def test_a_wrong_master_key_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(Unopened, match=r"there is no master key.*Nothing was changed"):
         async with plane(tmp_path):
             pass
-    other = keyring(settings(tmp_path)).current.id
+    with pytest.raises(Unopened, match=r"is sealed, and there is no master key"):
+        keyring(settings(tmp_path))
+    assert not (tmp_path / FILE_NAME).exists()
+    other = make_keyring(tmp_path).current.id
     with pytest.raises(Unopened, match=rf"master key here is {other}"):
         async with plane(tmp_path):
             pass

@@ -64,6 +64,14 @@ class Record:
         return f"<Record {self.kind}/{self.id}#{self.incarnation} of {', '.join(self.fields) or 'nothing'}>"
 
 
+class _Numbers(dict[Key, int]):
+    """Numbers by record. A class of its own, so that it grows old: the collector forgets a plain dict of what it does
+    not walk, and takes it for a new one with the next key, all of which is then walked.
+    """
+
+    __slots__ = ()
+
+
 class RecordMap:
     """All records of one replica. Any set of deltas and dumps, in any order and number, gives the same records."""
 
@@ -77,7 +85,7 @@ class RecordMap:
         self._floor: dict[str, int] = {}
         self._seen: dict[str, int] = {}  # the largest reading of each author that was mentioned here, gaps or not
         self._sum = 0
-        self._numbers: dict[Key, int] = {}  # what each record has added to the sum
+        self._numbers = _Numbers()  # what each record has added to the sum
         self._stale: set[Key] = set()  # records whose number is not up to date: counted when the digest is asked for
 
     # Reading
