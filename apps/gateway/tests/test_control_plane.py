@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -220,3 +221,44 @@ async def test_a_disk_without_room_refuses_commands(tmp_path: Path, monkeypatch:
         with pytest.raises(NotWritable):
             opened.administration.create("policy", "p", {}, SYSTEM)
         assert "p" not in opened.current().policies
+
+
+async def test_nodes_that_exchange_their_spools_agree(tmp_path: Path, server: Server) -> None:
+    """Each with a database of its own, and no word between them while both administer the same ids. Then each is given
+    the other's journal, as files: both serve the same, what either deleted stays deleted, and can be made again."""
+    databases = {}
+    for name in ("a", "b"):
+        server.execute(f"CREATE DATABASE apart_{name}")
+        databases[name] = make_conninfo(server.conninfo, dbname=f"apart_{name}")
+    keyring(settings(tmp_path / "a"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / FILE_NAME).write_bytes((tmp_path / "a" / FILE_NAME).read_bytes())
+    async with plane(tmp_path / "a", databases["a"], "a") as a, plane(tmp_path / "b", databases["b"], "b") as b:
+        for node in (a, b):
+            node.administration.create("account", "both", ACCOUNT, SYSTEM)
+            node.administration.create("key", "shared", {}, SYSTEM)
+        a.administration.patch("account", "both", {"max_concurrency": 5}, SYSTEM)
+        b.administration.delete("account", "both", SYSTEM)
+        a.administration.delete("key", "shared", SYSTEM)
+        b.administration.create("account", "of-b", ACCOUNT, SYSTEM)
+        await until(lambda: a.feeder.backlog() == b.feeder.backlog() == 0)
+    for here, there in (("a", "b"), ("b", "a")):
+        shutil.copytree(tmp_path / here / "spool" / "control", tmp_path / there / "spool" / f"control-of-{here}")
+        (tmp_path / there / "spool" / f"control-of-{here}" / "mark").unlink(missing_ok=True)
+    async with plane(tmp_path / "a", databases["a"], "a") as a, plane(tmp_path / "b", databases["b"], "b") as b:
+        await until(lambda: a.replica.map.digest() == b.replica.map.digest())
+        await until(lambda: a.current().version == b.current().version)
+        # The later of two incarnations stays with what was done to it alone: B made its account later, and deleted it.
+        assert ["filed", "of-b"] == accounts(a)
+        held = {kind: sorted(a.replica.ids(kind)) for kind in ("account", "key")}
+        assert held == {kind: sorted(b.replica.ids(kind)) for kind in ("account", "key")}
+        a.administration.create("account", "both", {**ACCOUNT, "pool": "again"}, SYSTEM)
+        assert ["both", "filed", "of-b"] == accounts(a)
+    # The old journals once more: nothing comes back, and nothing that was made since goes.
+    for folder in ("a", "b"):
+        for mark in (tmp_path / folder / "spool").glob("control*/mark"):
+            mark.unlink()
+    async with plane(tmp_path / "a", databases["a"], "a") as a:
+        await until(lambda: a.database.prepared.is_set() and a.feeder.backlog() == 0)
+        assert ["both", "filed", "of-b"] == accounts(a)
+        assert "again" == a.current().accounts["both"].pool

@@ -172,6 +172,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             admin_config(settings),
             administration=control.administration,
             history=control.history,
+            replay=control.database.replay,
         )
         unlimited = ServeConfig(engine=server.engine)
         admin = await stack.enter_async_context(listen(pages, admin_sockets, unlimited))

@@ -77,7 +77,12 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         await stack.enter_async_context(spools.flushed(spool, recorder.flush))
 
         replica = Replica(setup.node.id)
-        served = Served(Secrets.of(settings).reveal, lambda catalog: observer.catalog(catalog.version), time.monotonic)
+        served = Served(
+            Secrets.of(settings).reveal,
+            lambda catalog: observer.catalog(catalog.version),
+            time.monotonic,
+            observer.changed,
+        )
         draining = Draining()
         status = _Status(setup.slot, served, metrics, draining)
         follower = Follower(setup.slot, replica, served, status)
