@@ -133,6 +133,7 @@ def test_a_gateway_without_its_master_key_does_not_start(
     assert "a" in {each["id"] for each in gateway.command("GET", "accounts").json()["data"]}
 
 
+@pytest.mark.slow
 def test_a_rotation_by_command(simulated: Callable[..., Simulated], node: Callable[..., Node]) -> None:
     """`gateway rotate-master-key`, a restart, and the old key is not needed any more."""
     simulator = simulated()
