@@ -91,8 +91,7 @@ def kill_at_random(node: Node, simulated: Simulated, moments: int, rand: random.
         killed[role] += bool(found)
         simulated.look()
         if node.over:
-            # Children of a supervisor that is gone end by themselves; what listens must be free again.
-            until(lambda: not node.pids("control"), 20)
+            # Children of a supervisor that is gone end by themselves; the next one waits for that.
             node.start()
             time.sleep(rand.uniform(0.0, 4.0))
     return killed
