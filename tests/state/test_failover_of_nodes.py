@@ -65,7 +65,9 @@ def reads_of(replica: Server) -> int:
     return replica.log.count("ORDER BY position DESC")
 
 
-@pytest.mark.parametrize("asleep", [False, True], ids=["serving", "stopped"])
+@pytest.mark.parametrize(
+    "asleep", [pytest.param(False, id="serving"), pytest.param(True, id="stopped", marks=pytest.mark.slow)]
+)
 def test_no_reader_skips_a_position_that_was_given_again(node, simulated, pair, asleep):
     """A standby that was behind takes over and gives positions of what was lost to new events. The other node has read
     those positions before, while it served, or before it was stopped; it comes to know all that is there now."""
