@@ -84,17 +84,17 @@ def kill_at_random(node: Node, simulated: Simulated, moments: int, rand: random.
     killed: Counter[str] = Counter()
     for number in range(moments):
         role = ROLES[number % len(ROLES)]
-        time.sleep(rand.uniform(0.05, 0.9))
+        time.sleep(rand.uniform(0.05, 1.5))
+        until(lambda role=role: node.over or node.pids(role), 20)
         found = node.pids(role)
-        if found:
-            node.kill(*(found if role == "all" else [rand.choice(found)]))
-            killed[role] += 1
+        node.kill(*(found if role == "all" or not found else [rand.choice(found)]))
+        killed[role] += bool(found)
         simulated.look()
         if node.over:
             # Children of a supervisor that is gone end by themselves; what listens must be free again.
             until(lambda: not node.pids("control"), 20)
             node.start()
-            time.sleep(rand.uniform(0.0, 1.5))
+            time.sleep(rand.uniform(0.0, 4.0))
     return killed
 
 

@@ -11,7 +11,7 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -93,19 +93,6 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
         self.served.take(self.replica.overlay(records, file))
         self.served.flush()
         return self.served.current()
-
-    def seal_anew(self) -> None:
-        """After a rotation: what is still sealed with a master key of before is sealed with the current one."""
-        keyring = self.secrets.keyring()
-        if keyring is None or len(keyring.ids) == 1:
-            return
-        try:
-            done = self.administration.reseal(self.secrets, self.secrets, SYSTEM)
-        except (NotWritable, Refused, Unrevealed) as error:
-            _log.error("what is sealed with the key of before can't be sealed anew", extra={"reason": str(error)})
-            return
-        if done.events:
-            _log.info("sealed anew", extra={"records": len(done.events), "key": keyring.current.id})
 
     async def finish(self, seconds: float) -> None:
         """Brings what is left to the database, within that time, and the state to the disk."""
@@ -252,7 +239,6 @@ async def open_control_plane(
         steward.begin(journal.folder)
         check_keys(replica, secrets.keyring())
         plane.lay(records, str(settings.file or "the environment"))
-        plane.seal_anew()
         await stack.enter_async_context(_running(plane))
         yield plane
 
@@ -287,20 +273,17 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
 
     loop = asyncio.get_running_loop()
 
-    async def make_session_secret() -> None:
-        # Made once for all nodes: whoever has not read the log yet does not know whether there is one.
+    async def tend_secrets() -> None:
+        # Whoever has not read the log yet does not know what there is.
         if plane.database.replicas is not None:
             await plane.steward.caught_up.wait()
-        try:
-            plane.administration.session_secret()
-        except (NotWritable, Unrevealed) as error:
-            _log.error("there is no secret for the ids of sessions", extra={"reason": str(error)})
+        _tend_secrets(plane)
 
     work = (
         feed(),
         follow(),
         plane.steward.keep_snapshots(),
-        make_session_secret(),
+        tend_secrets(),
         settle_abandoned(plane.data_dir, plane.spool_config),
     )
     # Owned here, and ended with the context.
@@ -316,6 +299,20 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _tend_secrets(plane: ControlPlane) -> None:
+    """Seals anew what is sealed with a previous master key, and makes the secret of sessions, once for all nodes."""
+    try:
+        found = plane.secrets.keyring()
+        check_keys(plane.replica, found)
+        if found is not None and len(found.ids) > 1:
+            events = plane.administration.reseal(plane.secrets, plane.secrets, SYSTEM).events
+            if events:
+                _log.warning("sealed anew", extra={"records": len(events), "master_key": found.current.id})
+        plane.administration.session_secret()
+    except (NotWritable, Refused, SealingError, Unopened, Unrevealed) as error:
+        _log.error("the secrets of the state are not in order", extra={"reason": str(error)})
+
+
 def _report(task: asyncio.Task[None]) -> None:
     """A task that ends by itself has failed, and nothing else would say so before the end of the process."""
     if not task.cancelled() and (error := task.exception()) is not None:
@@ -326,9 +323,17 @@ def check_keys(replica: Replica, keyring: Keyring | None) -> None:
     """Sees that what is sealed in the state can be opened. Raises `Unopened`."""
     for kind in replica.map.kinds():
         for record in replica.map.records(kind):
-            for value in record.fields.values():
-                if isinstance(value, str) and value.startswith(PREFIX):
-                    _check_key(value, keyring)
+            for sealed in _sealed_in(record.fields):
+                _check_key(sealed, keyring)
+
+
+def _sealed_in(value: object) -> Iterator[str]:
+    """Credentials of several parts are sealed part by part."""
+    if isinstance(value, Mapping):
+        for part in value.values():
+            yield from _sealed_in(part)
+    elif isinstance(value, str) and value.startswith(PREFIX):
+        yield value
 
 
 def _check_key(sealed: str, keyring: Keyring | None) -> None:
