@@ -68,6 +68,8 @@ bench: install ## measure; prints figures, gates nothing
 	@$(RUN) --no-sync python tests/bench/rivals.py
 	@$(RUN) --no-sync python tests/bench/transports.py
 	@$(RUN) --no-sync python tests/bench/silent.py
+	@$(RUN) --no-sync python tests/bench/publishing.py
+	@$(RUN) --no-sync pytest -q -s -m slow tests/state/test_publishing.py
 
 # LiteLLM comes with what it would else try to import, and fail, in each request, and with the faster HTTP parser.
 RIVAL := "litellm[proxy]" httptools opentelemetry-sdk opentelemetry-exporter-otlp

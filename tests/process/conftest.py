@@ -13,7 +13,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +125,13 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts commands: `start("gateway", "serve", NAME="value")`. They are ended, and must leave no process behind."""
     programs: list[Program] = []
 
-    def started(command: str, *arguments: str, options: Mapping[str, Any] | None = None, **environ: str) -> Program:
+    def started(
+        command: str,
+        *arguments: str,
+        options: Mapping[str, Any] | None = None,
+        before: Sequence[str] = (),
+        **environ: str,
+    ) -> Program:
         base = {
             "PATH": os.environ["PATH"],
             "HOME": str(tmp_path),
@@ -138,7 +144,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             "GATEWAY_SPOOL__SEGMENT_BYTES": "262144",
         }
         folder = tmp_path / f"run{len(programs)}"
-        program = Program([str(COMMANDS / command), *arguments], folder, base | environ, **(options or {}))
+        program = Program([*before, str(COMMANDS / command), *arguments], folder, base | environ, **(options or {}))
         programs.append(program)
         return program
 

@@ -9,7 +9,7 @@ import pytest
 
 from llmgw_gateway.cli import main
 from llmgw_gateway.config import Settings
-from llmgw_gateway.sealing import find_master_key
+from llmgw_gateway.sealing import find_master_key, make_master_key
 
 
 @pytest.fixture(autouse=True)
@@ -141,3 +141,16 @@ def test_wrong_usage_is_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as left:
         main(["sreve"])
     assert (2, True) == (left.value.code, "invalid choice" in capsys.readouterr().err)
+
+
+def test_a_master_key_is_rotated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """It says what to do next; without a key in the folder, what to do instead."""
+    assert 1 == main(["rotate-master-key", "--data-dir", str(tmp_path / "d")])
+    assert "GATEWAY_MASTER_KEY_PREVIOUS" in capsys.readouterr().err
+    old = make_master_key(tmp_path / "d").id
+    assert 0 == main(["rotate-master-key", "--data-dir", str(tmp_path / "d")])
+    said = capsys.readouterr().out
+    new = find_master_key(None, {}, tmp_path / "d")
+    assert new is not None
+    assert new.id != old
+    assert [True, True] == [new.id in said, "Restart the gateway" in said]

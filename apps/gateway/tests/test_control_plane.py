@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import re
+import shutil
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from llmgw_control import AccountRecord, Records, Refused
 from llmgw_control.views import SYSTEM
@@ -15,8 +19,9 @@ from llmgw_domain import Event
 from llmgw_gateway.config import Settings, load
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane
 from llmgw_gateway.home import keyring
+from llmgw_gateway.keyring import PREVIOUS_FILE, PREVIOUS_VARIABLE, make_keyring, rotate
 from llmgw_gateway.node import Node
-from llmgw_gateway.sealing import FILE_NAME
+from llmgw_gateway.sealing import FILE_NAME, PREFIX, key_id_of
 from llmgw_postgres.testing import Server
 
 ACCOUNT = {"provider": "openai", "pool": "p", "credential": "sk-secret-canary"}
@@ -51,6 +56,12 @@ async def plane(
 def server() -> Iterator[Server]:
     with Server() as server:
         yield server
+
+
+def sealed_texts(opened: ControlPlane) -> list[str]:
+    """Every sealed text of the state."""
+    fields = [record.fields for kind in opened.replica.map.kinds() for record in opened.replica.map.records(kind)]
+    return re.findall(rf"{PREFIX}[^\"]+", msgspec.json.encode(fields).decode())
 
 
 def accounts(opened: ControlPlane) -> list[str]:
@@ -90,7 +101,10 @@ async def test_a_wrong_master_key_opens_nothing(tmp_path: Path) -> None:
     with pytest.raises(Unopened, match=r"there is no master key.*Nothing was changed"):
         async with plane(tmp_path):
             pass
-    other = keyring(settings(tmp_path)).current.id
+    with pytest.raises(Unopened, match=r"is sealed, and there is no master key"):
+        keyring(settings(tmp_path))
+    assert not (tmp_path / FILE_NAME).exists()
+    other = make_keyring(tmp_path).current.id
     with pytest.raises(Unopened, match=rf"master key here is {other}"):
         async with plane(tmp_path):
             pass
@@ -98,6 +112,60 @@ async def test_a_wrong_master_key_opens_nothing(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).write_text(key)
     async with plane(tmp_path) as opened:
         assert ["filed", "made"] == accounts(opened)
+
+
+async def test_a_rotation_seals_anew_at_the_next_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Credentials of one part and of several, and the secret of sessions; then the previous key can go. Without it
+    before that, nothing opens.
+    """
+    keyring(settings(tmp_path))
+    aws = {"access_key_id": "AKIA", "secret_access_key": "secret-canary-2"}
+    async with plane(tmp_path) as opened:
+        opened.administration.create("account", "made", ACCOUNT, SYSTEM)
+        bedrock = {"provider": "bedrock", "pool": "aws", "region": "us-east-1", "credential": aws}
+        opened.administration.create("account", "aws", bedrock, SYSTEM)
+        await asyncio.sleep(0.05)
+        session = opened.administration.session_secret().reveal()
+    ring = rotate(tmp_path)
+    old = (tmp_path / PREVIOUS_FILE).read_text()
+    (tmp_path / PREVIOUS_FILE).unlink()
+    with pytest.raises(Unopened, match=PREVIOUS_VARIABLE):
+        async with plane(tmp_path):
+            pass
+    (tmp_path / PREVIOUS_FILE).write_text(old)
+    async with plane(tmp_path) as opened:
+        await until(lambda: [r.records for r in caplog.records if r.message == "sealed anew"] == [3])
+    (tmp_path / PREVIOUS_FILE).unlink()
+    async with plane(tmp_path) as opened:
+        assert ["aws", "filed", "made"] == sorted(accounts(opened))
+        assert session == opened.administration.session_secret().reveal()
+        assert {ring.current.id} == {key_id_of(sealed) for sealed in sealed_texts(opened)}
+
+
+async def test_a_rotation_reaches_every_node_of_a_database(tmp_path: Path, server: Server) -> None:
+    """The one that starts with the new key seals for all; a node with neither key says what is wrong, and writes
+    nothing.
+    """
+    server.execute("CREATE DATABASE rotated")
+    conninfo = make_conninfo(server.conninfo, dbname="rotated")
+    keyring(settings(tmp_path / "a"))
+    async with plane(tmp_path / "a", conninfo, "a") as a:
+        await until(a.steward.caught_up.is_set)
+        a.administration.create("account", "made", ACCOUNT, SYSTEM)
+        await until(lambda: a.feeder.backlog() == 0)
+    ring = rotate(tmp_path / "a")
+    (tmp_path / "b").mkdir()
+    for name in (FILE_NAME, PREVIOUS_FILE):
+        (tmp_path / "b" / name).write_bytes((tmp_path / "a" / name).read_bytes())
+    async with plane(tmp_path / "b", conninfo, "b") as b:
+        await until(lambda: {ring.current.id} == {key_id_of(sealed) for sealed in sealed_texts(b)})
+    (tmp_path / "c").mkdir()
+    keyring(settings(tmp_path / "c"))
+    async with plane(tmp_path / "c", conninfo, "c") as c:
+        await until(c.steward.caught_up.is_set)
+        await asyncio.sleep(0.1)
+        assert {ring.current.id} == {key_id_of(sealed) for sealed in sealed_texts(c)}
+        assert "c" not in {record.incarnation[1] for record in c.replica.map.records("secret")}
 
 
 async def test_two_nodes_share_what_is_administered(tmp_path: Path, server: Server) -> None:
@@ -153,3 +221,44 @@ async def test_a_disk_without_room_refuses_commands(tmp_path: Path, monkeypatch:
         with pytest.raises(NotWritable):
             opened.administration.create("policy", "p", {}, SYSTEM)
         assert "p" not in opened.current().policies
+
+
+async def test_nodes_that_exchange_their_spools_agree(tmp_path: Path, server: Server) -> None:
+    """Each with a database of its own, and no word between them while both administer the same ids. Then each is given
+    the other's journal, as files: both serve the same, what either deleted stays deleted, and can be made again."""
+    databases = {}
+    for name in ("a", "b"):
+        server.execute(f"CREATE DATABASE apart_{name}")
+        databases[name] = make_conninfo(server.conninfo, dbname=f"apart_{name}")
+    keyring(settings(tmp_path / "a"))
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / FILE_NAME).write_bytes((tmp_path / "a" / FILE_NAME).read_bytes())
+    async with plane(tmp_path / "a", databases["a"], "a") as a, plane(tmp_path / "b", databases["b"], "b") as b:
+        for node in (a, b):
+            node.administration.create("account", "both", ACCOUNT, SYSTEM)
+            node.administration.create("key", "shared", {}, SYSTEM)
+        a.administration.patch("account", "both", {"max_concurrency": 5}, SYSTEM)
+        b.administration.delete("account", "both", SYSTEM)
+        a.administration.delete("key", "shared", SYSTEM)
+        b.administration.create("account", "of-b", ACCOUNT, SYSTEM)
+        await until(lambda: a.feeder.backlog() == b.feeder.backlog() == 0)
+    for here, there in (("a", "b"), ("b", "a")):
+        shutil.copytree(tmp_path / here / "spool" / "control", tmp_path / there / "spool" / f"control-of-{here}")
+        (tmp_path / there / "spool" / f"control-of-{here}" / "mark").unlink(missing_ok=True)
+    async with plane(tmp_path / "a", databases["a"], "a") as a, plane(tmp_path / "b", databases["b"], "b") as b:
+        await until(lambda: a.replica.map.digest() == b.replica.map.digest())
+        await until(lambda: a.current().version == b.current().version)
+        # The later of two incarnations stays with what was done to it alone: B made its account later, and deleted it.
+        assert ["filed", "of-b"] == accounts(a)
+        held = {kind: sorted(a.replica.ids(kind)) for kind in ("account", "key")}
+        assert held == {kind: sorted(b.replica.ids(kind)) for kind in ("account", "key")}
+        a.administration.create("account", "both", {**ACCOUNT, "pool": "again"}, SYSTEM)
+        assert ["both", "filed", "of-b"] == accounts(a)
+    # The old journals once more: nothing comes back, and nothing that was made since goes.
+    for folder in ("a", "b"):
+        for mark in (tmp_path / folder / "spool").glob("control*/mark"):
+            mark.unlink()
+    async with plane(tmp_path / "a", databases["a"], "a") as a:
+        await until(lambda: a.database.prepared.is_set() and a.feeder.backlog() == 0)
+        assert ["both", "filed", "of-b"] == accounts(a)
+        assert "again" == a.current().accounts["both"].pool

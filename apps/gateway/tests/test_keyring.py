@@ -62,6 +62,16 @@ def test_a_rotation_keeps_the_old_key(tmp_path: Path) -> None:
     assert {0o600} == {(tmp_path / name).stat().st_mode & 0o777 for name in (FILE_NAME, PREVIOUS_FILE)}
 
 
+def test_what_earlier_rotations_left_opens_still(tmp_path: Path) -> None:
+    """Two rotations with no start in between lose nothing."""
+    sealed = make_keyring(tmp_path).seal_text("secret")
+    rotate(tmp_path)
+    rotate(tmp_path)
+    found = find_keyring(None, {}, tmp_path)
+    assert found is not None
+    assert (3, "secret") == (len(found.ids), found.open_text(sealed))
+
+
 def test_a_key_from_elsewhere_is_not_rotated_here(tmp_path: Path) -> None:
     """It says how that is done, and writes nothing."""
     with pytest.raises(SealingError, match=PREVIOUS_VARIABLE):

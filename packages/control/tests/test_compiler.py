@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gc
 import hashlib
 from typing import Any
 
@@ -11,6 +12,7 @@ from llmgw_control import Compiler, Records, compile_catalog
 from llmgw_control.refusal import Unrevealed
 from llmgw_control.replica import overlay_of
 from llmgw_control.sources import Changed, Source
+from llmgw_control.testing import OWNER, Desk
 from llmgw_domain import Catalog, Policy, Secret
 from llmgw_domain.errors import NoAccount, UnknownKey
 from llmgw_domain.servers import Server
@@ -381,3 +383,18 @@ def test_the_repr_counts() -> None:
     made = compiler(*SOUND, key("w", hash=1))
     catalog: Catalog = made.compile()
     assert f"<Compiler of 8 records, 1 in quarantine: {catalog!r}>" == repr(made)
+
+
+def test_what_is_old_is_not_taken_for_new_by_the_collector() -> None:
+    """A record more does not bring the table of all records back before the eyes of the garbage collector."""
+    desk = Desk()
+    desk.administration.create("policy", "one", {}, OWNER)
+    gc.collect()
+    gc.collect()
+    gc.freeze()
+    try:
+        desk.administration.create("policy", "two", {}, OWNER)
+        seen = gc.get_objects()
+        assert not any(each is desk.compiler._parts or each is desk.compiler._served for each in seen)
+    finally:
+        gc.unfreeze()

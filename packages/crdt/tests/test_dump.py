@@ -67,3 +67,22 @@ def test_the_horizon_of_no_dump_is_refused():
     """What does not say what it has seen can't be let in."""
     with pytest.raises(ValueError, match="not a dump of records"):
         horizon_of({"format": 1})
+
+
+@pytest.mark.parametrize("size", [1, 2, 100])
+def test_a_dump_in_slices_is_that_of_the_call(size):
+    """Put together it is the whole dump, whatever is written or deleted while the slices are taken."""
+    records = filled()
+    for n in range(5):
+        records.write(10 + n, "k", f"r{n}", {"n": n})
+    whole, slices = records.dump(), records.dump_in_slices(size)
+    taken = {"records": [], "tombstones": []}
+    for n, (name, value) in enumerate(slices):
+        records.write(100 + n, "k", "r4", {"n": n})
+        records.delete(200 + n, "k", f"r{n % 4}")
+        if name in ("records", "tombstones"):
+            assert len(value) <= size
+            taken[name] += value
+        else:
+            taken[name] = value
+    assert whole == taken

@@ -30,6 +30,7 @@ from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane, show
 from llmgw_gateway.data_dir import UnusableDataDir
 from llmgw_gateway.data_plane import DataPlane, open_data_plane
+from llmgw_gateway.heap import settle_heap
 from llmgw_gateway.home import admin_config, conninfo, keyring, log_config, nothing_spread, ready, simulator, welcome
 from llmgw_gateway.limits import raise_descriptors
 from llmgw_gateway.model_lists import ModelLists
@@ -171,6 +172,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             admin_config(settings),
             administration=control.administration,
             history=control.history,
+            replay=control.database.replay,
         )
         unlimited = ServeConfig(engine=server.engine)
         admin = await stack.enter_async_context(listen(pages, admin_sockets, unlimited))
@@ -206,6 +208,7 @@ def serve(settings: Settings) -> int:
 async def _serve(settings: Settings, log: LogStream) -> None:
     stop, now = stop_signals()
     async with open_gateway(settings, log) as gateway:
+        settle_heap()
         asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, gateway.reload)
         welcome(
             settings,

@@ -17,8 +17,9 @@ from pathlib import Path
 from llmgw_gateway import console
 from llmgw_gateway.check import examine, summary
 from llmgw_gateway.config import Settings, read
+from llmgw_gateway.keyring import PREVIOUS_FILE, PREVIOUS_VARIABLE, rotate
 from llmgw_gateway.problems import Problem, Unreadable
-from llmgw_gateway.sealing import MasterKey, SealingError, find_master_key, make_master_key
+from llmgw_gateway.sealing import FILE_NAME, VARIABLE, MasterKey, SealingError, find_master_key, make_master_key
 from llmgw_gateway.verbs import add_verbs
 
 OK, REFUSED, UNREADABLE = 0, 1, 2
@@ -126,6 +127,40 @@ def _seal(options: argparse.Namespace) -> int:
     return OK
 
 
+def _rotate(options: argparse.Namespace) -> int:
+    settings, _ = _read(options)
+    if settings.master_key is not None or settings.environ.get(VARIABLE):
+        _complain(
+            f"the master key is given by {settings.master_key or VARIABLE}: give the new one there, and the old one as "
+            f"{PREVIOUS_VARIABLE}; the next start seals anew. Nothing was changed"
+        )
+        return REFUSED
+    ring = rotate(settings.data_dir)
+    _say(
+        f"made master key {ring.current.id} in {settings.data_dir / FILE_NAME}; the one before is in {PREVIOUS_FILE}. "
+        "Restart the gateway: it seals anew what is administered. Back up both, and remove the previous one after 30 "
+        "days, when nothing that is kept for clients is sealed with it any more. Values in the configuration that "
+        "`gateway seal` printed need it too: seal them anew"
+    )
+    return OK
+
+
+def _migrate(options: argparse.Namespace) -> int:
+    settings, problems = _read(options)
+    if problems:
+        _complain(*problems)
+        return REFUSED
+    from llmgw_gateway.migrating import Unmigrated, bring_up
+
+    try:
+        applied = bring_up(settings)
+    except Unmigrated as error:
+        _complain(str(error))
+        return REFUSED
+    _say(f"applied {', '.join(applied)}" if applied else "the schema is up to this release")
+    return OK
+
+
 def _version(_: argparse.Namespace) -> int:
     _say(f"llmgw {version('llmgw-gateway')}")
     return OK
@@ -181,7 +216,20 @@ def _parser() -> argparse.ArgumentParser:
         "one is made in the data folder; an existing one is never replaced.",
     )
     seal.set_defaults(run=_seal)
-    for command in (serve, process, check, seal):
+    rotating = commands.add_parser(
+        "rotate-master-key",
+        help="make a new master key in the data folder",
+        description="Make a new master key in the data folder, and keep the old one beside it, which still opens. The "
+        "next start of the gateway seals anew what is administered.",
+    )
+    rotating.set_defaults(run=_rotate)
+    migrating = commands.add_parser(
+        "migrate",
+        help="bring a database's schema up to this release",
+        description="Bring the schema of the database at database.url up to this release. Every start does it too.",
+    )
+    migrating.set_defaults(run=_migrate)
+    for command in (serve, process, check, seal, rotating, migrating):
         _common(command)
     add_verbs(commands)
     commands.add_parser("version", help="print the version").set_defaults(run=_version)

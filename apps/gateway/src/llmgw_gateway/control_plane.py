@@ -11,15 +11,16 @@ import asyncio
 import logging
 import os
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from llmgw_admin.history import History
-from llmgw_control import Administration, Records, Replica, Unrevealed, compile_catalog
+from llmgw_control import Administration, Records, Refused, Replica, Unrevealed, compile_catalog
 from llmgw_control.refusal import NotWritable
+from llmgw_control.views import SYSTEM
 from llmgw_crdt import Clock
 from llmgw_domain import Catalog, Event
 from llmgw_eventstore import encode
@@ -272,20 +273,17 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
 
     loop = asyncio.get_running_loop()
 
-    async def make_session_secret() -> None:
-        # Made once for all nodes: whoever has not read the log yet does not know whether there is one.
+    async def tend_secrets() -> None:
+        # Whoever has not read the log yet does not know what there is.
         if plane.database.replicas is not None:
             await plane.steward.caught_up.wait()
-        try:
-            plane.administration.session_secret()
-        except (NotWritable, Unrevealed) as error:
-            _log.error("there is no secret for the ids of sessions", extra={"reason": str(error)})
+        _tend_secrets(plane)
 
     work = (
         feed(),
         follow(),
         plane.steward.keep_snapshots(),
-        make_session_secret(),
+        tend_secrets(),
         settle_abandoned(plane.data_dir, plane.spool_config),
     )
     # Owned here, and ended with the context.
@@ -301,6 +299,20 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def _tend_secrets(plane: ControlPlane) -> None:
+    """Seals anew what is sealed with a previous master key, and makes the secret of sessions, once for all nodes."""
+    try:
+        found = plane.secrets.keyring()
+        check_keys(plane.replica, found)
+        if found is not None and len(found.ids) > 1:
+            events = plane.administration.reseal(plane.secrets, plane.secrets, SYSTEM).events
+            if events:
+                _log.warning("sealed anew", extra={"records": len(events), "master_key": found.current.id})
+        plane.administration.session_secret()
+    except (NotWritable, Refused, SealingError, Unopened, Unrevealed) as error:
+        _log.error("the secrets of the state are not in order", extra={"reason": str(error)})
+
+
 def _report(task: asyncio.Task[None]) -> None:
     """A task that ends by itself has failed, and nothing else would say so before the end of the process."""
     if not task.cancelled() and (error := task.exception()) is not None:
@@ -311,9 +323,17 @@ def check_keys(replica: Replica, keyring: Keyring | None) -> None:
     """Sees that what is sealed in the state can be opened. Raises `Unopened`."""
     for kind in replica.map.kinds():
         for record in replica.map.records(kind):
-            for value in record.fields.values():
-                if isinstance(value, str) and value.startswith(PREFIX):
-                    _check_key(value, keyring)
+            for sealed in _sealed_in(record.fields):
+                _check_key(sealed, keyring)
+
+
+def _sealed_in(value: object) -> Iterator[str]:
+    """Credentials of several parts are sealed part by part."""
+    if isinstance(value, Mapping):
+        for part in value.values():
+            yield from _sealed_in(part)
+    elif isinstance(value, str) and value.startswith(PREFIX):
+        yield value
 
 
 def _check_key(sealed: str, keyring: Keyring | None) -> None:

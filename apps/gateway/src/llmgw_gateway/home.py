@@ -10,6 +10,7 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
+from pathlib import Path
 
 from llmgw_admin import AdminConfig
 from llmgw_control import Records, Unrevealed
@@ -21,8 +22,9 @@ from llmgw_gateway.control_plane import Unopened
 from llmgw_gateway.data_dir import UnusableDataDir, create_once
 from llmgw_gateway.database import address
 from llmgw_gateway.keyring import Keyring, make_keyring
-from llmgw_gateway.sealing import SealingError
+from llmgw_gateway.sealing import PREFIX, SealingError
 from llmgw_gateway.secrets import Secrets
+from llmgw_gateway.state import snapshot, spools
 from llmgw_gateway.state.recorder import Recorder
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.verbs.where import OWNER_FILE
@@ -68,9 +70,23 @@ def keyring(settings: Settings) -> Keyring:
                 "a database of your own needs a master key that is given: every node that shares it has the same. "
                 "Make one with `openssl rand -base64 32`, and give it as GATEWAY_MASTER_KEY or with --master-key"
             )
+        if _is_sealed(settings.data_dir):
+            raise Unopened(
+                f"the state in {settings.data_dir} is sealed, and there is no master key: give it with "
+                "GATEWAY_MASTER_KEY or --master-key, or put it back as master.key into the data folder. Nothing was "
+                "changed"
+            )
         return make_keyring(settings.data_dir)
     except SealingError as error:
         raise Unopened(str(error)) from None
+
+
+def _is_sealed(data_dir: Path) -> bool:
+    """Whether the snapshot or the journal has sealed values. A new key beside them would hide what is wrong."""
+    journal = spools.folder_of(data_dir) / spools.CONTROL
+    segments = [path for path in journal.iterdir() if path.is_file()] if journal.is_dir() else []
+    files = [path for path in (data_dir / snapshot.FILE, *segments) if path.is_file()]
+    return any(PREFIX.encode() in path.read_bytes() for path in files)
 
 
 def admin_config(settings: Settings) -> AdminConfig:

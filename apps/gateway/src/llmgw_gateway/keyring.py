@@ -81,7 +81,7 @@ def find_keyring(reference: str | None, environ: Mapping[str, str], data_dir: Pa
         keys.append(MasterKey.parse(environ[PREVIOUS_VARIABLE]))
     previous = data_dir / PREVIOUS_FILE
     if previous.exists():
-        keys.append(MasterKey.parse(read_key_file(previous)))
+        keys += map(MasterKey.parse, read_key_file(previous).split())
     return Keyring(keys)
 
 
@@ -91,7 +91,9 @@ def make_keyring(data_dir: Path) -> Keyring:
 
 
 def rotate(data_dir: Path) -> Keyring:
-    """Puts a new key in the place of the data folder's, which becomes the previous one. Raises `SealingError`."""
+    """Puts a new key in the place of the data folder's, which becomes the first of the previous ones: those of earlier
+    rotations are kept, since something may be sealed with them still. Raises `SealingError`.
+    """
     path, previous = data_dir / FILE_NAME, data_dir / PREVIOUS_FILE
     if not path.exists():
         raise SealingError(
@@ -99,12 +101,14 @@ def rotate(data_dir: Path) -> Keyring:
             f"and the old one as {PREVIOUS_VARIABLE}"
         )
     old = read_key_file(path)
-    MasterKey.parse(old)
+    earlier = read_key_file(previous).split() if previous.exists() else []
+    keys = [old.strip(), *(key for key in earlier if key != old.strip())]
+    made = [MasterKey.parse(key) for key in keys]
     try:
         open_data_dir(data_dir)
         # In this order: after a crash between the two, both files hold the old key, and nothing is lost.
-        replace(previous, old.encode())
+        replace(previous, "".join(f"{key}\n" for key in keys).encode())
         replace(path, base64.b64encode(os.urandom(32)) + b"\n")
     except OSError as error:
         raise SealingError(f"the keys in {data_dir} can't be written: {error.strerror}") from None
-    return Keyring([MasterKey.parse(read_key_file(path)), MasterKey.parse(old)])
+    return Keyring([MasterKey.parse(read_key_file(path)), *made])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from llmgw_eventstore import Cursor
@@ -12,7 +13,7 @@ from llmgw_gateway.state import snapshot
 
 def test_what_was_saved_is_loaded(tmp_path: Path) -> None:
     """The replica's dump and the place in the log; the file is its owner's alone."""
-    snapshot.save(tmp_path, Cursor(7, 42), {"records": [1, "é"]})
+    snapshot.save(tmp_path, Cursor(7, 42), '{"records":[1,"é"]}'.encode())
     assert (Cursor(7, 42), {"records": [1, "é"]}) == snapshot.load(tmp_path)
     assert 0o600 == (tmp_path / snapshot.FILE).stat().st_mode & 0o777
 
@@ -29,3 +30,11 @@ def test_one_that_can_not_be_read_is_as_none(tmp_path: Path, content: bytes, cap
     (tmp_path / snapshot.FILE).write_bytes(content)
     assert snapshot.load(tmp_path) is None
     assert "can't be read" in caplog.text
+
+
+def test_slices_make_one_dump() -> None:
+    """The lists are put together, and stand there if nothing came for them."""
+    encoding = snapshot.Encoding()
+    for name, value in (("format", 1), ("records", [[1], [2]]), ("records", []), ("records", [[3]])):
+        encoding.add(name, value)
+    assert {"format": 1, "records": [[1], [2], [3]], "tombstones": []} == msgspec.json.decode(encoding.body())

@@ -68,3 +68,12 @@ async def test_a_spool_is_flushed_while_it_is_open(tmp_path: Path, monkeypatch: 
     assert rounds
     assert [b"one"] == SpoolReader(spools.folder_of(tmp_path) / "x").read(SpoolCursor())[0]
     spools.open_spool(tmp_path, "x", CONFIG).close()
+
+
+async def test_what_is_left_of_a_killed_gateway_is_waited_for(tmp_path: Path) -> None:
+    """Its control process holds its spool until it has brought that on."""
+    assert await spools.predecessor_gone(tmp_path)
+    journal = spools.open_spool(tmp_path, spools.CONTROL, CONFIG)
+    assert not await spools.predecessor_gone(tmp_path, 0.1)
+    asyncio.get_running_loop().call_later(0.1, journal.close)
+    assert await spools.predecessor_gone(tmp_path, 5.0)

@@ -30,7 +30,7 @@ def server() -> Iterator[Server]:
                 except OSError:
                     return
                 with connection:
-                    sent.append(connection.recv(65536))
+                    sent.append(_request(connection))
                     connection.sendall(answer)
 
         threads.append(threading.Thread(target=serve))
@@ -47,6 +47,17 @@ def server() -> Iterator[Server]:
 
 def http(status: str, body: bytes) -> bytes:
     return b"HTTP/1.1 %s\r\ncontent-length: %d\r\n\r\n%s" % (status.encode(), len(body), body)
+
+
+def _request(connection: socket.socket) -> bytes:
+    """A request with its body, which may come in a piece of its own."""
+    data = connection.recv(65536)
+    head, _, body = data.partition(b"\r\n\r\n")
+    length = next((int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0)
+    while len(body) < length:
+        more = connection.recv(65536)
+        data, body = data + more, body + more
+    return data
 
 
 def at(url: str, token: str | None = "gwa-1") -> Client:

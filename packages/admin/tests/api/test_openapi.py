@@ -9,6 +9,7 @@ from openapi_schema_validator import OAS31Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
 BODIES: dict[str, Any] = {
+    "state": {"records": [{"kind": "policy", "id": "imported", "fields": {}}]},
     "accounts": {"id": "x", "provider": "openai", "pool": "p", "credential": "env:K"},
     "models": {"name": "x", "targets": [{"pool": "p", "model": "m"}]},
     "keys": {"id": "x"},

@@ -26,7 +26,18 @@ from llmgw_control.records import SECRET_FIELDS, AccountRecord, KeyRecord, Token
 from llmgw_control.refusal import CannotSeal, Forbidden, NotWritable, Reason, Refused, UnknownRecord, Unrevealed
 from llmgw_control.replica import DELETED, WRITTEN, Draft, Replica
 from llmgw_control.sources import BORN, SHAPE, Ref, Source
-from llmgw_control.views import KINDS, SYSTEM, Actor, Committed, Diff, Difference, Proposal, View
+from llmgw_control.views import (
+    KINDS,
+    PORTABLE_KINDS,
+    SYSTEM,
+    Actor,
+    Committed,
+    Diff,
+    Difference,
+    Portable,
+    Proposal,
+    View,
+)
 from llmgw_crdt import Clock, Delta
 from llmgw_domain import Event, Secret, uuid7
 
@@ -198,6 +209,35 @@ class Administration:
                 if "value" in fields:
                     fields["hash"] = self._hash_of_value(ref, fields.pop("value"))
                 draft.write(*ref, {**fields, BORN: SHAPE})
+        return self._commit(draft, None, actor, cause)
+
+    def exported(self) -> Sequence[Portable]:
+        """Every record of the log as it stands there, secrets in their sealed form, in an order that can be imported.
+
+        The secret that session ids are made with is not among them: a gateway makes its own.
+        """
+        return [
+            Portable(kind=kind, id=held.id, fields={n: v for n, v in held.fields.items() if n != BORN})
+            for kind in PORTABLE_KINDS
+            for held in sorted(self._replica.map.records(kind), key=lambda record: record.id)
+        ]
+
+    def import_records(self, records: Sequence[Portable], actor: Actor, cause: str | None = None) -> Committed:
+        """Writes exported records into the log: those that are not there are made, of the others the fields that differ
+        are set. Nothing is deleted. What is sealed must open with a master key of this node.
+
+        Raises `Forbidden`, `NotWritable`, `Refused`.
+        """
+        draft = self._draft("import", "state", actor)
+        wrong = [Reason("kind", f"there is no kind {r.kind[:64]!r}") for r in records if r.kind not in PORTABLE_KINDS]
+        if wrong:
+            raise Refused(wrong)
+        for record in records:
+            held = draft.held(record.kind, record.id)
+            if held is None:
+                draft.write(record.kind, record.id, {**record.fields, BORN: SHAPE})
+            elif differing := {n: v for n, v in record.fields.items() if held.fields.get(n) != v}:
+                draft.write(record.kind, record.id, differing)
         return self._commit(draft, None, actor, cause)
 
     def reseal(self, old: Sealing, new: Sealing, actor: Actor, cause: str | None = None) -> Committed:

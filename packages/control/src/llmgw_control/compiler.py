@@ -62,6 +62,14 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 _NOTHING = Part(None, 0)
 
 
+class Parts(dict[Ref, Part]):
+    """Parts by record. A class of its own, so that it grows old: the collector forgets a plain dict of what it does not
+    walk, and takes it for a new one with the next key, all of which is then walked (6 ms for 11,650 records).
+    """
+
+    __slots__ = ()
+
+
 class Trial:
     """A change that is looked at before it is made: see `Compiler.trial`."""
 
@@ -87,8 +95,8 @@ class Compiler:
         """`reveal` turns a reference into its secret, and raises `Unrevealed`."""
         self._reveal = _total(reveal)
         self._servers = {server.name: server for server in servers}
-        self._parts: dict[Ref, Part] = {}
-        self._served: dict[Ref, Part] = {}
+        self._parts = Parts()
+        self._served = Parts()
         self._reasons: dict[Ref, tuple[Reason, ...]] = {}
         self._links = Links()
         self._policies = {_DEFAULT}

@@ -121,6 +121,10 @@ class Replica:
         """The log's part, as JSON values."""
         return self.map.dump()
 
+    def dump_in_slices(self, size: int) -> Iterator[tuple[str, object]]:
+        """What `dump` gives at this call, in slices that an event loop can serve between (`RecordMap`)."""
+        return self.map.dump_in_slices(size)
+
     # --- the file -----------------------------------------------------------------------------------------------------
 
     def overlay(self, records: Records, file: str) -> Changed:

@@ -74,6 +74,21 @@ class Committed(msgspec.Struct, frozen=True, kw_only=True):
         return f"<Committed {what} catalog={self.catalog}{' with a secret' if self.secret else ''}>"
 
 
+PORTABLE_KINDS = ("policy", "account", "model", "key", "price", "token", "switch")
+"""What is exported, in an order in which each record finds those that it needs."""
+
+
+class Portable(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A record of the log as it leaves a gateway and comes into another: secrets are sealed, keys are hashes."""
+
+    kind: str
+    id: str
+    fields: dict[str, Any]
+
+    def __repr__(self) -> str:
+        return f"<Portable {self.kind}/{self.id}>"
+
+
 class Proposal(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One change of a dry run. `fields` are those of `create` and `patch`; they may hold secrets."""
 

@@ -56,12 +56,17 @@ class Dump:
             "vector": dict(self.vector),
             "floor": dict(self.floor),
             "seen": dict(self.seen),
-            "records": [
-                [*key, list(life.incarnation), [[*stamp, dict(fields)] for stamp, fields in life.written]]
-                for key, life in self.records.items()
-            ],
-            "tombstones": [[*key, list(t.incarnation), list(t.stamp)] for key, t in self.tombstones.items()],
+            "records": [record_as_json(key, life) for key, life in self.records.items()],
+            "tombstones": [tombstone_as_json(key, grave) for key, grave in self.tombstones.items()],
         }
+
+
+def record_as_json(key: Key, life: Life) -> list[object]:
+    return [*key, list(life.incarnation), [[*stamp, dict(fields)] for stamp, fields in life.written]]
+
+
+def tombstone_as_json(key: Key, grave: Tombstone) -> list[object]:
+    return [*key, list(grave.incarnation), list(grave.stamp)]
 
 
 def parse_dump(value: Mapping[str, object]) -> Dump:

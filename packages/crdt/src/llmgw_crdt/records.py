@@ -22,13 +22,24 @@ here; that is what a tombstone would have done. `collect` says when it may be ra
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from llmgw_crdt.clock import Stamp, hlc_at
 from llmgw_crdt.delta import Delta
 from llmgw_crdt.digest import DIGEST_BYTES, MODULUS, canonical, record_number
-from llmgw_crdt.dump import Dump, Key, Life, Tombstone, Written, parse_dump, written_by_stamp
+from llmgw_crdt.dump import (
+    FORMAT,
+    Dump,
+    Key,
+    Life,
+    Tombstone,
+    Written,
+    parse_dump,
+    record_as_json,
+    tombstone_as_json,
+    written_by_stamp,
+)
 from llmgw_crdt.vector import Vector, floor_of
 
 
@@ -53,6 +64,14 @@ class Record:
         return f"<Record {self.kind}/{self.id}#{self.incarnation} of {', '.join(self.fields) or 'nothing'}>"
 
 
+class _Numbers(dict[Key, int]):
+    """Numbers by record. A class of its own, so that it grows old: the collector forgets a plain dict of what it does
+    not walk, and takes it for a new one with the next key, all of which is then walked.
+    """
+
+    __slots__ = ()
+
+
 class RecordMap:
     """All records of one replica. Any set of deltas and dumps, in any order and number, gives the same records."""
 
@@ -66,7 +85,7 @@ class RecordMap:
         self._floor: dict[str, int] = {}
         self._seen: dict[str, int] = {}  # the largest reading of each author that was mentioned here, gaps or not
         self._sum = 0
-        self._numbers: dict[Key, int] = {}  # what each record has added to the sum
+        self._numbers = _Numbers()  # what each record has added to the sum
         self._stale: set[Key] = set()  # records whose number is not up to date: counted when the digest is asked for
 
     # Reading
@@ -176,12 +195,17 @@ class RecordMap:
 
     def dump(self) -> dict[str, object]:
         """The whole state as JSON values, tombstones and floor with it."""
-        records = {
-            (record.kind, record.id): Life(record.incarnation, written_by_stamp(record.fields, record.stamps))
-            for kind in self._live.values()
-            for record in kind.values()
-        }
+        records = {(record.kind, record.id): _life(record) for kind in self._live.values() for record in kind.values()}
         return Dump(self._vector.as_dict(), self._floor, self._seen, records, self._dead).as_json()
+
+    def dump_in_slices(self, size: int) -> Iterator[tuple[str, object]]:
+        """What `dump` gives at this call, as names and values; `records` and `tombstones` come as often as it takes,
+        with at most `size` entries each time. So an event loop can serve between two of them, and changes may be made.
+        """
+        head = {"format": FORMAT, "vector": self.vector, "floor": self.floor, "seen": dict(self._seen)}
+        # Records and tombstones are replaced and never changed, so that lists of them are the state as it is now.
+        records = [record for kind in self._live.values() for record in kind.values()]
+        return _slices(head, records, list(self._dead.items()), size)
 
     def merge(self, dump: Mapping[str, object]) -> set[Key]:
         """Merge another replica's whole state. Which records are any different now. Raises ValueError as `parse_dump`.
@@ -303,6 +327,20 @@ class RecordMap:
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(records)} {kind}" for kind, records in sorted(self._live.items()) if records)
         return f"<RecordMap {self.node}: {counts or 'empty'}, {len(self._dead)} tombstones>"
+
+
+def _slices(
+    head: Mapping[str, object], records: Sequence[Record], graves: Sequence[tuple[Key, Tombstone]], size: int
+) -> Iterator[tuple[str, object]]:
+    yield from head.items()
+    for start in range(0, len(records), size):
+        yield "records", [record_as_json((each.kind, each.id), _life(each)) for each in records[start : start + size]]
+    for start in range(0, len(graves), size):
+        yield "tombstones", [tombstone_as_json(*each) for each in graves[start : start + size]]
+
+
+def _life(record: Record) -> Life:
+    return Life(record.incarnation, written_by_stamp(record.fields, record.stamps))
 
 
 def is_under(floor: Mapping[str, int], incarnation: Stamp) -> bool:

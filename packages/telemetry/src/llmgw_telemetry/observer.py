@@ -102,6 +102,9 @@ class Observer:
         self._version = metrics.gauge(
             "gateway_catalog_version", "1 for the catalog that is served.", ("version",), "max"
         )
+        self._changes = metrics.histogram(
+            "gateway_catalog_change_seconds", "How long a change of the catalog kept the loop from all else."
+        ).of()
         metrics.callback("gateway_inflight", "Requests sent to an account and not settled.", (), self._inflight)
 
     def append(self, fact: CallOpened | CallSettled) -> None:
@@ -118,6 +121,10 @@ class Observer:
         """The catalog with this version is served from now on."""
         self._version.clear()
         self._version.of(version).set(1)
+
+    def changed(self, seconds: float) -> None:
+        """A change of the catalog was taken in, or published, and held up everything else for so long."""
+        self._changes.observe(seconds)
 
     def accounts(self, states: Callable[[], Iterable[tuple[tuple[str, str], int]]]) -> None:
         """Shows the state of each account: `ok`, `doubted` (its last call lost it), `disabled`. Once a process."""

@@ -20,6 +20,7 @@ from llmgw_gateway import first_start
 from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import ControlPlane, open_control_plane, show
+from llmgw_gateway.heap import settle_heap
 from llmgw_gateway.home import admin_config, keyring, simulator, welcome
 from llmgw_gateway.processes.setup import Setup
 from llmgw_gateway.reload import Reloads
@@ -91,6 +92,7 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
             admin_config(settings),
             administration=plane.administration,
             history=plane.history,
+            replay=plane.database.replay,
             settled=plane.spreading.done,
         )
         sockets = [inherited(number) for number in setup.admin]
@@ -116,6 +118,7 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
 async def run_control(settings: Settings, setup: Setup, stop: asyncio.Event) -> None:
     """Administers until it is told to stop."""
     async with open_control(settings, setup) as control:
+        settle_heap()
         reload_on_hangup(control.reloads.now)
         # Owned here, and ended with the process's work.
         greeting = asyncio.get_running_loop().create_task(_greet(control, setup))

@@ -27,6 +27,7 @@ from llmgw_gateway.processes.supervisor import GaveUp, Supervisor, command
 from llmgw_gateway.processes.worker import run_worker
 from llmgw_gateway.serving import BadCertificate, CannotListen
 from llmgw_gateway.signals import stop_signals
+from llmgw_gateway.state import spools
 from llmgw_postgres.embedded import EmbeddedError
 from llmgw_telemetry import LogStream, configure_logging
 
@@ -83,6 +84,11 @@ async def _supervise(settings: Settings, arguments: Sequence[str]) -> None:
         # What a person may look for at once, and what each child needs, is there before the first of them.
         keyring(settings)
         first_start.kept_key(settings.config, settings.data_dir)
+        if not await spools.predecessor_gone(settings.data_dir):
+            raise UnusableDataDir(
+                f"the data folder {settings.data_dir} is in use by what is left of another gateway, whose supervisor is "
+                "gone: end its processes (gateway process ...), or try again in a moment"
+            )
         # The addresses are taken before anything that takes time: an address in use is known at once.
         supervisor = Supervisor(settings, command(arguments), node)
         await stack.enter_async_context(supervisor.opened())

@@ -23,6 +23,7 @@ from llmgw_control import Replica
 from llmgw_crdt import Clock
 from llmgw_gateway.config import Settings
 from llmgw_gateway.data_plane import DataPlane, open_data_plane
+from llmgw_gateway.heap import settle_heap
 from llmgw_gateway.home import keyring, ready
 from llmgw_gateway.processes.setup import Setup
 from llmgw_gateway.secrets import Secrets
@@ -76,7 +77,12 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         await stack.enter_async_context(spools.flushed(spool, recorder.flush))
 
         replica = Replica(setup.node.id)
-        served = Served(Secrets.of(settings).reveal, lambda catalog: observer.catalog(catalog.version), time.monotonic)
+        served = Served(
+            Secrets.of(settings).reveal,
+            lambda catalog: observer.catalog(catalog.version),
+            time.monotonic,
+            observer.changed,
+        )
         draining = Draining()
         status = _Status(setup.slot, served, metrics, draining)
         follower = Follower(setup.slot, replica, served, status)
@@ -126,6 +132,7 @@ async def run_worker(settings: Settings, setup: Setup, log: LogStream, stop: asy
     """Serves until it is told to stop; then it drains."""
     try:
         async with open_worker(settings, setup, log, stop) as worker:
+            settle_heap()
             reload_on_hangup(worker.plane.reload)
             await stop.wait()
             seconds = settings.config.server.drain_seconds

@@ -82,6 +82,7 @@ class Follower:
         if state.dump is not None:
             self._served.take(self._replica.load(msgspec.json.decode(state.dump)))
         self._served.flush()
+        self._replica.map.digest()
         self.loaded.set()
 
     def _lay(self, overlay: Overlay) -> str:
@@ -92,6 +93,8 @@ class Follower:
 
     def _apply(self, encoded: Sequence[bytes]) -> str:
         self._served.take(self._replica.apply([decode(event) for event in encoded]))
+        # It costs what changed: asked for only at the next link, it would cost all of that at once.
+        self._replica.map.digest()
         return self._served.current().version
 
     def __repr__(self) -> str:

@@ -91,7 +91,7 @@ class Hub:
         laid = hello.overlay == self._replica.overlay_digest()
         dump = None if same else msgspec.json.encode(self._replica.dump())
         link.tell("state", State(dump=dump, overlay=None if laid else self._overlay()))
-        _log.info("worker linked", extra={"slot": hello.slot, "pid": hello.pid})
+        _log.debug("worker linked", extra={"slot": hello.slot, "pid": hello.pid})
         self._changed()
 
     async def _ask_all(self, kind: str, body: object) -> None:

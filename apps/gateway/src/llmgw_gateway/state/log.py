@@ -16,12 +16,13 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import msgspec
 
 from llmgw_domain import Event
+from llmgw_domain.errors import StoreUnavailable
 from llmgw_eventstore import Appended, Cursor, EventStore, Log, Page, StoreAway, StoreError
 from llmgw_postgres.config import PostgresConfig
 from llmgw_postgres.kept import PgKept
 from llmgw_postgres.migrate import migrate
 from llmgw_postgres.pools import Pools
-from llmgw_postgres.projections import Projections
+from llmgw_postgres.projections import Projections, ReplayRunning
 from llmgw_postgres.replicas import Replicas
 from llmgw_postgres.store import PgEventStore
 from llmgw_postgres.upkeep import upkeep
@@ -44,6 +45,23 @@ class Database(msgspec.Struct, kw_only=True, eq=False):
     kept: KeptStore
     prepared: asyncio.Event
     replicas: Replicas | None = None
+    projections: Projections | None = None
+
+    async def replay(self, repair: bool) -> list[str]:
+        """Folds the whole log anew; how the tables differ from that, a line each. With `repair` it takes their place.
+
+        Raises `StoreUnavailable`, also where there is no database.
+        """
+        if self.projections is None:
+            raise StoreUnavailable("There is no log to replay: the gateway runs without a database.")
+        try:
+            return await self.projections.replay(repair=repair)
+        except ReplayRunning:
+            raise StoreUnavailable("The log is being replayed already; try again.", retry_after=5.0) from None
+        except StoreAway as error:
+            raise StoreUnavailable(
+                "The log can't be read now: the database is away.", retry_after=5.0, detail=str(error)
+            ) from None
 
 
 @asynccontextmanager
@@ -65,7 +83,9 @@ async def open_database(
         for work in (_jobs(pools, prepared), _project(pools, prepared)):
             stack.push_async_callback(_ended, asyncio.get_running_loop().create_task(work))
         reads = await stack.enter_async_context(Replicas(pools, replicas))
-        yield Database(store=store, kept=PgKept(pools), prepared=prepared, replicas=reads)
+        yield Database(
+            store=store, kept=PgKept(pools), prepared=prepared, replicas=reads, projections=Projections(pools)
+        )
 
 
 async def _prepare(conninfo: str, config: PostgresConfig, prepared: asyncio.Event) -> None:

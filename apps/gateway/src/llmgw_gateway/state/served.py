@@ -23,9 +23,13 @@ class Served:
         reveal: Callable[[str], Secret],
         published: Callable[[Catalog], None],
         clock: Callable[[], float],
+        held_up: Callable[[float], None] = lambda seconds: None,
     ) -> None:
-        """`reveal` turns a reference into its secret; `clock` gives monotonic seconds."""
+        """`reveal` turns a reference into its secret; `clock` gives monotonic seconds. `held_up` is told how long each
+        change has kept the loop from everything else.
+        """
         self._published = published
+        self._held_up = held_up
         self._clock = clock
         self.compiler = Compiler(reveal)
         self._publisher = Publisher(self.compiler, self.publish)
@@ -39,7 +43,9 @@ class Served:
 
     def take(self, changed: Changed) -> None:
         """Takes in what changed, and publishes it now or within a tenth of a second; a revocation now."""
-        self._wait(self._publisher.take(changed, self._clock()))
+        began = self._clock()
+        self._wait(self._publisher.take(changed, began))
+        self._held_up(self._clock() - began)
 
     def know(self, servers: Iterable[Server]) -> None:
         """The servers that accounts may name, before the overlay that names them."""
@@ -62,7 +68,9 @@ class Served:
 
     def _due(self) -> None:
         self._timer = None
-        self._wait(self._publisher.publish_due(self._clock()))
+        began = self._clock()
+        self._wait(self._publisher.publish_due(began))
+        self._held_up(self._clock() - began)
 
     def __repr__(self) -> str:
         return f"<Served {self._catalog!r}>"

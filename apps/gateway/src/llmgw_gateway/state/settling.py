@@ -40,7 +40,12 @@ def settle(spool: Spool) -> int:
                 books.add(decode(frame))
             except Unreadable:
                 pass  # The feeder sets it aside, and says so.
-    settlements = books.settlements()
+    try:
+        settlements = books.settlements()
+    except Unreadable as error:
+        # Of a later release, which has been replaced by this one: it settles them when it is back.
+        _log.error("calls of a process that died can't be settled", extra={"reason": str(error)})
+        return 0
     if settlements:
         spool.append([encode(event) for event in settlements], urgent=True)
         _log.warning(

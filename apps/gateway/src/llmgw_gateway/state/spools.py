@@ -7,6 +7,7 @@ holds and whose last calls were not settled belonged to a process that died; who
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -22,6 +23,9 @@ KEPT = "-kept"
 _SYNC_SECONDS = 0.1
 """What a power failure may cost. A process that is killed loses nothing."""
 _MOST_SLOTS = 1024
+_PREDECESSOR_SECONDS = 0.05
+LOCK = "lock"
+"""The file in a spool's folder whose lock says that somebody writes to it."""
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +73,29 @@ def open_slot(data_dir: Path, slot: int, config: SpoolConfig, step: int) -> tupl
             last = held
             _log.info("slot is held by a predecessor that drains", extra={"slot": number})
     raise last
+
+
+async def predecessor_gone(data_dir: Path, seconds: float = 15.0) -> bool:
+    """Waits for the control process of a supervisor that was killed: it brings its spool to the database, and holds the
+    admin listener meanwhile. Whether it has ended.
+    """
+    lock = folder_of(data_dir) / CONTROL / LOCK
+    for _ in range(int(seconds / _PREDECESSOR_SECONDS)):
+        if not await asyncio.to_thread(_is_held, lock):
+            return True
+        await asyncio.sleep(_PREDECESSOR_SECONDS)
+    return not await asyncio.to_thread(_is_held, lock)
+
+
+def _is_held(lock: Path) -> bool:
+    try:
+        with lock.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 @asynccontextmanager
