@@ -7,7 +7,6 @@ from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
-    precondition,
     rule,
     run_state_machine_as_test,
 )
@@ -19,7 +18,12 @@ RETENTION = 100.0
 NAMES = "abc"
 SKEWS = {"a": 0.0, "b": 180.0, "c": -240.0, "z": 0.0}
 members = st.sampled_from(NAMES)
-ids = st.sampled_from(["x", "y"])
+
+
+def changes(names):
+    """(node, id, field to write or "delete") in the order in which they are made."""
+    change = st.tuples(st.sampled_from(names), st.sampled_from(["x", "y"]), st.sampled_from(["p", "q", "delete"]))
+    return st.lists(change, min_size=1, max_size=6)
 
 
 class Collecting(RuleBasedStateMachine):
@@ -34,28 +38,26 @@ class Collecting(RuleBasedStateMachine):
         self.received = {name: {} for name in NAMES}
         self.agreed = {name: {other: {} for other in NAMES if other != name} for name in NAMES}
         self.made = []
+        self.change(script=[("a", "x", "p")])
 
-    @rule(who=members, id=ids, field=st.sampled_from("pq"), value=st.integers(0, 3))
-    def write(self, who, id, field, value):
-        self.note(who, self.records[who].write(self.tick(who), "k", id, {field: value}))
+    @rule(script=changes(NAMES))
+    def change(self, script):
+        for who, record, action in script:
+            if action == "delete":
+                self.delete(who, record)
+            else:
+                self.note(who, self.records[who].write(self.tick(who), "k", record, {action: len(self.made)}))
 
-    @rule(who=members, id=ids)
-    def delete(self, who, id):
-        deletion = self.records[who].delete(self.tick(who), "k", id)
-        if deletion:
-            self.note(who, deletion)
-
-    @precondition(lambda self: self.made)
-    @rule(who=members, which=st.integers(0, 10**6))
+    @rule(who=members, which=st.lists(st.integers(0, 10**6), min_size=1, max_size=4))
     def hear(self, who, which):
-        """A delta comes: new, again, late, or replayed from long ago."""
-        self.take(who, self.made[which % len(self.made)])
+        """Deltas come: new, again, late, or replayed from long ago."""
+        for index in which:
+            self.take(who, self.made[index % len(self.made)])
 
-    @precondition(lambda self: self.made)
     @rule(who=members)
     def replay_everything(self, who):
-        """The whole log of this node's author comes once more, backwards."""
-        for delta in reversed([d for d in self.made if self.stamped(d) in self.received[who]]):
+        """All that this node has received comes once more, backwards."""
+        for delta in reversed([d for d in self.made if d.stamp in self.received[who]]):
             self.take(who, delta)
 
     @rule(giver=members, taker=members)
@@ -75,7 +77,6 @@ class Collecting(RuleBasedStateMachine):
         mine, theirs = self.records[one], self.records[other]
         if one != other and mine.vector == theirs.vector and mine.digest() == theirs.digest():
             self.agreed[one][other] = self.agreed[other][one] = mine.vector
-            mine.raise_floor(theirs.floor)
 
     @rule(seconds=st.sampled_from([1.0, 50.0, 1000.0]))
     def wait(self, seconds):
@@ -85,9 +86,11 @@ class Collecting(RuleBasedStateMachine):
     def collect(self, who):
         self.records[who].collect(self.agreed[who].values(), self.now, RETENTION)
 
-    @rule(who=members, away=members)
-    def collect_once_all_agree(self, who, away):
+    @rule(who=members, away=members, deleted=st.lists(st.tuples(members, st.sampled_from(["x", "y"])), max_size=2))
+    def collect_once_all_agree(self, who, away, deleted):
         """Collection with all conditions met or, if `away` is another node, with that one's agreement as it was."""
+        for owner, record in deleted:
+            self.delete(owner, record)
         for one in NAMES:
             for other in NAMES:
                 if away not in (one, other) or away == who:
@@ -103,12 +106,10 @@ class Collecting(RuleBasedStateMachine):
     @invariant()
     def claims_only_what_was_received(self):
         for name, records in self.records.items():
-            claimed = {self.stamped(d) for d in self.made if d.hlc <= records.vector.get(d.node, 0)}
+            claimed = {d.stamp for d in self.made if d.hlc <= records.vector.get(d.node, 0)}
             assert claimed <= self.received[name].keys()
 
     def teardown(self):
-        if not self.made:
-            return
         for _ in range(2):
             for one in self.records:
                 for other in self.records:
@@ -117,21 +118,22 @@ class Collecting(RuleBasedStateMachine):
         assert 1 == len({(r.digest(), str(sorted(r.vector.items()))) for r in self.records.values()})
         self.shows_what_was_received()
 
+    def delete(self, who, record):
+        deletion = self.records[who].delete(self.tick(who), "k", record)
+        if deletion:
+            self.note(who, deletion)
+
     def note(self, who, delta):
         self.made.append(delta)
-        self.received[who][self.stamped(delta)] = delta
+        self.received[who][delta.stamp] = delta
 
     def take(self, who, delta):
         self.records[who].apply(delta)
         self.clocks[who].observe(delta.hlc, self.now)
-        self.received[who][self.stamped(delta)] = delta
+        self.received[who][delta.stamp] = delta
 
     def tick(self, who):
         return self.clocks[who].tick(self.now + SKEWS[who])
-
-    @staticmethod
-    def stamped(delta):
-        return delta.stamp
 
 
 class CollectingWithRetired(Collecting):
@@ -148,16 +150,11 @@ class CollectingWithRetired(Collecting):
         self.clocks["z"] = Clock("z")
         self.received["z"] = {}
 
-    @rule(id=ids, field=st.sampled_from("pq"), value=st.integers(0, 3))
-    def write_alone(self, id, field, value):
-        self.write(who="z", id=id, field=field, value=value)
+    @rule(script=changes(["z"]))
+    def change_alone(self, script):
+        self.change(script=script)
 
-    @rule(id=ids)
-    def delete_alone(self, id):
-        self.delete(who="z", id=id)
-
-    @precondition(lambda self: self.made)
-    @rule(which=st.integers(0, 10**6))
+    @rule(which=st.lists(st.integers(0, 10**6), min_size=1, max_size=4))
     def hear_alone(self, which):
         self.hear(who="z", which=which)
 
@@ -184,7 +181,7 @@ def quick(examples):
 @pytest.mark.parametrize("machine", [Collecting, CollectingWithRetired])
 def test_nothing_that_was_deleted_ever_comes_back(machine):
     """Any interleaving of writes, deletions, replays, whole states, agreement and collection."""
-    run_state_machine_as_test(machine, settings=quick(60))
+    run_state_machine_as_test(machine, settings=quick(120))
 
 
 @pytest.mark.slow

@@ -122,6 +122,15 @@ def test_writers_are_never_ignored(script):
         assert records.get(kind, name).incarnation == delta.stamp == (records.horizon, "r")
 
 
+def test_of_two_writes_at_one_moment_that_of_the_greater_node_wins():
+    """Two nodes with equal clock readings patch one field; wherever which comes first, the outcome is the same."""
+    creation = RecordMap("a").write(10, "k", "i", {"x": 0})
+    one, two = (replica([creation], name).write(20, "k", "i", {"x": name}) for name in "ab")
+    assert one.hlc == two.hlc
+    for records in (replica([creation, one, two]), replica([creation, two, one])):
+        assert {"x": "b"} == records.get("k", "i").fields
+
+
 def test_a_tombstone_wins_over_writes_of_its_incarnation_whatever_their_time():
     """A patch with a later stamp, by a node that had not heard of the deletion, does not bring the record back."""
     one, two = RecordMap("a"), RecordMap("b")

@@ -324,12 +324,6 @@ class RecordMap:
                 del self._dead[key]
         return len(gone)
 
-    def raise_floor(self, floor: Mapping[str, int]) -> None:
-        """Take the floor of a replica that has the same records at the same vector: what is dead there is dead here."""
-        self._floor = joined(self._floor, floor)
-        for node, hlc in floor.items():
-            self._mention(node, hlc)
-
     def __repr__(self) -> str:
         counts = ", ".join(f"{len(records)} {kind}" for kind, records in sorted(self._live.items()) if records)
         return f"<RecordMap {self.node}: {counts or 'empty'}, {len(self._dead)} tombstones>"

@@ -275,7 +275,6 @@ class Sync:
         peer.same = self.records.digest() == status.digest
         if peer.same:
             peer.agreed = status.vector
-            self.records.raise_floor(status.floor)
             return None
         if now - peer.sent_at < self.config.resend_after:
             return None
