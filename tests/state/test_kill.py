@@ -129,11 +129,11 @@ def prove(node: Node, simulated: Simulated, moments: int, seed: int) -> None:
     opened = Counter(subject for kind, subject, _ in facts if kind == "request.opened")
     settled = Counter(subject for kind, subject, _ in facts if kind == "request.settled")
     outcomes = Counter(body["outcome"] for kind, _, body in facts if kind == "request.settled")
-    missing = {f"request/{name}" for name in seen} - set(opened)
-    assert set() == missing
+    named = {kind: {body["request_id"] for told, _, body in facts if told == kind} for kind, _, _ in facts}
+    assert set() == set(seen) - named["request.opened"]
     assert set(opened) == {subject for subject in settled if subject in opened}
     assert [] == [subject for subject, count in settled.items() if count != 1]
-    assert set() == {f"request/{name}" for name in traffic.answered} - set(settled)
+    assert set() == set(traffic.answered) - named["request.settled"]
 
     states = rows(node.conninfo, "SELECT kind, subject FROM llmgw.state_events")
     written = Counter((kind, subject.removeprefix("policy/")) for kind, subject in states if "policy/" in subject)

@@ -107,7 +107,15 @@ def test_other_facts_are_not_its_own():
 
 def test_the_facts_of_the_relay_are_read():
     """What the relay writes has every field that the tables need, by its name; what else it has is passed over."""
-    call = {"request_id": "r1", "at": 8000.0, "tenant": "acme", "key": "k1", "dialect": "openai", "model": "fast"}
+    call = {
+        "call": "c",
+        "request_id": "r1",
+        "at": 8000.0,
+        "tenant": "acme",
+        "key": "k1",
+        "dialect": "openai",
+        "model": "fast",
+    }
     target = {"account": "a", "provider": "openai", "target_model": "gpt"}
     told = CallSettled(
         **call, **target, stream=True, outcome="ok", status=200, attempts=2, duration=2.5, finish="stop",

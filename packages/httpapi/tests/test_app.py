@@ -75,6 +75,16 @@ async def test_the_call_carries_the_request() -> None:
     assert exchange.header(b"x-request-id") == b"mine"
 
 
+async def test_a_client_can_choose_an_id_again() -> None:
+    """What is recorded of its calls goes by ids of the gateway's own, so none hides another."""
+    p = plane()
+    for _ in range(2):
+        await p.post(CHAT, ("x-request-id", "mine"))
+    await p.post()
+    calls = [(call.id, call.request_id) for call in p.relay.calls]
+    assert [("r-1", "mine"), ("r-2", "mine"), ("r-3", "r-3")] == calls
+
+
 @pytest.mark.parametrize(
     ("path", "dialect"),
     [

@@ -61,7 +61,7 @@ def carriage(said, **call):
         config=RelayConfig(),
     )
     admission = Admission(catalog=catalog, key=ClientKey(id="k", tenant="t", digest=b""), policy=Policy())
-    one = Call(request_id="r", dialect=dialect_named("chat"), wire=WireRequest(body=b""), started=0.0, **call)
+    one = Call(id="c", request_id="r", dialect=dialect_named("chat"), wire=WireRequest(body=b""), started=0.0, **call)
     return Saying(said, parts, admission, one), facts
 
 

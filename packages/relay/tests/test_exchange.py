@@ -93,7 +93,9 @@ class Bench:
         if body is None:
             body = {"model": "gpt", "messages": [{"role": "user", "content": "Hi"}]}
         raw = body if isinstance(body, bytes) else msgspec.json.encode(body)
-        return Call(request_id="req-1", dialect=dialect_named(dialect), wire=WireRequest(body=raw), started=0.0, **more)
+        return Call(
+            id="c", request_id="req-1", dialect=dialect_named(dialect), wire=WireRequest(body=raw), started=0.0, **more
+        )
 
     async def run(self, body=None, **more):
         """The reply's status, headers and whole body."""
@@ -477,6 +479,7 @@ async def test_the_accounts_credential_is_taken_out_of_its_providers_words():
 def enquire(bench: Bench, enquiry, body, dialect="chat", **wire):
     request = WireRequest(body=msgspec.json.encode(body), **wire)
     call = Call(
+        id="c",
         request_id="req-1",
         dialect=dialect_named(dialect),
         wire=request,

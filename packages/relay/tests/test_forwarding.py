@@ -65,6 +65,7 @@ class Bench:
 
     async def ask(self, method, path, *, tenant="t", upload=None, headers=None, query=None, pool=""):
         call = Call(
+            id="c",
             request_id="r",
             dialect=dialect_named("chat"),
             wire=WireRequest(body=b"", headers=headers or {}, query=query or {}),

@@ -16,7 +16,7 @@ async def ask(dialect: str, model: str | None = None, query=None, policy: Policy
     key = ClientKey(id="k", tenant="t", digest=b"")
     admission = Admission(catalog=Catalog.of(version="v", models=MODELS), key=key, policy=policy or Policy())
     wire = WireRequest(body=b"", path_model=model, query=query or {})
-    call = Call(request_id="r", dialect=dialect_named(dialect), wire=wire, started=0.0, verb=Verb.LIST)
+    call = Call(id="c", request_id="r", dialect=dialect_named(dialect), wire=wire, started=0.0, verb=Verb.LIST)
     facts = MemoryFacts()
     signals = Signals(lambda: 1.0, lambda: 0.0)
     books = Books(admission, call, facts=facts, signals=signals, clock=lambda: 1.0, wall=lambda: 2.0)

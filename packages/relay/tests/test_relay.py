@@ -44,7 +44,9 @@ def test_who_is_turned_away_is_settled():
     relay, facts = opened()
     key = relay.admit("key").key
     for known, error in ((None, UnknownKey()), (key, TooLarge()), (key, ClientGone())):
-        knock = Knock(request_id="r", dialect=CHAT, started=0.0, headers={"user-agent": "x"}, client="::1", key=known)
+        knock = Knock(
+            id="c", request_id="r", dialect=CHAT, started=0.0, headers={"user-agent": "x"}, client="::1", key=known
+        )
         headers = dict(relay.turned_away(knock, error))
         assert b"v7" == headers[b"x-gw-config-version"]
     assert ["refused", "refused", "cancelled"] == [f.outcome for f in facts.settled]
@@ -59,6 +61,7 @@ def test_a_call_is_carried_by_its_kind(verb, kind):
     """Chats, lists, and what is passed through."""
     relay, _ = opened()
     call = Call(
+        id="c",
         request_id="r",
         dialect=CHAT,
         wire=WireRequest(body=b""),

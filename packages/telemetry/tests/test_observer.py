@@ -7,7 +7,7 @@ from llmgw_domain import Usage
 from llmgw_relay.facts import CallOpened, CallSettled
 from llmgw_telemetry import LogStream, Metrics, Observer
 
-CALL = {"request_id": "r1", "at": 1.5, "tenant": "t", "key": "k", "dialect": "chat", "model": "gpt"}
+CALL = {"call": "c1", "request_id": "r1", "at": 1.5, "tenant": "t", "key": "k", "dialect": "chat", "model": "gpt"}
 SERVED = {"account": "acc", "provider": "openai", "target_model": "gpt-5"}
 USAGE = Usage(uncached_input=10, cache_read=20, cache_write_5m=1, cache_write_1h=2, output=7, reasoning=3)
 
@@ -102,7 +102,7 @@ def test_a_served_call_is_counted():
 def test_calls_in_flight_are_counted_once():
     """A call with two attempts is one in flight, until it is settled; one refused at once never was."""
     seen = Watched()
-    for fact in (opened(), opened(attempt=2), opened(request_id="r2"), settled(request_id="r3")):
+    for fact in (opened(), opened(attempt=2), opened(call="c2"), settled(call="c3")):
         seen.observer.append(fact)
     assert seen.samples("gateway_inflight") == ["gateway_inflight 2"]
     seen.observer.append(settled())

@@ -57,7 +57,8 @@ def recorder(spool: Spool | Narrow, told: Told | None = None) -> Recorder:
 
 def opened(id: str = "r1", attempt: int = 1) -> CallOpened:
     return CallOpened(
-        request_id=id,
+        call=id,
+        request_id="chosen",
         at=1_700_000_000.0,
         tenant="t",
         key="k",
@@ -72,7 +73,8 @@ def opened(id: str = "r1", attempt: int = 1) -> CallOpened:
 
 def settled(id: str = "r1", key: str = "k") -> CallSettled:
     return CallSettled(
-        request_id=id,
+        call=id,
+        request_id="chosen",
         at=1_700_000_001.0,
         tenant="t",
         key=key,

@@ -36,6 +36,7 @@ def recorder(spool: Spool) -> Recorder:
 
 def opened(id: str) -> CallOpened:
     return CallOpened(
+        call=id,
         request_id=id,
         at=1_700_000_000.0,
         tenant="t",
@@ -51,6 +52,7 @@ def opened(id: str) -> CallOpened:
 
 def settled(id: str) -> CallSettled:
     return CallSettled(
+        call=id,
         request_id=id,
         at=1_700_000_001.0,
         tenant="t",

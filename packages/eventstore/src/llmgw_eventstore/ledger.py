@@ -77,6 +77,7 @@ def settlement_of(opened: Event) -> Event:
     """
     attempt = read_attempt(opened)
     body = Settlement(
+        call=attempt.call,
         request_id=attempt.request_id,
         at=attempt.at,
         tenant=attempt.tenant,

@@ -23,9 +23,13 @@ HOUR = 3600
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """What `request.opened` tells: a request is about to be sent to an account. `at` is in seconds since 1970."""
+    """What `request.opened` tells: a request is about to be sent to an account. `at` is in seconds since 1970.
+
+    `call` is the request's own id, which its subject has too; `request_id` is what the client knows it by.
+    """
 
     event: str = ""
+    call: str = ""
     request_id: str
     at: float
     tenant: str
@@ -42,6 +46,7 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What `request.settled` tells: a request is over. Durations are in seconds, None where it never came to that."""
 
     event: str = ""
+    call: str = ""
     request_id: str
     at: float
     tenant: str

@@ -74,20 +74,22 @@ def data_app(
 class _Heads:
     """What is known of a request before its body."""
 
-    __slots__ = ("client", "endpoint", "headers", "key", "method", "query", "request_id", "started")
+    __slots__ = ("client", "endpoint", "headers", "id", "key", "method", "query", "request_id", "started")
 
     def __init__(self, endpoint: Endpoint, scope: Scope, new_request_id: Callable[[], str], started: float) -> None:
         self.endpoint = endpoint
         self.method: str = scope["method"]
         self.headers = header_map(scope)
         self.query = query_map(scope)
-        self.request_id = request_id_of(self.headers, new_request_id)
+        self.id = new_request_id()
+        self.request_id = request_id_of(self.headers, lambda: self.id)
         self.started = started
         self.client: str = (scope.get("client") or ("",))[0]
         self.key: ClientKey | None = None
 
     def knock(self) -> Knock:
         return Knock(
+            id=self.id,
             request_id=self.request_id,
             dialect=self.endpoint.dialect,
             started=self.started,
@@ -98,6 +100,7 @@ class _Heads:
 
     def call(self, wishes: Wishes, body: bytes, upload: Upload | None) -> Call:
         return Call(
+            id=self.id,
             request_id=self.request_id,
             dialect=self.endpoint.dialect,
             wire=self._wire(body),

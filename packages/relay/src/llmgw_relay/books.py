@@ -68,6 +68,7 @@ class Books:
         admission, account = self._admission, attempt.candidate.account
         self._facts.append(
             CallOpened(
+                call=self._call.id,
                 request_id=self._call.request_id,
                 at=self._wall(),
                 tenant=admission.key.tenant,
@@ -138,6 +139,7 @@ class Books:
         headers = call.wire.headers
         candidate = attempt.candidate if attempt else None
         return CallSettled(
+            call=call.id,
             request_id=call.request_id,
             at=self._wall(),
             tenant=admission.key.tenant,

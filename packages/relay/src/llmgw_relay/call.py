@@ -38,8 +38,13 @@ Heartbeats = Literal["off", "json"]
 
 
 class Call(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a client, read whole but for an `upload`. `started` is the monotonic time of its first byte."""
+    """One request of a client, read whole but for an `upload`. `started` is the monotonic time of its first byte.
 
+    `id` is the gateway's own and never comes again; `request_id` is what the client knows it by, which the client may
+    have chosen, and chosen before.
+    """
+
+    id: str
     request_id: str
     dialect: Dialect
     wire: WireRequest
@@ -67,9 +72,11 @@ class Call(msgspec.Struct, frozen=True, kw_only=True):
 class Knock(msgspec.Struct, frozen=True, kw_only=True):
     """A request that got no further than the door: no valid key, a body that is too large or was never sent whole.
 
-    `key` is None if the caller is not known. Header names are lower-case; `started` is monotonic.
+    `key` is None if the caller is not known. Header names are lower-case; `started` is monotonic. The ids are those of
+    `Call`.
     """
 
+    id: str
     request_id: str
     dialect: Dialect
     started: float

@@ -15,8 +15,9 @@ first byte. `cancelled`: the client went away."""
 
 
 class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
-    """A request is about to be sent to an account; `at` is wall-clock seconds."""
+    """A request is about to be sent to an account; `at` is wall-clock seconds. The ids are those of `Call`."""
 
+    call: str
     request_id: str
     at: float
     tenant: str
@@ -33,9 +34,10 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     """A call is over, once and for all. Durations are in seconds; None means that it never came to that.
 
     `overhead` is the gateway's own time: from the request read to the upstream asked, and from the upstream's end to
-    the last byte. `bytes_received` counts what the provider's answer brought.
+    the last byte. `bytes_received` counts what the provider's answer brought. The ids are those of `Call`.
     """
 
+    call: str
     request_id: str
     at: float
     tenant: str

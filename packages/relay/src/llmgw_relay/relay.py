@@ -71,6 +71,7 @@ class Relay:
         """Records a request that was refused before there was a call to open; the headers to answer it with."""
         self._parts.facts.append(
             CallSettled(
+                call=knock.id,
                 request_id=knock.request_id,
                 at=self._parts.wall(),
                 tenant=knock.key.tenant if knock.key else "",

@@ -111,7 +111,7 @@ class Observer:
         """Counts and logs. Never raises: what fails here is logged, and the call goes on."""
         try:
             if isinstance(fact, CallOpened):
-                self._open.add(fact.request_id)
+                self._open.add(fact.call)
             else:
                 self._settled(fact)
         except Exception:
@@ -157,7 +157,7 @@ class Observer:
         )
 
     def _settled(self, fact: CallSettled) -> None:
-        self._open.discard(fact.request_id)
+        self._open.discard(fact.call)
         self._count(fact)
         if self._log.requests:
             self._log.write(console_line(fact) if self._log.console else json_line(fact))

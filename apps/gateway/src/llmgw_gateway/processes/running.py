@@ -86,8 +86,8 @@ async def _supervise(settings: Settings, arguments: Sequence[str]) -> None:
         first_start.kept_key(settings.config, settings.data_dir)
         if not await spools.predecessor_gone(settings.data_dir):
             raise UnusableDataDir(
-                f"the data folder {settings.data_dir} is in use by what is left of another gateway, whose supervisor is "
-                "gone: end its processes (gateway process ...), or try again in a moment"
+                f"the data folder {settings.data_dir} is in use by what is left of another gateway, whose supervisor "
+                "is gone: end its processes (gateway process ...), or try again in a moment"
             )
         # The addresses are taken before anything that takes time: an address in use is known at once.
         supervisor = Supervisor(settings, command(arguments), node)

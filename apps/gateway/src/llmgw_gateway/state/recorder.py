@@ -76,7 +76,7 @@ class Recorder:
     def append(self, fact: CallOpened | CallSettled) -> None:
         if isinstance(fact, CallOpened):
             self._opened(fact)
-        elif fact.key or fact.request_id in self._open:
+        elif fact.key or fact.call in self._open:
             # Whoever has no key is counted and logged, but can't fill the log of what was used.
             self._settled(fact)
         self._further.append(fact)
@@ -104,10 +104,10 @@ class Recorder:
                 retry_after=5.0,
                 detail=str(error),
             ) from None
-        self._open.setdefault(fact.request_id, []).append((event.id, payload))
+        self._open.setdefault(fact.call, []).append((event.id, payload))
 
     def _settled(self, fact: CallSettled) -> None:
-        opened = self._open.pop(fact.request_id, None)
+        opened = self._open.pop(fact.call, None)
         payload = encode(self._event(SETTLED, fact, opened[0][0] if opened else None))
         self.flush()
         try:
@@ -144,7 +144,7 @@ class Recorder:
             tenant=fact.tenant,
             actor=f"key:{fact.key}",
             cause=cause,
-            subject=f"request/{fact.request_id}",
+            subject=f"request/{fact.call}",
             body=msgspec.Raw(_ENCODER.encode(fact)),
         )
 
