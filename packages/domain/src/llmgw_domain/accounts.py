@@ -130,7 +130,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     `server` is what is known of an OpenAI-compatible server (`vllm`, `groq`, ...). `proxy` is the address of an HTTP
     proxy to go through, with user and password if it wants them; `ca` are certificates (PEM) to trust in place of the
     system's. An account that drains takes no new calls; what is kept there (files, batches) goes on being served, which
-    an account that is not `enabled` does not.
+    an account that is not `enabled` does not. Accounts of one `organization` can read what the provider sealed for it.
     """
 
     id: str
@@ -144,6 +144,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     weight: float = 1.0
+    organization: str | None = None
     enabled: bool = True
     drain: bool = False
     deadlines: Deadlines = Deadlines()

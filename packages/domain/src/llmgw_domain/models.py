@@ -21,6 +21,22 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     model: str
     priority: int = 1
     api: Api = "auto"
+    max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    """Limits of this model at each account of the pool, within those of the account."""
+
+
+Cause = Literal["context_too_long", "refused", "overloaded"]
+"""Why another model is asked: the request is longer than the model's context, its provider's policy refused the
+request, or no account of the model can answer now."""
+
+
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
+    """Another model name that is asked where this one can't answer, for the causes that are named."""
+
+    model: str
+    on: frozenset[Cause]
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
@@ -32,6 +48,8 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     """Sent as the output limit to providers that demand one when the client gave none."""
     deadlines: dict[str, float | None] = msgspec.field(default_factory=dict)
     """Fields of `Deadlines` that this model's calls have in place of their account's."""
+    fallbacks: tuple[Fallback, ...] = ()
+    """Asked in this order, each at most once."""
 
     @property
     def is_pattern(self) -> bool:
