@@ -95,6 +95,9 @@ class Stage(ABC):
         if self._fault.black_hole:
             await self._vanish()
             return "black_hole"
+        if self._fault.reset:
+            await self._break_off("reset")
+            return "reset"
         await self._wait(opening.at)
         if not self._performance.streams and self._fault.trickle is None:
             match taken := list(steps):
