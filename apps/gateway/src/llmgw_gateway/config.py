@@ -84,6 +84,8 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`auto` is `console` on a terminal and `json` elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_requests: bool = True
+    time_scale: float = 1.0
+    """For benchmarks: how much faster than time the clocks of sessions, pauses, limits and deadlines run."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -246,6 +248,7 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.workers": _workers_problem(server.workers),
         "server.http2": _http2_problem(server),
         "server.trusted_proxies": _networks_problem(server.trusted_proxies),
+        "server.time_scale": None if 1 <= server.time_scale <= 10_000 else "must be 1 to 10000",
         "server.max_streams": streams_problem(server.max_streams),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]
