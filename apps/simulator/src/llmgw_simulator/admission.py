@@ -55,6 +55,11 @@ class Admission:
         left = down.left(self.now(incoming))
         return Fault(status=int(down.how), retry_after=None if left is None or down.how != 429 else self._tell(left))
 
+    def is_reset(self, credential: str, world: float) -> bool:
+        """Whether the credential is down, by resets, at this time of the world, in Unix seconds."""
+        down = self.accounts.down(credential, world * self._scale)
+        return down is not None and down.how == "reset"
+
     def standing(self, incoming: Incoming) -> Incoming:
         """The request with what is left of its credential's limits."""
         now = self.now(incoming)

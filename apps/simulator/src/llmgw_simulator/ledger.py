@@ -17,7 +17,8 @@ from llmgw_simulator.ask import Answers, Ask
 class Line(msgspec.Struct, array_like=True):
     """One request to a model, as an array in this order. Times are Unix seconds; `status` 0 is no answer yet.
 
-    `conversation` are the first 16 hexadecimal digits of the SHA-256 of the first user message's text.
+    `conversation` are the first 16 hexadecimal digits of the SHA-256 of the first user message's text, `turn` is how many
+    messages the user has sent in it.
     """
 
     id: int
@@ -25,6 +26,7 @@ class Line(msgspec.Struct, array_like=True):
     credential: str
     conversation: str
     model: str
+    turn: int
     status: int = 0
     prompt: int = 0
     cached: int = 0
@@ -55,7 +57,7 @@ class Ledger:
 
     def open(self, id: int, started: float, credential: str, ask: Ask) -> Line:
         """A new line, to be filled while the request is answered."""
-        line = Line(id, started, credential, conversation(ask), ask.model)
+        line = Line(id, started, credential, conversation(ask), ask.model, turn_of(ask))
         self._lines.append(line)
         return line
 
@@ -71,3 +73,8 @@ def conversation(ask: Ask) -> str:
     """The digest of the first user message; of an empty text where there is none."""
     text = next((turn.text for turn in ask.turns if turn.role == "user"), "")
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def turn_of(ask: Ask) -> int:
+    """How many messages of the user there are."""
+    return sum(turn.role == "user" for turn in ask.turns)

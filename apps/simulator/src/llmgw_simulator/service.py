@@ -41,6 +41,8 @@ class Performance(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     steps: Iterator[Step]
     streams: bool = False
+    broken: Callable[[float], bool] = lambda now: False
+    """Whether its account is down by then (Unix time), which takes its open answers with it."""
 
 
 class Service:
@@ -143,12 +145,13 @@ class Service:
         self.log.charge(entry, parsed.ask, answers)
         incoming = self.admission.standing(incoming)
         headers = dialect.headers(incoming, parsed)
+        broken = partial(self.admission.is_reset, incoming.owner)
         if parsed.stream:
-            broken = _Broken(lambda kind: dialect.broken_frame(parsed, kind))
-            steps = script(dialect.frames(parsed, answers), pace, fault.on(headers["content-type"]), broken)
-            return Performance(200, headers, steps, True)
+            spoils = _Broken(lambda kind: dialect.broken_frame(parsed, kind))
+            steps = script(dialect.frames(parsed, answers), pace, fault.on(headers["content-type"]), spoils)
+            return Performance(200, headers, steps, True, broken)
         body = _spoilt(dialect.whole(parsed, answers), dialect, incoming, fault)
-        return Performance(200, headers, whole_script(body, answers.tokens, pace, fault))
+        return Performance(200, headers, whole_script(body, answers.tokens, pace, fault), False, broken)
 
     def _ready(self, dialect: Dialect, incoming: Incoming, reply: Reply, fault: Fault) -> Performance:
         """An answer that needs no model, with its fault."""
