@@ -86,11 +86,15 @@ def wait_for(port: int) -> float:
     """Seconds until something listened. Raises TimeoutError."""
     began = time.monotonic()
     while time.monotonic() - began < READY_SECONDS:
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return time.monotonic() - began
+        if listens(port):
+            return time.monotonic() - began
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens on port {port}")
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def cpu_seconds(pid: int) -> float:
@@ -101,6 +105,11 @@ def cpu_seconds(pid: int) -> float:
 def resident_mib(pid: int) -> float:
     """Resident memory of the process and its descendants."""
     return sum(int(fields[21]) for _, fields in _tree(pid)) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def descendants(pid: int) -> list[int]:
+    """The process and all that it started and that still runs."""
+    return [one for one, _ in _tree(pid)]
 
 
 def _tree(root: int) -> list[tuple[int, list[str]]]:

@@ -17,8 +17,8 @@ from llmgw_simulator.ask import Answers, Ask
 class Line(msgspec.Struct, array_like=True):
     """One request to a model, as an array in this order. Times are Unix seconds; `status` 0 is no answer yet.
 
-    `conversation` are the first 16 hexadecimal digits of the SHA-256 of the first user message's text, `turn` is how many
-    messages the user has sent in it.
+    `conversation` are the first 16 hexadecimal digits of the SHA-256 of the first user message's text, `turn` is how
+    many messages the user has sent in it.
     """
 
     id: int
