@@ -18,13 +18,13 @@ from typing import Protocol
 
 import msgspec
 
-from llmgw_affinity import Pin
 from llmgw_crdt import Clock
 from llmgw_domain import Event, uuid7
 from llmgw_domain.errors import GatewayBusy
 from llmgw_eventstore import encode
 from llmgw_eventstore.spool import SpoolFull
 from llmgw_relay.facts import CallOpened, CallSettled, Fact, SessionPlaced
+from llmgw_relay.pin_facts import Placed
 from llmgw_relay.ports import Facts
 
 OPENED, SETTLED = "request.opened", "request.settled"
@@ -46,14 +46,6 @@ class Spool(Protocol):
     def append(self, payloads: Sequence[bytes], *, urgent: bool = False) -> object:
         """`urgent` is for what ends something that was begun. Raises `SpoolFull`."""
         ...
-
-
-class Placed(msgspec.Struct, frozen=True, kw_only=True):
-    """The body of a session's event."""
-
-    call: str
-    pin: Pin
-    reason: str
 
 
 class Recorder:
