@@ -266,6 +266,15 @@ class Balancer:
         """A turn of the session with this key is served by the account: for a while it counts as load there."""
         self._bindings.bind(key, account, self._clock())
 
+    def held(self, account: str) -> int:
+        """Calls in flight at the account."""
+        return self._slots.held(account)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls in flight everywhere."""
+        return self._slots.total
+
     def _granted(self, candidate: Candidate, member: Member, tokens: int, now: float) -> Lease:
         account = candidate.account.id
         lease = self._slots.take(account, candidate.model, now, tokens)
