@@ -207,6 +207,15 @@ WEEK_OPEN, WEEK_FULL = ("allowed", "0.69", 3 * DAY), ("rejected", "1.02", 3 * DA
         # the service
         (529, anthropic("overloaded_error", "Overloaded"), {}, overloaded("overloaded")),
         (529, anthropic("overloaded_error", "Overloaded"), {"retry-after": "12"}, overloaded("overloaded", 12.0)),
+        (
+            529,
+            anthropic("overloaded_error", "Overloaded"),
+            {
+                "anthropic-ratelimit-tokens-remaining": "0",
+                "anthropic-ratelimit-tokens-reset": "2027-01-15T08:00:31Z",
+            },
+            overloaded("overloaded"),
+        ),
         (500, anthropic("api_error", "Internal server error"), {}, None),
         (504, anthropic("timeout_error", "Timed out"), {}, None),
         # the request
@@ -374,6 +383,12 @@ USAGE = {
         (429, USAGE, SPARK, exhausted("usage", 13872.0, whole=True)),
         (429, USAGE, SPARK | {"x-codex-active-limit": "codex_bengalfox"}, exhausted("bengalfox-primary", 900.0)),
         (429, openai("Too many requests"), SPARK, pause("requests", whole=True)),
+        (
+            429,
+            openai("Too many requests"),
+            CODEX | {"x-codex-credits-has-credits": "True"},
+            pause("requests", whole=True),
+        ),
     ],
 )
 def test_openai(status: int, body: Any, headers: dict[str, str], expected: Signal | None) -> None:
@@ -422,6 +437,7 @@ PER_MINUTE, PER_DAY = (
             google(429, "RESOURCE_EXHAUSTED", "No capacity available for model m", reason="MODEL_CAPACITY_EXHAUSTED"),
             overloaded("capacity"),
         ),
+        (google(429, "RESOURCE_EXHAUSTED", "Resource has been exhausted (e.g. check quota)."), pause("rate")),
         (google(429, "RESOURCE_EXHAUSTED", "Your prepayment credits are depleted."), disable("credit")),
         (google(400, "FAILED_PRECONDITION", "Please enable billing on your project."), disable("credit")),
         (google(403, "PERMISSION_DENIED", "Billing is off.", reason="BILLING_DISABLED"), disable("credit")),
@@ -675,7 +691,7 @@ XAI_SPENT = (
             402,
             openrouter(
                 402,
-                "This request requires more credits, or fewer max_tokens. You requested 8192, but can only afford 1775.",
+                "This request requires more credits, or fewer max_tokens: you can only afford 1775.",
             ),
             {},
             disable("credit", whole=False),
@@ -791,6 +807,7 @@ XAI_SPENT = (
         (401, {"error": {"message": "Unauthorized", "type": "api_error"}}, {}, disable("key")),
         (403, b"<html><title>Just a moment...</title></html>", {}, None),
         (403, b"Forbidden", {}, disable("forbidden", whole=False)),
+        (402, b"", {}, disable("credit")),
         (503, b"no available server", {"retry-after": "5"}, overloaded("overloaded", 5.0)),
         (400, openai("max_tokens is too large"), {}, None),
         (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, {}, None),
@@ -809,7 +826,7 @@ def test_compatible_servers(status: int, body: Any, headers: dict[str, str], exp
         (AccountRejected(), disable("key")),
         (QuotaExhausted(), exhausted("quota")),
         (QuotaExhausted(upstream_message="The usage limit has been reached"), exhausted("usage", whole=True)),
-        (QuotaExhausted(upstream_message="You exceeded your current quota, check your billing."), disable("credit")),
+        (QuotaExhausted(upstream_message="You exceeded your current quota, check your billing."), exhausted("quota")),
         (RateLimited(upstream_message="Too many tokens, please wait."), pause("tokens")),
         (UpstreamReset(), None),
         (ClientGone(), None),
@@ -818,12 +835,6 @@ def test_compatible_servers(status: int, body: Any, headers: dict[str, str], exp
 def test_an_error_inside_an_answer(error: GatewayError, expected: Signal | None) -> None:
     """Without a status and a body the error's class says what it can, and its words."""
     assert expected == signals.read(OPENAI, 200, {}, b"", error, None)
-
-
-def test_a_days_quota_inside_an_answer() -> None:
-    """Google speaks of billing whenever a quota is used up; without its details no account is given up for it."""
-    error = QuotaExhausted(upstream_message=OUT)
-    assert exhausted("quota") == signals.read(GOOGLE, 200, {}, b"", error, None)
 
 
 def test_waits_that_nobody_means() -> None:
@@ -872,7 +883,7 @@ def window(name: str, used: float, status: str | None = None, reset: float = HOU
     ],
 )
 def test_ahead(limits: RateLimits, expected: Signal | None) -> None:
-    """A spent window is known before its refusal; of a spent bucket, the time that it takes to have something again."""
+    """A spent window is known before its refusal; a spent bucket is left alone until it has something."""
     assert expected == signals.ahead(limits)
 
 
