@@ -136,13 +136,22 @@ _FORBIDDEN = (
 )
 """A 403. A page for people (a firewall's) fits none: it may be about the request's content."""
 
+_NO_CREDIT = _Rule("disable", "credit", whole=True, words=_ANY)
+_UNCLEAR = _Rule("exhausted", "quota")
+"""Instead of it inside an answer, which has no details: Google speaks of billing whatever is used up."""
 _SPENT = (
     # Google: the tier has no quota for this model at all.
     _Rule("disable", "no_quota", words=_words(r"\blimit: 0\b")),
-    _Rule("exhausted", words=_words(r"PerDay\w* limit:")),
+    _Rule("exhausted", words=_words(r"PerDay\S* limit:")),
     _Rule(None, words=_LONG_CONTEXT),
     _Rule("exhausted", "credit", names=frozenset({"credits_required"}), words=_NEEDS_CREDITS),
-    _Rule("exhausted", "usage", whole=True, names=frozenset({"usage_limit_reached", "1304", "1308", "1310"})),
+    _Rule(
+        "exhausted",
+        "usage",
+        whole=True,
+        names=frozenset({"usage_limit_reached", "1304", "1308", "1310"}),
+        words=_words(r"usage limit has been reached"),
+    ),
     # Bedrock counts by model (Service Quotas), and says so with a 400 that is no request's fault.
     _Rule("exhausted", "quota", names=frozenset({"servicequotaexceededexception"})),
     _Rule("exhausted", names=frozenset({"throttlingexception", "toomanyrequestsexception"})),
@@ -151,7 +160,7 @@ _SPENT = (
     _Rule("exhausted", "spend_limit", whole=True, words=_words(r"key limit exceeded \((daily|weekly|monthly)")),
     # OpenRouter: what is left pays for less than this request may cost; cheaper models are still served.
     _Rule("disable", "credit", words=_words(r"can only afford")),
-    _Rule("disable", "credit", whole=True, words=_ANY),
+    _NO_CREDIT,
 )
 """Money or an allowance that is used up. The last rule fits all."""
 
@@ -221,13 +230,15 @@ def read(
     """What a refusal says of its account; None where it says nothing that others should know.
 
     `error` is what the dialect made of the refusal, `limits` what `ratelimits.read` found in it. Header names are
-    lower-case. A refusal inside an answer has no status of its own and maybe no body: its error alone tells.
+    lower-case. A refusal inside an answer has the answer's status and no body: its error tells what it can.
     """
     rules = next((rules for kind, rules in _RULES if isinstance(error, kind)), ())
     if not rules or status == FLEX_FULL:
         return None
-    refusal = refusals.read(headers, body)
+    refusal = refusals.read(headers, body or (error.upstream_message or "").encode())
     rule = next((rule for rule in rules if rule.fits(provider, refusal)), None)
+    if rule is _NO_CREDIT and status < 400:
+        rule = _UNCLEAR
     if rule is None or rule.verdict is None:
         return None
     spent = windows.refused(headers, limits) if isinstance(error, QuotaExhausted | RateLimited) else None
