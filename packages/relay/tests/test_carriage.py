@@ -8,7 +8,7 @@ from llmgw_domain.servers import Server
 from llmgw_protocols import Rendered, WireRequest, dialect_named
 from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage
-from llmgw_relay.parts import Parts
+from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
 
 SERVER = Server(name="s")
@@ -47,6 +47,7 @@ def carriage(said, **call):
         clock=lambda: 0.0,
         wall=lambda: 0.0,
         rand=lambda: 0.0,
+        config=RelayConfig(max_wait_seconds=0.0),
     )
     admission = Admission(catalog=catalog, key=ClientKey(id="k", tenant="t", digest=b""), policy=Policy())
     one = Call(id="c", request_id="r", dialect=dialect_named("chat"), wire=WireRequest(body=b""), started=0.0, **call)
@@ -97,10 +98,10 @@ async def test_a_full_account_can_t_be_chosen_again():
     """The refusal says why nobody is left."""
     one, _ = carriage(lambda _: Reply(200, []))
     route = one._route("m/abc")
-    lease = one._choose(route).lease
+    chosen = await one._place(route)
     with pytest.raises(NoAccount, match="1 full"):
-        one._choose(route)
-    lease.release()
+        await one._place(route)
+    chosen.give_back()
 
 
 def test_a_server_s_headers_go_with_every_request():

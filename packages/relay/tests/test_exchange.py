@@ -13,7 +13,7 @@ from llmgw_protocols.counting import MESSAGES_COUNT
 from llmgw_protocols.embeddings import OPENAI_EMBEDDINGS
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
-from llmgw_relay.parts import Parts
+from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.testing import MemoryFacts, MemoryFetch, Script, ScriptedUpstream
 
 
@@ -73,7 +73,7 @@ BODY = msgspec.json.encode(
 class Bench:
     """A relay on scripted parts, and what is left of them."""
 
-    def __init__(self, *scripts: Script, on: Catalog | None = None) -> None:
+    def __init__(self, *scripts: Script, on: Catalog | None = None, **config) -> None:
         self.upstream = ScriptedUpstream(*scripts)
         self.facts = MemoryFacts()
         self.balancer = Balancer(clock=lambda: 0.0, rand=lambda: 0.0)
@@ -82,10 +82,12 @@ class Bench:
             Parts.of(
                 current=lambda: on or catalog(),
                 upstream=self.upstream,
+                balancer=self.balancer,
                 facts=self.facts,
                 clock=lambda: float(next(ticks)),
                 wall=lambda: 1e9,
                 rand=lambda: 0.0,
+                config=RelayConfig(**{"max_wait_seconds": 0.0, **config}),
             )
         )
 
@@ -285,8 +287,9 @@ async def test_attempts_are_bounded():
 
 async def test_no_account_says_why():
     """When all accounts are full or disabled the 503 says how many of which, and when to come back."""
-    bench = Bench(Script([BODY]), on=catalog(account("a", max_concurrency=1), account("b", enabled=False)))
-    lease = bench.take("a")
+    full = catalog(account("a", max_concurrency=1), account("b", enabled=False))
+    bench = Bench(Script([BODY]), on=full)
+    lease = bench.balancer.take(next(iter(full.routes.get("gpt"))))
     status, headers, body = await bench.run()
     lease.release()
     assert (status, headers[b"retry-after"]) == (503, b"1")

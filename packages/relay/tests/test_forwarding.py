@@ -56,6 +56,7 @@ class Bench:
             Parts.of(
                 current=lambda: self.catalog,
                 upstream=self.upstream,
+                balancer=self.balancer,
                 facts=self.facts,
                 objects=self.objects,
                 conversations=self.conversations,
