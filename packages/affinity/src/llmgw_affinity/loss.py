@@ -33,17 +33,16 @@ def lost(before: Pin | None, decision: Decision, account: str, usage: Usage, now
     stays = (before.home, before.current)
     ever = min(max(stay.cached for stay in stays), usage.input)
     expected = min(max(stay.cached if stay.warm(now) else 0 for stay in stays), usage.input)
-    tokens = max(0, ever - usage.cache_read)
-    cause = _cause(before, decision, account, expected, now) if tokens else ""
-    return Loss(expected=expected, observed=usage.cache_read, tokens=tokens, cause=cause)
+    loss = Loss(expected=expected, observed=usage.cache_read, tokens=max(0, ever - usage.cache_read), cause="")
+    return msgspec.structs.replace(loss, cause=_cause(loss, before, decision, account, now)) if loss.tokens else loss
 
 
-def _cause(before: Pin, decision: Decision, account: str, expected: int, now: float) -> Cause:
-    if not expected:
+def _cause(loss: Loss, before: Pin, decision: Decision, account: str, now: float) -> Cause:
+    here = [s.cached for s in (before.home, before.current) if s.account == account and s.warm(now)]
+    if loss.observed >= loss.expected or loss.observed < min(max(here, default=0), loss.expected):
+        # Only what nobody believed in any more is gone; or the account itself lost what it should have had.
         return "expiry"
     if decision.kind == "home" and account == before.home.account:
         return "return"
-    at = [stay for stay in (before.home, before.current) if stay.account == account and stay.warm(now)]
-    if at:
-        return "expiry"
-    return cause_of(decision.trouble) or "cooldown"
+    # Without a trouble the session meant to be elsewhere, and its account was taken in the same moment.
+    return cause_of(decision.trouble) or "full"
