@@ -61,11 +61,11 @@ def test_what_a_turn_lost(
     assert expected == (loss.expected, loss.observed, loss.tokens, loss.cause)
 
 
-def test_no_more_is_expected_than_was_asked() -> None:
-    """A shorter prompt of the session can't find all that is cached."""
+def test_a_shorter_prompt_is_another_one() -> None:
+    """Nobody knows what of it was cached, so nothing is said to be lost."""
     usage = Usage(uncached_input=100, cache_read=400)
-    assert Loss(expected=500, observed=400, tokens=100, cause="expiry") == lost(
-        WARM, Decision(kind="stay", reason="free"), "h", usage, NOW
+    assert Loss(expected=400, observed=400, tokens=0, cause="") == lost(
+        WARM, Decision(kind="move", reason="waits_too_long", trouble="cooldown"), "x", usage, NOW
     )
 
 

@@ -13,7 +13,7 @@ from llmgw_domain import Usage
 NOW = 1000.0
 AT = Instant(hlc=50, node="n", now=NOW)
 HOME = Stay(account="h", since=1, node="m", warm_until=NOW + 90, cached=9000, told=10)
-AWAY = Stay(account="c", since=20, node="m", warm_until=NOW + 200, cached=9500, told=25)
+AWAY = Stay(account="c", since=20, node="m", warm_until=NOW + 200, cached=9200, told=25)
 AT_HOME = Pin(key="k", epoch=3, home=HOME, current=HOME)
 GONE_OUT = Pin(key="k", epoch=3, home=HOME, current=AWAY)
 BEGUN = Stay(account="x", since=50, node="n", warm_until=NOW + HELD)
@@ -59,7 +59,7 @@ def test_a_new_home_begins_an_epoch() -> None:
     fresh = place(GONE_OUT, "rehome", "x")
     assert Pin(key="k", epoch=4, home=BEGUN, current=BEGUN) == fresh == merged(GONE_OUT, fresh)
     settled = place(GONE_OUT, "rehome", "c")
-    stay = Stay(account="c", since=50, node="n", warm_until=NOW + 200, cached=9500, told=25)
+    stay = Stay(account="c", since=50, node="n", warm_until=NOW + 200, cached=9200, told=25)
     assert Pin(key="k", epoch=4, home=stay, current=stay) == settled == merged(settled, GONE_OUT)
 
 

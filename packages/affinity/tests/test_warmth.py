@@ -150,10 +150,12 @@ def used(uncached: int = 0, read: int = 0, written: int = 0, **more: Any) -> Usa
         (stay(0, told=2), used(5200), SILENT, (0, 700.0)),
         (stay(0, told=3), used(300, read=5000), SILENT, (5300, 700.0)),
         (stay(5000, warm_until=50.0, told=1), used(5100), SILENT, (5100, 700.0)),
-        # A shorter prompt of the same session says nothing of the long one.
+        # A shorter prompt of the same session: a title, a subagent, what is left after a compaction.
         (stay(5000, told=1), used(200), SILENT, (5000, 300.0)),
-        (stay(5000, told=1), used(200, read=1000), TELLING, (5000, 300.0)),
-        # Nor does an estimate, or an answer without usage.
+        (stay(5000, told=1), used(200, read=1000), TELLING, (2500, 400.0)),
+        (stay(5000, told=1), used(1500), TELLING, (2500, 300.0)),
+        (stay(5000, told=1), used(200, read=4000), TELLING, (4000, 400.0)),
+        # An estimate says nothing, nor does an answer without usage.
         (stay(5000, told=1), used(9000, provenance="estimated"), TELLING, (5000, 300.0)),
         (stay(5000, told=1), used(), TELLING, (5000, 300.0)),
     ],
@@ -166,6 +168,14 @@ def test_an_answer_tells_what_is_cached(
     assert expected == (after.cached, after.warm_until)
     assert (before.account, before.since, before.node) == (after.account, after.since, after.node)
     assert after.told == (before.told if after is before else 9)
+
+
+def test_a_session_stays_warm_over_a_compaction() -> None:
+    """Its belief comes down to what is there, and its time goes on."""
+    now = stay(100_000, told=1)
+    for turn in range(20):
+        now = evidence(now, used(500, read=20_000), at=100.0 + 60 * turn, told=2 + turn, rule=TELLING)
+    assert (20_000, 100.0 + 60 * 19 + 300) == (now.cached, now.warm_until)
 
 
 counts = st.integers(0, 9000)

@@ -26,13 +26,16 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 def lost(before: Pin | None, decision: Decision, account: str, usage: Usage, now: float) -> Loss:
     """What a turn lost, of a session whose pin was `before`, decided at `now` (Unix seconds) and served by `account`.
 
-    Nothing is known of a turn whose usage is an estimate: it expects and loses nothing.
+    Nothing is known of a turn whose usage is an estimate: it expects and loses nothing. A prompt that is shorter than
+    what is cached is another one (a title, a subagent, the rest after a compaction): it expects what it finds.
     """
     if before is None or usage.provenance == "estimated":
         return Loss(expected=0, observed=usage.cache_read, tokens=0, cause="")
     stays = (before.home, before.current)
-    ever = min(max(stay.cached for stay in stays), usage.input)
-    expected = min(max(stay.cached if stay.warm(now) else 0 for stay in stays), usage.input)
+    ever = max(stay.cached for stay in stays)
+    if usage.input < ever:
+        return Loss(expected=usage.cache_read, observed=usage.cache_read, tokens=0, cause="")
+    expected = max(stay.cached if stay.warm(now) else 0 for stay in stays)
     loss = Loss(expected=expected, observed=usage.cache_read, tokens=max(0, ever - usage.cache_read), cause="")
     return msgspec.structs.replace(loss, cause=_cause(loss, before, decision, account, now)) if loss.tokens else loss
 
