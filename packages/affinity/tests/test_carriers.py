@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_affinity import Carried, Form, carried
+from llmgw_affinity import carried
+from llmgw_affinity.carriers import Carried, Form
 
 FORMS: tuple[Form, ...] = ("chat", "responses", "messages", "gemini", "completions")
 

@@ -14,7 +14,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from llmgw_affinity import Carried, Form, SessionKeys, carried, fingerprint
+from llmgw_affinity import SessionKeys, carried, fingerprint
+from llmgw_affinity.carriers import Carried, Form
 
 KEYS = SessionKeys(b"secret")
 Call = tuple[Form, dict[str, str], dict[str, Any]]

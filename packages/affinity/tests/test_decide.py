@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_affinity import Decision, Pin, Standing, Stay, Terms, cause_of, decide, placed
-from llmgw_affinity.decide import Cause, Kind, Reason, Trouble
+from llmgw_affinity import Decision, Pin, Standing, Stay, Terms, decide, placed
+from llmgw_affinity.decide import Cause, Kind, Reason, Trouble, cause_of
 from llmgw_affinity.placing import Instant
 
 NOW = 1000.0

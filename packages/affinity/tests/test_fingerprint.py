@@ -11,7 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_affinity import Fingerprint, Form, fingerprint
+from llmgw_affinity import fingerprint
+from llmgw_affinity.carriers import Form
+from llmgw_affinity.fingerprint import Fingerprint
 
 FORMS: tuple[Form, ...] = ("chat", "responses", "messages", "gemini", "completions")
 TURNS = {

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import itertools
 
-from llmgw_affinity import Carried, Fingerprint, SessionKeys
+from llmgw_affinity import SessionKeys
+from llmgw_affinity.carriers import Carried
+from llmgw_affinity.fingerprint import Fingerprint
 from llmgw_affinity.keys import LEAST_CACHED
 
 KEYS = SessionKeys(b"secret")

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_affinity import Cause, Decision, Loss, Pin, Stay, lost
-from llmgw_affinity.decide import Kind, Trouble
+from llmgw_affinity import Decision, Pin, Stay, lost
+from llmgw_affinity.decide import Cause, Kind, Trouble
+from llmgw_affinity.loss import Loss
 from llmgw_domain import Usage
 
 NOW = 1000.0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from llmgw_affinity import CacheRule, Decision, Pin, Stay, answered, merged, placed, placement
+from llmgw_affinity import Decision, Pin, Stay, answered, merged, placed
 from llmgw_affinity.decide import Kind
-from llmgw_affinity.placing import Instant
-from llmgw_affinity.warmth import HELD
+from llmgw_affinity.placing import Instant, placement
+from llmgw_affinity.warmth import HELD, CacheRule
 from llmgw_domain import Usage
 
 NOW = 1000.0

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_affinity import CacheClass, CacheRule, Form, Stay, asked, rule
-from llmgw_affinity.warmth import evidence
+from llmgw_affinity import Stay, asked, rule
+from llmgw_affinity.carriers import Form
+from llmgw_affinity.warmth import CacheClass, CacheRule, evidence
 from llmgw_domain import Account, Provider, Secret, Usage
 from llmgw_domain.servers import Server
 
