@@ -8,33 +8,26 @@ What a call goes through: what its client says of the session (`carriers`), or e
 at all. The key's pin (`pins`) and the standing of its accounts give a decision (`decide`). The placed turn changes the
 pin (`placing`), and so does its answer, which tells what is cached (`warmth`) and what was lost (`loss`).
 
+The modules are second doors: the types that go in and out of these functions are imported from there.
+
 Pure and synchronous: times and secrets come in as arguments, and nothing here remembers anything but the calls in
 flight that a `Crowd` counts.
 """
 
-from llmgw_affinity.carriers import Carried, Form, carried
+from llmgw_affinity.carriers import carried
 from llmgw_affinity.crowd import Crowd
-from llmgw_affinity.decide import Cause, Decision, Standing, Terms, cause_of, decide
-from llmgw_affinity.fingerprint import Fingerprint, fingerprint
+from llmgw_affinity.decide import Decision, Standing, Terms, decide
+from llmgw_affinity.fingerprint import fingerprint
 from llmgw_affinity.keys import SessionKeys
-from llmgw_affinity.loss import Loss, lost
+from llmgw_affinity.loss import lost
 from llmgw_affinity.pins import Pin, Stay, merged
-from llmgw_affinity.placing import Instant, Placement, answered, placed, placement
-from llmgw_affinity.warmth import CacheClass, CacheRule, asked, rule
+from llmgw_affinity.placing import answered, placed
+from llmgw_affinity.warmth import asked, rule
 
 __all__ = [
-    "CacheClass",
-    "CacheRule",
-    "Carried",
-    "Cause",
     "Crowd",
     "Decision",
-    "Fingerprint",
-    "Form",
-    "Instant",
-    "Loss",
     "Pin",
-    "Placement",
     "SessionKeys",
     "Standing",
     "Stay",
@@ -42,12 +35,10 @@ __all__ = [
     "answered",
     "asked",
     "carried",
-    "cause_of",
     "decide",
     "fingerprint",
     "lost",
     "merged",
     "placed",
-    "placement",
     "rule",
 ]

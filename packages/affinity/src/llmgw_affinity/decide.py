@@ -84,7 +84,7 @@ class Standing(msgspec.Struct, frozen=True):
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
     """What a decision weighs: a second of waiting in tokens, the longest wait in seconds, the seconds left of the
     call's time (None: no end). `fixed`: accounts that alone can serve, because the request holds what only they can
-    read; the others then stand at None."""
+    read; the balancer is then given no others."""
 
     tokens_per_second: float = 1000.0
     most_wait: float = 30.0
@@ -218,20 +218,23 @@ def _cheapest(home: _Place, current: _Place, terms: Terms) -> Decision:
 
 
 def _fixed(pin: Pin | None, now: float, standing: Callable[[str], Standing], terms: Terms) -> Decision:
-    """Only some accounts may serve: the session's own of them, or the one that can the soonest."""
+    """Only some accounts may serve: the session's own of them, or those that can the soonest."""
     stays = {} if pin is None else {stay.account: stay for stay in (pin.home, pin.current)}
-    fixed = sorted(terms.fixed or ())
     places = [
-        _place(stays[name], now, standing) if name in stays else _Place(name, standing(name), 0, True) for name in fixed
+        _place(stays[name], now, standing) if name in stays else _Place(name, standing(name), 0, True)
+        for name in sorted(terms.fixed or ())
     ]
-    places = [place for place in places if not place.gone]
-    if not places:
-        return Decision(kind="fail", reason="only_there", trouble="removed", wait=math.inf)
-    best = min(places, key=lambda place: (place.wait, -place.cached, place.account))
+    able = [place for place in places if not place.gone]
+    if not able:
+        trouble = places[0].standing.trouble if places else "removed"
+        return Decision(kind="fail", reason="only_there", trouble=trouble, wait=math.inf)
+    best = min(able, key=lambda place: (place.wait, -place.cached, place.account not in stays))
     if not terms.bears(best.wait):
         return best.to("fail", "only_there")
     if best.wait:
         return best.to("wait", "only_there")
+    if best.account not in stays and sum(not place.wait for place in able) > 1:
+        return Decision(kind=_kind_at(pin, best.account), reason="only_there")
     return best.to(_kind_at(pin, best.account), "only_there")
 
 

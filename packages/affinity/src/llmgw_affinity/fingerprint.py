@@ -23,6 +23,10 @@ from llmgw_affinity.carriers import Form
 
 _EDGE = 32_768
 """Bytes that are hashed of each end of a long value."""
+_NEEDLE = 512
+"""Bytes of a message that it is looked for by. To search for a longer text takes longer than to find it."""
+_EARLY = 1024
+"""Bytes of a prompt in which Claude Code's version stands: it is the first of its blocks."""
 _OPENING = 4096
 """Bytes of a completion's prompt that name it: all that is known to stay, because the rest grows with each turn."""
 
@@ -122,27 +126,39 @@ def _opening(form: Form, turns: bytes) -> tuple[bytes, bytes | None]:
 def _before(turns: bytes, first: bytes) -> bytes:
     """The messages before the one with this content.
 
-    The decoder does not tell where it stopped. Where the content stands for the first time is the same each turn, which
-    is all that a digest needs, and all but always the place itself.
+    The decoder does not tell where it stopped. Where the content's beginning stands for the first time is the same each
+    turn, which is all that a digest needs, and all but always the place itself.
     """
-    end = turns.find(first) if first else 0
+    end = _place(turns, first[:_NEEDLE]) if first else 0
     return unmarked(turns[: max(0, turns.rfind(b"{", 0, end))]).strip(b"[, \t\r\n")
+
+
+def _place(turns: bytes, needle: bytes) -> int:
+    near = turns.find(needle, 0, _EDGE)
+    if near >= 0:
+        return near
+    # Behind a long system message: to search for a short text there takes longer than for one with its name before it.
+    for name in (b'"content":', b'"content": '):
+        if (at := turns.find(name + needle)) >= 0:
+            return at
+    return turns.find(needle)
 
 
 # --- what is hashed of a value ----------------------------------------------------------------------------------------
 
+_TYPE = rb'"type"\s*:\s*"(?:input_)?text"'
 _VERSION = b'"x-anthropic-billing-header'
 _VERSION_BLOCK = re.compile(
-    rb'\{[^{}"]*(?:"type"\s*:\s*"text"\s*,\s*)?"text"\s*:\s*"x-anthropic-billing-header[^"\\]*(?:\\.[^"\\]*)*"[^{}]*\}\s*,?\s*'
+    rb"\{\s*(?:" + _TYPE + rb'\s*,\s*)?"text"\s*:\s*' + _VERSION + rb'[^"\\]*(?:\\.[^"\\]*)*"[^{}]*\}\s*,?\s*'
 )
-_VERSION_LINE = re.compile(rb'"x-anthropic-billing-header[^"\\]*(?:\\n)+')
-_ONE_TEXT = re.compile(rb'\[\s*\{\s*(?:"type"\s*:\s*"(?:input_)?text"\s*,\s*)?"text"\s*:\s*(?=")')
-_ONE_TEXT_END = re.compile(rb'(?<=")\s*(?:,\s*"type"\s*:\s*"(?:input_)?text"\s*)?\}\s*\]\Z')
+_VERSION_LINE = re.compile(_VERSION + rb'[^"\\]*(?:\\n)+')
+_ONE_TEXT = re.compile(rb"\[\s*\{\s*(?:" + _TYPE + rb'\s*,\s*)?"text"\s*:\s*(?=")')
+_ONE_TEXT_END = re.compile(rb'(?<=")\s*(?:,\s*' + _TYPE + rb"\s*)?\}\s*\]\Z")
 
 
 def _unversioned(part: bytes) -> bytes:
     """Without the block, or the first line, in which Claude Code tells its version and a checksum of each call."""
-    if _VERSION not in part:
+    if _VERSION not in part[:_EARLY]:
         return part
     return _VERSION_LINE.sub(b'"', _VERSION_BLOCK.sub(b"", part, count=1), count=1)
 

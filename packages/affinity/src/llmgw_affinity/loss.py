@@ -26,24 +26,26 @@ class Loss(msgspec.Struct, frozen=True, kw_only=True):
 def lost(before: Pin | None, decision: Decision, account: str, usage: Usage, now: float) -> Loss:
     """What a turn lost, of a session whose pin was `before`, decided at `now` (Unix seconds) and served by `account`.
 
-    Nothing is known of a turn whose usage is an estimate: it expects and loses nothing.
+    Nothing is known of a turn whose usage is an estimate: it expects and loses nothing. A prompt that is shorter than
+    what is cached is another one (a title, a subagent, the rest after a compaction): it expects what it finds.
     """
     if before is None or usage.provenance == "estimated":
         return Loss(expected=0, observed=usage.cache_read, tokens=0, cause="")
     stays = (before.home, before.current)
-    ever = min(max(stay.cached for stay in stays), usage.input)
-    expected = min(max(stay.cached if stay.warm(now) else 0 for stay in stays), usage.input)
-    tokens = max(0, ever - usage.cache_read)
-    cause = _cause(before, decision, account, expected, now) if tokens else ""
-    return Loss(expected=expected, observed=usage.cache_read, tokens=tokens, cause=cause)
+    ever = max(stay.cached for stay in stays)
+    if usage.input < ever:
+        return Loss(expected=usage.cache_read, observed=usage.cache_read, tokens=0, cause="")
+    expected = max(stay.cached if stay.warm(now) else 0 for stay in stays)
+    loss = Loss(expected=expected, observed=usage.cache_read, tokens=max(0, ever - usage.cache_read), cause="")
+    return msgspec.structs.replace(loss, cause=_cause(loss, before, decision, account, now)) if loss.tokens else loss
 
 
-def _cause(before: Pin, decision: Decision, account: str, expected: int, now: float) -> Cause:
-    if not expected:
+def _cause(loss: Loss, before: Pin, decision: Decision, account: str, now: float) -> Cause:
+    here = [s.cached for s in (before.home, before.current) if s.account == account and s.warm(now)]
+    if loss.observed >= loss.expected or loss.observed < min(max(here, default=0), loss.expected):
+        # Only what nobody believed in any more is gone; or the account itself lost what it should have had.
         return "expiry"
     if decision.kind == "home" and account == before.home.account:
         return "return"
-    at = [stay for stay in (before.home, before.current) if stay.account == account and stay.warm(now)]
-    if at:
-        return "expiry"
-    return cause_of(decision.trouble) or "cooldown"
+    # Without a trouble the session meant to be elsewhere, and its account was taken in the same moment.
+    return cause_of(decision.trouble) or "full"

@@ -144,24 +144,30 @@ def evidence(stay: Stay, usage: Usage, *, at: float, told: int, rule: CacheRule)
     `at` is when the request was sent (providers count a life from there, and a long answer uses it up), in Unix
     seconds; `told` the reading of the hybrid logical clock that orders evidence.
 
-    Nothing is learnt from an estimate, nor from a prompt shorter than what is believed cached: that is another prompt
-    of the same session (a title, a subagent), and says nothing of the long one. An answer to a long prompt that read
-    and wrote nothing makes the stay cold, but for the first one of a silent cache.
+    Nothing is learnt from an estimate. A prompt shorter than what is believed cached is another prompt of the same
+    session: a title or a subagent, after which the long one comes again, or what is left after a compaction. So it
+    halves the belief at most, and nothing if it is too short to be cached. An answer to a long prompt that read and
+    wrote nothing makes the stay cold, but for the first one of a silent cache.
     """
-    if usage.provenance == "estimated" or not usage.input or (stay.warm(at) and usage.input < stay.cached):
+    if usage.provenance == "estimated" or not usage.input:
         return stay
-    return msgspec.structs.replace(
-        stay, cached=_found_next(stay, usage, at, rule), warm_until=max(stay.warm_until, at + rule.life), told=told
-    )
+    found = _found_next(stay, usage, at, rule)
+    until = max(stay.warm_until, at + rule.life)
+    if stay.warm(at) and usage.input < stay.cached:
+        if usage.input < rule.least:
+            return stay
+        until = until if found else stay.warm_until
+        found = max(found, stay.cached // 2)
+    return msgspec.structs.replace(stay, cached=found, warm_until=until, told=told)
 
 
 def _found_next(stay: Stay, usage: Usage, at: float, rule: CacheRule) -> int:
-    """Tokens that the next turn will find."""
+    """Tokens of this prompt that the next turn will find."""
     if usage.cache_write or (usage.cache_read and not rule.silent):
         return usage.cache_read + usage.cache_write
     if usage.cache_read:
         return usage.input
     # A silent cache that should have had something and had not, or that said so before, is believed when it reads
-    # again.
-    believed = rule.silent and not stay.warm(at) and not (stay.told and stay.cached == 0 and at < stay.warm_until)
-    return usage.input if believed and usage.input >= rule.least else 0
+    # again: there are servers that cache nothing, and never say so.
+    denied = stay.warm(at) or (stay.told > 0 and stay.cached == 0 and at < stay.warm_until)
+    return usage.input if rule.silent and not denied and usage.input >= rule.least else 0
