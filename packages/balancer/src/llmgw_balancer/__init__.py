@@ -5,9 +5,10 @@ takes the lease in the same step, so no other task can see an account as free in
 released, to the end of its stream; it is released once however often it is asked to. Time and chance are arguments.
 """
 
-from llmgw_balancer.balancer import Balancer, Others, alone
+from llmgw_balancer.balancer import Balancer
 from llmgw_balancer.choice import Exclusion, Pick, Score, Wanted, acquire
 from llmgw_balancer.config import BalanceConfig
+from llmgw_balancer.roster import Others, alone
 from llmgw_balancer.signals import Doubt, Signals
 from llmgw_balancer.slots import Lease, Slots
 from llmgw_balancer.states import AccountState, Circuit, OtherLoad, Outcome, Pause

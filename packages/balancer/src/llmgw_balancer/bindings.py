@@ -12,8 +12,8 @@ early changes nothing that could be noticed."""
 class Bindings:
     """The sessions that had a turn within the last `seconds`, each at the account that served it last."""
 
-    def __init__(self, seconds: float, counted: Callable[[str, int], None]) -> None:
-        """`counted` is told of each account with one session more (1) or less (-1)."""
+    def __init__(self, seconds: float, counted: Callable[[str], None]) -> None:
+        """`counted` is called with each account that has one session more or less."""
         self._seconds = seconds
         self._counted = counted
         self._bound: dict[str, tuple[str, float]] = {}  # all last equally long, so the oldest end first
@@ -53,7 +53,7 @@ class Bindings:
             self._counts[account] = count
         else:
             del self._counts[account]
-        self._counted(account, by)
+        self._counted(account)
 
     def __repr__(self) -> str:
         return f"<Bindings {self._counts}>"

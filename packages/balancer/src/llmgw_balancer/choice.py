@@ -59,14 +59,27 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     tried: Collection[str] = ()
     only: Collection[str] | None = None
 
+    @property
+    def lasts(self) -> bool:
+        """Whether more of its kind are to come. What is alone goes where there is least to do."""
+        return bool(self.session) or self.prefix is not None
+
+    def excludes(self, account: str) -> Exclusion | None:
+        """Why the call does not want the account."""
+        if account in self.tried:
+            return Exclusion.TRIED
+        return Exclusion.UNFIT if self.only is not None and account not in self.only else None
+
 
 class Score(msgspec.Struct, frozen=True):
-    """An account in the order in which it was looked at: its load, counting this call, and the bound on it."""
+    """An account in the order in which it was looked at: its load without this call, the bound on it, and whether it
+    was under its bounds.
+    """
 
     account: str
-    load: float
+    load: int
     bound: float
-    chosen: bool
+    free: bool
 
 
 class Pick(msgspec.Struct, frozen=True):

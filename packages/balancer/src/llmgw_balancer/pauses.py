@@ -31,7 +31,7 @@ _MANY = 64
 class Rest:
     """Until when, and why. Its `strikes` are the refusals in a row that did not say how long."""
 
-    __slots__ = ("mark", "reason", "strikes", "until", "verdict")
+    __slots__ = ("mark", "reason", "strikes", "tried_at", "until", "verdict")
 
     def __init__(self, verdict: Verdict, until: float, reason: str, strikes: int, mark: str) -> None:
         self.verdict = verdict
@@ -39,6 +39,8 @@ class Rest:
         self.reason = reason
         self.strikes = strikes
         self.mark = mark
+        self.tried_at = math.nan
+        """When the call began that is to try a rejected account."""
 
     def __repr__(self) -> str:
         return f"<Rest {self.verdict} until {self.until:.1f}: {self.reason}>"
@@ -61,16 +63,17 @@ class Pauses:
         mark = mark_of(account) if signal.verdict == "disable" else ""
         self._put(rests, scope, Rest(signal.verdict, now + seconds, signal.reason, strikes, mark), now)
 
-    def answered(self, account: str, model: str, now: float) -> None:
-        """The account answered: what is over is forgotten with its strikes."""
-        rests = self._rests.get(account)
-        if rests is None:
-            return
+    def answered(self, account: str, model: str, began: float, now: float) -> None:
+        """The account answered a call that began then. What is over is forgotten with its strikes, and so is a rejection
+        that the call was to try.
+        """
+        rests = self._rests.get(account, {})
         for scope in (None, model):
-            if scope in rests and rests[scope].until <= now:
+            rest = rests.get(scope)
+            if rest is not None and (rest.until <= now or rest.tried_at == began):
                 del rests[scope]
         if not rests:
-            del self._rests[account]
+            self._rests.pop(account, None)
 
     def at(self, account: Account, model: str | None, now: float) -> Rest | None:
         """The rest that keeps calls for this model away now; of two the longer."""
@@ -96,21 +99,7 @@ class Pauses:
         for scope in (None, model):
             rest = rests.get(scope)
             if rest is not None and rest.verdict == "disable" and rest.until <= now:
-                rest.until = now + self._config.disabled_seconds
-
-    def proved(self, account: str, model: str, began: float) -> None:
-        """The account answered a call that began then: if it tried a rejected account, that one is taken back."""
-        rests = self._rests.get(account)
-        if rests is None:
-            return
-        for scope in (None, model):
-            rest = rests.get(scope)
-            if rest is not None and rest.verdict == "disable" and rest.until == began + self._config.disabled_seconds:
-                del rests[scope]
-
-    def resume(self, account: str) -> None:
-        """An operator knows better."""
-        self._rests.pop(account, None)
+                rest.until, rest.tried_at = now + self._config.disabled_seconds, now
 
     def forget(self, accounts: Collection[str]) -> None:
         for account in accounts:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 
 from llmgw_balancer.circuit import Breaker
 from llmgw_balancer.config import BalanceConfig
+from llmgw_balancer.flow import Flow
 from llmgw_balancer.states import NO_LOAD, Circuit, OtherLoad
 from llmgw_domain import Account
 
@@ -22,10 +23,15 @@ _serial = itertools.count()
 
 
 class Member:
-    """An account in its pool. `load` counts calls in flight and bound sessions, here and elsewhere."""
+    """An account in its pool.
+
+    Its `load` is the sessions that are bound to it, or the calls in flight where there are more of them, and the same
+    of other workers: a session with a call in flight is one, whatever it does.
+    """
 
     __slots__ = (
         "account",
+        "arrivals",
         "breaker",
         "fit",
         "gone_at",
@@ -44,6 +50,8 @@ class Member:
         self.pool = pool
         self.breaker = Breaker(config)
         self.load = 0
+        self.arrivals = Flow()
+        """New sessions."""
         self.others: OtherLoad = NO_LOAD
         self.probes = 0
         """Calls in flight that try whether the account works again."""
@@ -57,18 +65,25 @@ class Member:
         self.ramp = 0.0
         """Seconds from then in which its share grows."""
 
-    def shift(self, by: int) -> None:
-        """So many calls or sessions more, or less."""
-        self.load += by
+    def weigh(self, leases: int, bindings: int) -> None:
+        """Counts anew what is here and what was told of elsewhere."""
+        load = max(leases, bindings) + max(self.others.leases, self.others.bindings)
         if self.fit:
-            self.pool.load += by
+            self.pool.load += load - self.load
+        self.load = load
+
+    def arrive(self, now: float) -> None:
+        """A session was given to it."""
+        self.arrivals.add(now)
+        self.pool.arrivals.add(now)
+
+    def starting(self, now: float) -> bool:
+        """Whether it is given its share little by little."""
+        return now - self.returned < self.ramp
 
     def share(self, now: float) -> float:
         """The part of its fair share that it may take."""
-        since = now - self.returned
-        if since >= self.ramp:
-            return 1.0
-        return max(_LEAST_SHARE, since / self.ramp)
+        return max(_LEAST_SHARE, (now - self.returned) / self.ramp) if self.starting(now) else 1.0
 
     def __repr__(self) -> str:
         return f"<Member {self.account.id} load={self.load} {self.breaker.circuit}{'' if self.fit else ' unfit'}>"
@@ -77,7 +92,7 @@ class Member:
 class Pool:
     """The accounts of one name, and the sums over those that are fit."""
 
-    __slots__ = ("_config", "_due", "_rest_of", "_troubled", "load", "members", "weight")
+    __slots__ = ("_config", "_due", "_rest_of", "_troubled", "arrivals", "load", "members", "weight")
 
     def __init__(self, config: BalanceConfig, rest_of: Callable[[Account, float], tuple[float, bool] | None]) -> None:
         """`rest_of` gives until when all of an account rests, and whether it begins slowly after that."""
@@ -85,6 +100,7 @@ class Pool:
         self._rest_of = rest_of
         self.members: dict[str, Member] = {}
         self.load = 0
+        self.arrivals = Flow()
         self.weight = 0.0
         self._troubled: dict[str, Member] = {}
         """Whose circuit is not closed."""

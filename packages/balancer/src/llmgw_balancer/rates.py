@@ -8,6 +8,12 @@ its usage is known.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Collection, Iterator
+
+from llmgw_balancer.choice import Exclusion
+from llmgw_balancer.slots import Lease
+from llmgw_balancer.states import NO_LOAD, OtherLoad
+from llmgw_domain import Account, Candidate, Target
 
 _MINUTE = 60.0
 _SLOT = 2.0
@@ -80,6 +86,71 @@ class Window:
 
     def __repr__(self) -> str:
         return f"<Window {self.requests} requests, {self.tokens} tokens>"
+
+
+class Rates:
+    """The windows of accounts, and of models at accounts. One in which nothing began for a minute takes no memory."""
+
+    def __init__(self) -> None:
+        self._windows: dict[str, dict[str | None, Window]] = {}
+
+    def add(self, account: str, model: str, tokens: int, now: float) -> None:
+        """A call begins that is expected to use so many tokens."""
+        windows = self._windows.setdefault(account, {})
+        for scope in (None, model):
+            window = windows.get(scope)
+            if window is None:
+                window = windows[scope] = Window()
+            window.add(now, tokens)
+
+    def correct(self, lease: Lease, tokens: int) -> None:
+        """The call of this lease used so many tokens."""
+        windows = self._windows.get(lease.account, {})
+        for scope in (None, lease.model):
+            if scope in windows:
+                windows[scope].correct(lease.at, tokens - lease.reserved)
+        lease.reserved = tokens
+
+    def waits(
+        self, candidate: Candidate, others: OtherLoad, tokens: int, now: float
+    ) -> Iterator[tuple[Exclusion, float]]:
+        """How many seconds each limit by the minute makes a call wait, where others took so much of it."""
+        account, target = candidate.account, candidate.target
+        if account.requests_per_minute is not None or account.tokens_per_minute is not None:
+            window = self.window(account.id, None, now)
+            yield from _waits(window, account, others, tokens, now)
+        if target.requests_per_minute is not None or target.tokens_per_minute is not None:
+            window = self.window(account.id, candidate.model, now)
+            yield from _waits(window, target, others.models.get(candidate.model, NO_LOAD), tokens, now)
+
+    def window(self, account: str, model: str | None, now: float) -> Window:
+        """The last minute of the account, or of one model there."""
+        window = self._windows.get(account, {}).get(model) or Window()
+        window.settle(now)
+        return window
+
+    def models(self, account: str, now: float) -> Iterator[tuple[str, Window]]:
+        """The last minute of each model at the account that was asked for in it."""
+        windows = self._windows.get(account, {})
+        for model in [model for model in windows if model is not None]:
+            window = self.window(account, model, now)
+            if window.requests:
+                yield model, window
+            else:
+                del windows[model]
+
+    def forget(self, accounts: Collection[str]) -> None:
+        for account in accounts:
+            self._windows.pop(account, None)
+
+
+def _waits(
+    window: Window, limits: Account | Target, others: OtherLoad, tokens: int, now: float
+) -> Iterator[tuple[Exclusion, float]]:
+    if limits.requests_per_minute is not None:
+        yield Exclusion.REQUESTS, window.wait(now, limits.requests_per_minute, 1, others.requests, of_tokens=False)
+    if limits.tokens_per_minute is not None:
+        yield Exclusion.TOKENS, window.wait(now, limits.tokens_per_minute, tokens, others.tokens, of_tokens=True)
 
 
 def _end(slot: _Slot) -> float:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 
-from llmgw_balancer.choice import Wanted
 from llmgw_balancer.pools import Member, Pool
 from llmgw_balancer.ranking import Ranking
 from llmgw_domain import Account, Candidate
@@ -16,26 +16,23 @@ _KEPT = 256
 class Tier:
     """`members` are the accounts of `candidates`, at the same places."""
 
-    __slots__ = ("candidates", "members", "pools", "ranking")
+    __slots__ = ("candidates", "members", "names", "pools", "ranking")
 
     def __init__(self, candidates: Sequence[Candidate], members: list[Member], ranking: Ranking) -> None:
         self.candidates = candidates
         self.members = members
         self.ranking = ranking
         self.pools: list[Pool] = list({id(member.pool): member.pool for member in members}.values())
+        self.names = tuple({member.account.pool for member in members})
 
-    def order(self, wanted: Wanted, spread: int) -> Iterator[int]:
-        """Places in the order in which the call is to ask them.
+    def order(self, prefix: bytes, session: bytes, width: int) -> Iterator[int]:
+        """Places in the order in which a call is to ask them.
 
-        The sessions of a prefix are divided over its first few accounts, by the session's own key: so the prefix is
-        warm where they come, and what a node sees of the others changes nothing about where a session belongs.
+        The sessions of a prefix are divided over the first `width` accounts of it, by the session's own key: so the
+        prefix is warm where they come, and what a node sees of the others changes nothing about where a session belongs.
         """
-        if wanted.prefix is None:
-            yield from self.ranking.order(wanted.session.encode())
-            return
-        ranked = self.ranking.order(wanted.prefix)
-        first = [place for place, _ in zip(ranked, range(spread), strict=False)]
-        yield from self.ranking.best(wanted.prefix + wanted.session.encode(), first)
+        ranked = self.ranking.order(prefix)
+        yield from self.ranking.best(prefix + session, list(islice(ranked, width)))
         yield from ranked
 
     def __len__(self) -> int:
