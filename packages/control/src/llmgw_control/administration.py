@@ -158,15 +158,19 @@ class Administration:
         *,
         enabled: bool | None = None,
         drain: bool | None = None,
+        reason: str | None = None,
         actor: Actor,
         cause: str | None = None,
     ) -> Committed:
         """Enables or disables an account, key or token, drains an account or ends that; None leaves it as it is.
 
+        `reason` says to people why an account is disabled, in one line (`disabled by the gateway: credit spent`). It is
+        the account's `disabled_reason` until it is enabled. One that is disabled already keeps the reason that it has.
+
         Also of records of the file. Raises `Forbidden`, `NotWritable`, `Refused`, `UnknownRecord`.
         """
         draft = self._draft("switch", _known(kind), actor)
-        self._commands.switch(draft, kind, id, enabled=enabled, drain=drain)
+        self._commands.switch(draft, kind, id, reason, enabled=enabled, drain=drain)
         return self._commit(draft, (kind, id), actor, cause)
 
     def try_out(self, changes: Sequence[Proposal]) -> Diff:
