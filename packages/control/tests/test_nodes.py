@@ -167,26 +167,25 @@ def test_each_node_has_its_own_file_over_the_same_log(steps: list[tuple[str, int
 
 
 @pytest.mark.parametrize("file", [None, FILE])
-def test_of_switches_at_once_the_later_one_comes_with_its_reason(file: Records | None) -> None:
-    """Whoever is later, and whichever arrives first: no enabled account has a reason, none has another's."""
-    for first, second in ((False, True), (True, False), (False, False)):
-        one, two = Desk("n1", file), Desk("n2", file)
-        if file is None:
-            one.administration.create("account", "a", ACCOUNT, OWNER)
-        one.administration.switch("account", "a", enabled=not first, actor=OWNER)
-        two.receive(one.journal.events)
-        two.administration.switch("account", "a", enabled=not second, actor=OWNER)
-        known = len(one.journal.events), len(two.journal.events)
-        one.now, two.now = 1_800_000_100.0, 1_800_000_200.0
-        for desk, enabled in ((one, first), (two, second)):
-            reason = None if enabled else f"by {desk.replica.map.node}"
-            desk.administration.switch("account", "a", enabled=enabled, reason=reason, actor=OWNER)
-        one.receive([*two.journal.events])
-        two.receive(one.journal.events[known[0] :])
-        views = [desk.administration.get("account", "a") for desk in (one, two)]
-        assert [(second, None if second else "by n2")] * 2 == [
-            (view.enabled, view.fields["disabled_reason"]) for view in views
-        ]
+@pytest.mark.parametrize(("later", "expected"), [(200, (True, None)), (-200, (False, "by n1"))])
+def test_of_switches_at_once_the_later_one_counts_with_its_reason(
+    file: Records | None, later: int, expected: tuple[bool, str | None]
+) -> None:
+    """No enabled account has a reason, and none has that of a switch that does not count."""
+    one, two = Desk("n1", file), Desk("n2", file, now=1_800_001_000.0 + later)
+    if file is None:
+        one.administration.create("account", "a", ACCOUNT, OWNER)
+    one.administration.switch("account", "a", enabled=False, actor=OWNER)
+    before = len(one.journal.events)
+    two.receive(one.journal.events)
+    one.now += 1000
+    one.administration.switch("account", "a", enabled=True, actor=OWNER)
+    one.administration.switch("account", "a", enabled=False, reason="by n1", actor=OWNER)
+    two.administration.switch("account", "a", enabled=True, actor=OWNER)
+    one.receive(two.journal.events)
+    two.receive(one.journal.events[before:])
+    views = [desk.administration.get("account", "a") for desk in (one, two)]
+    assert [expected, expected] == [(view.enabled, view.fields["disabled_reason"]) for view in views]
 
 
 def test_there_is_no_half_catalog() -> None:
