@@ -19,6 +19,7 @@ from llmgw_control.records import ID_FIELDS, STRUCTS, TokenRecord
 from llmgw_control.refusal import Conflict, FromFile, Outdated, Reason, Refused, UnknownRecord
 from llmgw_control.replica import Draft, Replica
 from llmgw_control.sources import BORN, SHAPE, read, read_fields
+from llmgw_control.views import Proposal
 from llmgw_crdt import Record as Held
 
 _REASON = "disabled_reason"
@@ -108,6 +109,16 @@ class Commands:
         else:
             about = f"{kind}:{id}"
             draft.write("switch", about, changed if draft.held("switch", about) else {**changed, BORN: SHAPE})
+
+    def propose(self, draft: Draft, change: Proposal) -> None:
+        """The command that a dry run asks for."""
+        match change.action:
+            case "create":
+                self.create(draft, change.kind, change.id, change.fields)
+            case "patch":
+                self.patch(draft, change.kind, change.id, change.fields, None)
+            case "delete":
+                self.delete(draft, change.kind, change.id, None)
 
     # --- a record that is meant ---------------------------------------------------------------------------------------
 

@@ -181,7 +181,7 @@ class Administration:
         draft, reasons = Draft(self._replica, self._clock, self._wall()), []
         for change in changes:
             try:
-                self._propose(draft, change)
+                self._commands.propose(draft, change)
             except Refused as refused:
                 reasons += [_named((change.kind, change.id), reason) for reason in refused.reasons]
         changed = draft.changed()
@@ -305,15 +305,6 @@ class Administration:
             return texts.hash_of(self._sealing.reveal(reference).reveal())
         except Unrevealed as error:
             raise Refused([_named(ref, Reason("value", str(error)))]) from None
-
-    def _propose(self, draft: Draft, change: Proposal) -> None:
-        match change.action:
-            case "create":
-                self._commands.create(draft, change.kind, change.id, change.fields)
-            case "patch":
-                self._commands.patch(draft, change.kind, change.id, change.fields, None)
-            case "delete":
-                self._commands.delete(draft, change.kind, change.id, None)
 
     def _commit(
         self, draft: Draft, ref: Ref | None, actor: Actor, cause: str | None, secret: str | None = None
