@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from llmgw_affinity import Placement
+from llmgw_affinity.placing import Placement
 from llmgw_balancer import Outcome as Went
 from llmgw_domain import Usage
 from llmgw_domain.errors import (

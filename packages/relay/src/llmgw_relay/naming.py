@@ -6,8 +6,11 @@ from hashlib import blake2b
 
 import msgspec
 
-from llmgw_affinity import CacheClass, Carried, Crowd, Fingerprint, Form, SessionKeys, asked, carried, fingerprint
+from llmgw_affinity import Crowd, SessionKeys, asked, carried, fingerprint
+from llmgw_affinity.carriers import Carried, Form
+from llmgw_affinity.fingerprint import Fingerprint
 from llmgw_affinity.keys import LEAST_CACHED
+from llmgw_affinity.warmth import CacheClass
 from llmgw_protocols import Envelope
 
 _REMADE = frozenset({"previous_response_id"})

@@ -12,21 +12,10 @@ from collections.abc import Callable, Collection
 
 import msgspec
 
-from llmgw_affinity import (
-    Decision,
-    Form,
-    Instant,
-    Loss,
-    Pin,
-    Placement,
-    Terms,
-    answered,
-    decide,
-    lost,
-    placed,
-    placement,
-    rule,
-)
+from llmgw_affinity import Decision, Pin, Terms, answered, decide, lost, placed, rule
+from llmgw_affinity.carriers import Form
+from llmgw_affinity.loss import Loss
+from llmgw_affinity.placing import Instant, Placement, placement
 from llmgw_balancer import Exclusion, Pick, Wanted
 from llmgw_domain import Candidate, Route, Usage
 from llmgw_domain.errors import NoAccount
