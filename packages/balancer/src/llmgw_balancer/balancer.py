@@ -166,6 +166,15 @@ class Balancer:
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
+    def held(self, account: str) -> int:
+        """Calls in flight at the account."""
+        return self._roster.slots.held(account)
+
+    @property
+    def in_flight(self) -> int:
+        """Calls in flight everywhere."""
+        return self._roster.slots.total
+
     def loads(self) -> dict[str, OtherLoad]:
         """What this worker has at each account that it has anything at, for the others."""
         now = self._now()
