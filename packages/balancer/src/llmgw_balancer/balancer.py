@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 
 from llmgw_balancer.barriers import Barriers
 from llmgw_balancer.bounds import Bounds
@@ -14,7 +14,7 @@ from llmgw_balancer.pools import Member
 from llmgw_balancer.rates import Rates
 from llmgw_balancer.roster import Others, Roster, alone
 from llmgw_balancer.slots import Lease
-from llmgw_balancer.states import AccountState, OtherLoad, Outcome, Pause
+from llmgw_balancer.states import NO_LOAD, AccountState, OtherLoad, Outcome, Pause
 from llmgw_domain import Candidate, Target
 from llmgw_domain.signals import Signal
 
@@ -27,7 +27,7 @@ class Balancer:
     """Synchronous: whatever is chosen is counted in the same step, so no other task sees the account as free.
 
     `clock` gives monotonic seconds, `rand` a number in [0, 1). `changed` is called when an account may serve again
-    before its time: a lease came back, or what was held against it was taken back. It must not call the balancer.
+    before its time: a lease came back, or what was held against it was taken back.
     """
 
     def __init__(
@@ -148,19 +148,21 @@ class Balancer:
     def resume(self, account: str) -> None:
         """An operator has seen to the account: what was held against it is forgotten."""
         now = self._now()
-        self._pauses.forget((account,))
+        self._pauses.resume(account)
         member = self._roster.members.get(account)
         if member is not None:
             self._roster.reset(member, now)
             self._reconsider(account, now)
         self.changed()
 
-    def forget(self, accounts: Collection[str]) -> None:
-        """These are not in the catalog any more. Leases that are still held there are released as usual."""
-        self._roster.forget(accounts, self._now())
-        self._pauses.forget(accounts)
-        self._rates.forget(accounts)
-        self._choosing.forget()
+    def retain(self, accounts: Container[str]) -> None:
+        """Forgets every other account: these are all that the catalog has. Leases that are still held at others are
+        released as usual. For each new catalog: a call under one before may have brought an account back.
+        """
+        self._pauses.retain(accounts)
+        self._rates.retain(accounts)
+        if self._roster.retain(accounts, self._now()):
+            self._choosing.forget()
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
@@ -174,9 +176,10 @@ class Balancer:
         return self._roster.slots.total
 
     def loads(self) -> dict[str, OtherLoad]:
-        """What this worker has at each account, for the others."""
+        """What this worker has at each account that it has anything at, for the others."""
         now = self._now()
-        return {account: self._load(account, now) for account in self._roster.members}
+        loads = ((account, self._load(account, now)) for account in self._roster.members)
+        return {account: load for account, load in loads if load != NO_LOAD}
 
     def states(self) -> dict[str, AccountState]:
         """Every account that was seen, for people and metrics."""
@@ -185,10 +188,10 @@ class Balancer:
 
     def _load(self, account: str, now: float) -> OtherLoad:
         slots, window = self._roster.slots, self._rates.window(account, None, now)
-        models = {
-            model: OtherLoad(slots.held(account, model), 0, of_it.requests, of_it.tokens)
-            for model, of_it in self._rates.models(account, now)
-        }
+        models = {}
+        for model in {*slots.models(account), *self._rates.models(account, now)}:
+            of_it = self._rates.window(account, model, now)
+            models[model] = OtherLoad(slots.held(account, model), 0, of_it.requests, of_it.tokens)
         return OtherLoad(slots.held(account), self._roster.bindings.at(account), window.requests, window.tokens, models)
 
     def _state(self, member: Member, now: float) -> AccountState:

@@ -16,10 +16,11 @@ from collections.abc import Sequence
 from llmgw_balancer.config import BalanceConfig
 from llmgw_balancer.pools import Member, Pool
 
-_DEVIATIONS = 2.0
+_DEVIATIONS = 2.75
+"""In all where a fair share is below 120 or so, a little more than the random scatter of 1,000 sessions over ten."""
 _FLOW_PART = 0.75
-_FLOW_DEVIATIONS = 3.0
-"""Twice a fair share of nine in a second is never exceeded, and of more neither; few are left to chance."""
+_FLOW_DEVIATIONS = 2.5
+"""Of what is worth spreading in a second, nobody gets more than twice a fair share; a few are left to chance."""
 
 
 class Bounds:

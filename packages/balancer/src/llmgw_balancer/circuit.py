@@ -93,7 +93,7 @@ class Breaker:
         if first_byte is not None:
             known = first_byte if self.first_byte is None else self.first_byte
             self.first_byte = known + _FIRST_BYTE_WEIGHT * (first_byte - known)
-        if began < self.since:
+        if began < self._changed_by(now):
             return
         self._count(0.0)
         self.failures = 0
@@ -102,20 +102,24 @@ class Breaker:
 
     def failed(self, began: float, now: float, rand: Callable[[], float]) -> None:
         """A call that began then did not get through, or was lost."""
-        if began < self.since:
+        if began < self._changed_by(now):
             return
         self._count(1.0)
         self.failures += 1
-        before = self.circuit
+        was_open = self.circuit is Circuit.OPEN
         self._move(Event.TRIPPED if self._is_lost else Event.FAILED, now)
-        if self.circuit is Circuit.OPEN and (before is not Circuit.OPEN or now >= self.until):
-            self._open(now, rand)
+        if self.circuit is Circuit.OPEN and not was_open:
+            self._stay_open(now, rand)
 
     def at(self, now: float) -> Circuit:
         """The state at this time."""
         if self.circuit is Circuit.OPEN and now >= self.until:
             self._move(Event.ELAPSED, self.until)
         return self.circuit
+
+    def _changed_by(self, now: float) -> float:
+        self.at(now)
+        return self.since
 
     @property
     def _is_lost(self) -> bool:
@@ -127,7 +131,7 @@ class Breaker:
         # A plain mean at first: an average that begins at nothing would need ten failures to notice.
         self.error_rate += max(_WEIGHT, 1 / self.calls) * (failed - self.error_rate)
 
-    def _open(self, now: float, rand: Callable[[], float]) -> None:
+    def _stay_open(self, now: float, rand: Callable[[], float]) -> None:
         config = self._config
         seconds = min(config.open_seconds * 2.0 ** min(self.opened, 32), config.most_open_seconds)
         # By a quarter either way, so that accounts behind one broken edge do not come back in one breath.

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Container, Iterable
 
 from llmgw_balancer.config import BalanceConfig
 from llmgw_balancer.states import Pause
@@ -24,6 +24,8 @@ _MOST: dict[Verdict, float] = {"pause": 3600.0, "overloaded": 600.0, "exhausted"
 """Seconds. Windows of allowances are seven days long at most; whoever names a longer rest is wrong."""
 _MOST_UNSAID: dict[Verdict, float] = {"pause": 60.0, "overloaded": 60.0, "exhausted": 3600.0, "disable": 86400.0}
 """The same where a rest is the gateway's own guess."""
+_MOMENT = 1.0
+"""Seconds that telling of a rest may take."""
 _MANY = 64
 """Models of one account of which is remembered. A client chooses their names behind a star route."""
 
@@ -64,8 +66,8 @@ class Pauses:
         self._put(rests, scope, Rest(signal.verdict, now + seconds, signal.reason, strikes, mark), now)
 
     def answered(self, account: str, model: str, began: float, now: float) -> None:
-        """The account answered a call that began then. What is over is forgotten with its strikes, and so is a rejection
-        that the call was to try.
+        """The account answered a call that began then. What is over is forgotten with its strikes, and so is a
+        rejection that the call was to try.
         """
         rests = self._rests.get(account, {})
         for scope in (None, model):
@@ -101,9 +103,14 @@ class Pauses:
             if rest is not None and rest.verdict == "disable" and rest.until <= now:
                 rest.until, rest.tried_at = now + self._config.disabled_seconds, now
 
-    def forget(self, accounts: Collection[str]) -> None:
-        for account in accounts:
-            self._rests.pop(account, None)
+    def resume(self, account: str) -> None:
+        """An operator knows better."""
+        self._rests.pop(account, None)
+
+    def retain(self, accounts: Container[str]) -> None:
+        """Forgets every other account."""
+        for gone in [account for account in self._rests if account not in accounts]:
+            del self._rests[gone]
 
     def of(self, account: str, now: float) -> Iterable[Pause]:
         """The rests of the account that are not over."""
@@ -121,8 +128,12 @@ class Pauses:
     def relearn(self, pause: Pause, now: float) -> None:
         """One that was told of, here before a restart or elsewhere."""
         rests = self._rests.setdefault(pause.account, {})
-        seconds = _bounded(pause.seconds, _MOST[pause.verdict])
-        self._put(rests, pause.model, Rest(pause.verdict, now + seconds, pause.reason, 0, pause.mark), now)
+        until = now + _bounded(pause.seconds, _MOST[pause.verdict])
+        known = rests.get(pause.model)
+        # It took a moment to be told. Two who tell each other must not make it longer each time.
+        if known is None or until > known.until + _MOMENT:
+            strikes = 0 if known is None else known.strikes
+            self._put(rests, pause.model, Rest(pause.verdict, until, pause.reason, strikes, pause.mark), now)
 
     def accounts(self) -> tuple[str, ...]:
         """Those of which something is remembered."""

@@ -8,7 +8,7 @@ its usage is known.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Container, Iterator
 
 from llmgw_balancer.choice import Exclusion
 from llmgw_balancer.slots import Lease
@@ -89,7 +89,7 @@ class Window:
 
 
 class Rates:
-    """The windows of accounts, and of models at accounts. One in which nothing began for a minute takes no memory."""
+    """The windows of accounts, and of models at accounts."""
 
     def __init__(self) -> None:
         self._windows: dict[str, dict[str | None, Window]] = {}
@@ -129,19 +129,17 @@ class Rates:
         window.settle(now)
         return window
 
-    def models(self, account: str, now: float) -> Iterator[tuple[str, Window]]:
-        """The last minute of each model at the account that was asked for in it."""
+    def models(self, account: str, now: float) -> tuple[str, ...]:
+        """Those that the account was asked for within the last minute."""
         windows = self._windows.get(account, {})
-        for model in [model for model in windows if model is not None]:
-            window = self.window(account, model, now)
-            if window.requests:
-                yield model, window
-            else:
-                del windows[model]
+        for model in [name for name in windows if name is not None and not self.window(account, name, now).requests]:
+            del windows[model]
+        return tuple(name for name in windows if name is not None)
 
-    def forget(self, accounts: Collection[str]) -> None:
-        for account in accounts:
-            self._windows.pop(account, None)
+    def retain(self, accounts: Container[str]) -> None:
+        """Forgets every other account."""
+        for gone in [account for account in self._windows if account not in accounts]:
+            del self._windows[gone]
 
 
 def _waits(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Container
 
 from llmgw_balancer.bindings import Bindings
 from llmgw_balancer.circuit import Breaker
@@ -82,11 +82,13 @@ class Roster:
         member.breaker = Breaker(self._config)
         member.pool.judge(member, now)
 
-    def forget(self, accounts: Collection[str], now: float) -> None:
-        for account in accounts:
-            member = self.members.pop(account, None)
-            if member is not None:
-                member.pool.remove(member, now)
+    def retain(self, accounts: Container[str], now: float) -> bool:
+        """Lets go of every other account; whether there were any."""
+        gone = [member for name, member in self.members.items() if name not in accounts]
+        for member in gone:
+            del self.members[member.account.id]
+            member.pool.remove(member, now)
+        return bool(gone)
 
     def _joined(self, account: Account, member: Member | None) -> Member:
         now = self._clock()
@@ -125,6 +127,9 @@ class Roster:
 
 def _differ(one: Account, other: Account) -> bool:
     """In what matters here. A model's own deadlines make another record of the same account."""
-    return (one.weight, one.enabled, one.drain) != (other.weight, other.enabled, other.drain) or (
-        one.credential is not other.credential and mark_of(one) != mark_of(other)
-    )
+    return (one.weight, one.enabled, one.drain, one.base_url) != (
+        other.weight,
+        other.enabled,
+        other.drain,
+        other.base_url,
+    ) or (one.credential is not other.credential and mark_of(one) != mark_of(other))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
 
 
 class Lease:
@@ -48,17 +47,22 @@ class Slots:
         """`released` is called for each lease that comes back, after it was counted."""
         self._released = released
         self._held: dict[str, int] = {}
-        self._models: dict[tuple[str, str], int] = {}
+        self._models: dict[str, dict[str, int]] = {}
 
     def take(self, account: str, model: str = "", at: float = 0.0, reserved: int = 0) -> Lease:
         """Counts a call; `at` is now, `reserved` the tokens that it is expected to use."""
         self._held[account] = self._held.get(account, 0) + 1
-        self._models[account, model] = self._models.get((account, model), 0) + 1
+        models = self._models.setdefault(account, {})
+        models[model] = models.get(model, 0) + 1
         return Lease(self, account, model, at, reserved)
 
     def held(self, account: str, model: str | None = None) -> int:
         """Calls in flight at the account, or at one model there."""
-        return self._held.get(account, 0) if model is None else self._models.get((account, model), 0)
+        return self._held.get(account, 0) if model is None else self._models.get(account, {}).get(model, 0)
+
+    def models(self, account: str) -> tuple[str, ...]:
+        """Those with calls in flight at the account."""
+        return tuple(self._models.get(account, ()))
 
     @property
     def total(self) -> int:
@@ -66,17 +70,16 @@ class Slots:
 
     def _give_back(self, lease: Lease) -> None:
         _less(self._held, lease.account)
-        _less(self._models, (lease.account, lease.model))
+        _less(self._models[lease.account], lease.model)
+        if not self._models[lease.account]:
+            del self._models[lease.account]
         self._released(lease)
 
     def __repr__(self) -> str:
         return f"<Slots {self._held}>"
 
 
-_K = TypeVar("_K")
-
-
-def _less(counts: dict[_K, int], key: _K) -> None:
+def _less(counts: dict[str, int], key: str) -> None:
     left = counts[key] - 1
     if left:
         counts[key] = left

@@ -29,7 +29,7 @@ class Tier:
         """Places in the order in which a call is to ask them.
 
         The sessions of a prefix are divided over the first `width` accounts of it, by the session's own key: so the
-        prefix is warm where they come, and what a node sees of the others changes nothing about where a session belongs.
+        prefix is warm where they come, and what a node sees of others changes nothing about where a session belongs.
         """
         ranked = self.ranking.order(prefix)
         yield from self.ranking.best(prefix + session, list(islice(ranked, width)))
