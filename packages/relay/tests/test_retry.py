@@ -7,10 +7,11 @@ from llmgw_domain.errors import GatewayError
 from llmgw_relay.retry import RULES, RetryBudget, Rule, may_retry, most_telling, rule_of, unprocessed
 
 
-def classes(of: type[GatewayError] = GatewayError) -> Iterator[type[GatewayError]]:
-    for kind in of.__subclasses__():
-        yield kind
-        yield from classes(kind)
+def classes() -> Iterator[type[GatewayError]]:
+    """The whole tree."""
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, GatewayError) and kind is not GatewayError:
+            yield kind
 
 
 STOP = Rule(False, False, None)

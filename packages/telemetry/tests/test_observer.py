@@ -3,8 +3,9 @@ import io
 import msgspec
 import pytest
 
+from llmgw_affinity import Pin, Stay
 from llmgw_domain import Usage
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, SessionPlaced
 from llmgw_telemetry import LogStream, Metrics, Observer
 
 CALL = {"call": "c1", "request_id": "r1", "at": 1.5, "tenant": "t", "key": "k", "dialect": "chat", "model": "gpt"}
@@ -172,6 +173,21 @@ def test_it_never_raises(caplog):
     seen = Watched()
     seen.observer.append(settled(duration=None))
     assert caplog.messages == ["a call could not be recorded"]
+
+
+def test_where_a_session_goes_is_no_call():
+    """It is passed over: the call that it belongs to is counted once it is settled."""
+    seen = Watched()
+    stay = Stay(account="acc", since=1, node="n")
+    pin = Pin(key="s", epoch=0, home=stay, current=stay)
+    seen.observer.append(
+        SessionPlaced(call="c1", at=1.5, tenant="t", key="k", session="s", pin=pin, reason="cold", moved=False)
+    )
+    assert ("", [], ["gateway_inflight 0"]) == (
+        seen.stream.getvalue(),
+        seen.samples("gateway_requests_total{"),
+        seen.samples("gateway_inflight"),
+    )
 
 
 def test_the_catalog_has_one_version():

@@ -9,22 +9,23 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from llmgw_affinity import Pin, Stay
 from llmgw_crdt import Clock
 from llmgw_domain import Event
 from llmgw_domain.errors import GatewayBusy
 from llmgw_eventstore import decode
 from llmgw_eventstore.spool import Spool, SpoolCursor, SpoolFull, SpoolReader
 from llmgw_gateway.state.recorder import Recorder
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, Fact, SessionFacts, SessionPlaced
 
 
 class Told:
     """What comes after the spool."""
 
     def __init__(self) -> None:
-        self.facts: list[CallOpened | CallSettled] = []
+        self.facts: list[Fact] = []
 
-    def append(self, fact: CallOpened | CallSettled) -> None:
+    def append(self, fact: Fact) -> None:
         self.facts.append(fact)
 
 
@@ -53,6 +54,10 @@ class Narrow:
 def recorder(spool: Spool | Narrow, told: Told | None = None) -> Recorder:
     rand = random.Random(1)
     return Recorder(spool, told or Told(), clock=Clock("n-1"), wall=lambda: 1_700_000_000.0, rand=rand.getrandbits)
+
+
+STAY = Stay(account="a", since=7, node="n-1")
+PIN = Pin(key="0" * 32, epoch=0, home=STAY, current=STAY)
 
 
 def opened(id: str = "r1", attempt: int = 1) -> CallOpened:
@@ -85,6 +90,12 @@ def settled(id: str = "r1", key: str = "k") -> CallSettled:
         status=200,
         attempts=1,
         duration=1.0,
+    )
+
+
+def placed(moved: bool = False) -> SessionPlaced:
+    return SessionPlaced(
+        call="r1", at=1_700_000_000.0, tenant="t", key="k", session=PIN.key, pin=PIN, reason="cold", moved=moved
     )
 
 
@@ -172,3 +183,31 @@ def test_whoever_has_no_key_does_not_fill_the_log() -> None:
     books.append(settled("r2"))
     assert [("request.settled", "request/r2")] == spool.said()
     assert 2 == len(told.facts)
+
+
+def test_where_a_session_goes_is_an_event() -> None:
+    """Of the session, with its whole pin; a settled call says it again."""
+    spool, told = Narrow(), Told()
+    books = recorder(spool, told)
+    books.append(placed())
+    books.append(placed(moved=True))
+    session = SessionFacts(key=PIN.key, placement="moved", reason="cold", pin=PIN)
+    books.append(msgspec.structs.replace(settled(), session=session))
+    subject = f"session/{PIN.key}"
+    kinds = [("session.bound", subject), ("session.moved", subject), ("request.settled", "request/r1")]
+    assert kinds == spool.said()
+    first, _, last = spool.events
+    assert ("t", "key:k", None) == (first.tenant, first.actor, first.cause)
+    pin = msgspec.to_builtins(PIN)
+    assert {"call": "r1", "pin": pin, "reason": "cold"} == msgspec.json.decode(first.body)
+    assert pin == msgspec.json.decode(last.body)["session"]["pin"]
+    assert 3 == len(told.facts)
+
+
+def test_where_a_session_goes_is_not_held() -> None:
+    """Without room it is left out, and no call fails for it."""
+    spool, told = Narrow(), Told()
+    spool.full = True
+    books = recorder(spool, told)
+    books.append(placed())
+    assert ([], 0, 1) == (spool.said(), books.held, len(told.facts))

@@ -18,13 +18,13 @@ from llmgw_gateway.state import settling as module
 from llmgw_gateway.state import spools
 from llmgw_gateway.state.recorder import Recorder
 from llmgw_gateway.state.settling import settle, settle_abandoned
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, Fact
 
 CONFIG = SpoolConfig(segment_bytes=1 << 16, max_bytes=1 << 22)
 
 
 class Silent:
-    def append(self, fact: CallOpened | CallSettled) -> None:
+    def append(self, fact: Fact) -> None:
         pass
 
 

@@ -89,6 +89,8 @@ KINDS = Kinds(
         Kind(name="state.deleted", log="state"),
         Kind(name="request.opened", log="fact"),
         Kind(name="request.settled", log="fact"),
+        Kind(name="session.bound", log="fact"),
+        Kind(name="session.moved", log="fact"),
     )
 )
 """The kinds of this release."""

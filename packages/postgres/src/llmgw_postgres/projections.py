@@ -1,11 +1,12 @@
-"""The request log and the hourly usage as tables, folded from the log in SQL, and folded anew at will.
+"""The request log, the hourly usage and the pins of sessions as tables, folded from the log in SQL, and anew at will.
 
 A batch of facts is folded at once, in the transaction that moves the checkpoint: after any crash the tables stand
 where the checkpoint says. One node folds at a time; whoever finds the checkpoint taken leaves it. It is in the database
 whose tables it is about, so a standby that takes over has both as of the same moment.
 
-The rows are those of the pure folds in `llmgw_eventstore.requests`, which are their specification. `replay` folds the
-whole log into tables beside the live ones, says in plain words where they differ, and can put the new ones in place.
+The rows are those of the pure folds in `llmgw_eventstore.requests` and `llmgw_relay.pin_facts`, which are their
+specification. `replay` folds the whole log into tables beside the live ones, says in plain words where they differ, and
+can put the new ones in place.
 """
 
 from __future__ import annotations
@@ -17,12 +18,14 @@ import msgspec
 from llmgw_eventstore import StoreError
 from llmgw_eventstore.projection import differences
 from llmgw_eventstore.requests import REQUESTS, Request
+from llmgw_postgres import pins
 from llmgw_postgres.once import once_in_cluster
 from llmgw_postgres.pools import Connection, Pools
 from llmgw_postgres.queries import query
+from llmgw_relay.pin_facts import PINS
 
-VERSION = REQUESTS.version
-"""Of the folds and their rows. Tables of an earlier one are built anew."""
+VERSION = REQUESTS.version + PINS.version
+"""Of the folds and their rows, raised with each of them. Tables of an earlier one are built anew."""
 
 _BATCH = 5000
 """Events to a transaction: large enough that a set is worth it, small enough to be done in well under a second."""
@@ -47,14 +50,15 @@ class Tables(NamedTuple):
     requests: str
     usage: str
     closed: str
+    pins: str
 
 
-LIVE = Tables("llmgw.requests", "llmgw.usage", "llmgw.closed")
-_ANEW = Tables("llmgw.requests_anew", "llmgw.usage_anew", "llmgw.closed_anew")
+LIVE = Tables("llmgw.requests", "llmgw.usage", "llmgw.closed", "llmgw.pins")
+_ANEW = Tables("llmgw.requests_anew", "llmgw.usage_anew", "llmgw.closed_anew", "llmgw.pins_anew")
 
 
 class Projections:
-    """The tables `requests` and `usage` of one database."""
+    """The tables `requests`, `usage` and `pins` of one database."""
 
     def __init__(self, pools: Pools) -> None:
         self._pools = pools
@@ -112,12 +116,13 @@ async def _replay(connection: Connection, repair: bool, limit: int) -> list[str]
         await fold_all(connection, _ANEW, position, goal)
         if row[0] == VERSION:
             await fold_all(connection, LIVE, row[1], goal)
-        found = await _compare(connection)
+        found, pinned = await _compare(connection), await pins.unlike(connection)
         if repair:
             await connection.execute(query("projections", "swap"))
         if repair or row[0] == VERSION:
             await connection.execute(query("projections", "move"), {"version": VERSION, "upto": goal})
-    return found
+    # Mostly nothing, and may take long: nobody waits for it.
+    return found + (await pins.unexplained(connection, pinned, goal))[:_MOST_DIFFERENCES]
 
 
 async def fold_all(connection: Connection, tables: Tables, after: int, goal: int = END) -> int:
@@ -143,6 +148,7 @@ async def fold(connection: Connection, tables: Tables, after: int, limit: int, g
     else:
         await connection.execute(query("projections", "fold", **names), bounds)
         await connection.execute(query("projections", "prune", **names))
+        await connection.execute(query("pins", "fold", **names), bounds)
     return count, upto
 
 

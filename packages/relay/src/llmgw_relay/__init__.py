@@ -10,7 +10,7 @@ client library, no database. `llmgw_relay.testing` has the in-memory forms of th
 """
 
 from llmgw_relay.call import Admission, Call, Knock, Reply
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, SessionFacts, SessionPlaced
 from llmgw_relay.parts import RelayConfig
 from llmgw_relay.ports import Facts, Fetch, Upstream, UpstreamReply, UpstreamRequest
 from llmgw_relay.relay import Relay
@@ -26,6 +26,8 @@ __all__ = [
     "Relay",
     "RelayConfig",
     "Reply",
+    "SessionFacts",
+    "SessionPlaced",
     "Upstream",
     "UpstreamReply",
     "UpstreamRequest",

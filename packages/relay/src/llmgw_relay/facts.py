@@ -1,4 +1,6 @@
-"""What is remembered of a call: the two facts that the ledger, the log line and the metrics are made of."""
+"""What is remembered of a call: the facts that the ledger, the pins of sessions, the log line and the metrics are made
+of.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,37 @@ from typing import Literal
 
 import msgspec
 
+from llmgw_affinity import Pin
+from llmgw_balancer import Score
 from llmgw_domain import Usage
 from llmgw_domain.limits import RateLimits
 
 Outcome = Literal["ok", "refused", "failed", "cancelled"]
 """`ok`: a complete answer. `refused`: an error status before the stream, whoever's fault. `failed`: broken after the
 first byte. `cancelled`: the client went away."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an attempt went to its account: what was known then.
+
+    `decision`, `reason` and `trouble` are those of `llmgw_affinity.Decision`, `placement` is that of the header
+    `x-gw-session`; `home` and `current` are where the session was pinned before. `waited` is in seconds. Where the
+    balancer chose, `scores` are the first few accounts in the order in which it looked at them, and `excluded` says
+    why others were left out, of which `more_excluded` are not named.
+    """
+
+    placement: str
+    decision: str
+    reason: str
+    trouble: str = ""
+    waited: float = 0.0
+    expected: int = 0
+    session: str | None = None
+    home: str | None = None
+    current: str | None = None
+    scores: tuple[Score, ...] = ()
+    excluded: dict[str, str] = msgspec.field(default_factory=dict)
+    more_excluded: int = 0
 
 
 class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
@@ -28,6 +55,42 @@ class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     target_model: str
     attempt: int
+    choice: Choice | None = None
+
+
+class SessionPlaced(msgspec.Struct, frozen=True, kw_only=True):
+    """A session was bound, moved, returned or given another home, before it is answered there.
+
+    `session` is its key, `key` the client's, `pin` what is known of the session now. `moved` tells a session that had
+    a place from one that gets its first.
+    """
+
+    call: str
+    at: float
+    tenant: str
+    key: str
+    session: str
+    pin: Pin
+    reason: str
+    moved: bool
+
+
+class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a call was to its session, `key`.
+
+    `placement` is that of the header `x-gw-session`, `reason` why it went there. `expected` tokens should have been in
+    the account's cache, `observed` were; of those, `lost` were paid again because of `cause`. `pin` is what is known of
+    the session after this turn.
+    """
+
+    key: str
+    placement: str
+    reason: str
+    expected: int = 0
+    observed: int | None = None
+    lost: int = 0
+    cause: str | None = None
+    pin: Pin | None = None
 
 
 class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,3 +138,9 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     config_version: str = ""
     endpoint: str = ""
     """What was asked for where it is no chat: `models`, `embeddings`, `count_tokens`, `files`, ..."""
+    session: SessionFacts | None = None
+    queued: float = 0.0
+    """Seconds in the queue for an account."""
+
+
+Fact = CallOpened | SessionPlaced | CallSettled

@@ -13,7 +13,7 @@ import msgspec
 
 from llmgw_domain import Account, Deadlines
 from llmgw_domain.advertised import Advertised
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import Fact
 
 AdvertisedBy = Callable[[str, str], Advertised | None]
 """What an account's provider says of a model, by the account's id and the model's name there; None where it is not
@@ -124,10 +124,10 @@ class Fetch(Protocol):
 class Facts(Protocol):
     """Takes what happened to a call. Synchronous: what was taken survives the process."""
 
-    def append(self, fact: CallOpened | CallSettled) -> None:
+    def append(self, fact: Fact) -> None:
         """Writes a fact down.
 
         Raises `GatewayBusy` for a `CallOpened` that can't be written: nothing was sent yet, and what nobody knows of
-        must not be. A `CallSettled` never raises: a call must not fail for its own record.
+        must not be. Nothing else raises: a call must not fail for its own record.
         """
         ...

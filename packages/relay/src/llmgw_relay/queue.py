@@ -8,6 +8,7 @@ take anything. Taking happens inside that step, so a place that became free is n
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import deque
 from collections.abc import Callable, Collection, Hashable
 from typing import Generic, Protocol, TypeVar
@@ -39,7 +40,8 @@ class _Waiter(Generic[T]):
 
 
 class _Group(Generic[T]):
-    """Waiters that can use the same accounts. `soonest` says in how many seconds one of them may be free."""
+    """Waiters that can use the same accounts. `soonest` says in how many seconds one of them may be free;
+    None or infinite where nobody knows."""
 
     __slots__ = ("accounts", "soonest", "waiters")
 
@@ -90,7 +92,8 @@ class Queue(Generic[T]):
         self._enter(group, accounts, soonest, waiter)
         try:
             async with asyncio.timeout(seconds):
-                return await waiter.future
+                taken: T = await waiter.future
+                return taken
         except BaseException:
             if waiter.future.done() and not waiter.future.cancelled():
                 waiter.future.result().give_back()
@@ -98,14 +101,8 @@ class Queue(Generic[T]):
         finally:
             self._leave(group, waiter)
 
-    def offer(self, account: str) -> None:
-        """A place at this account may have become free."""
-        groups = self._at.get(account)
-        if groups:
-            self._serve({key: self._groups[key] for key in groups})
-
-    def offer_all(self) -> None:
-        """Any account may have become free, e.g. because the configuration changed."""
+    def offer(self) -> None:
+        """A place may have become free somewhere."""
         self._serve(dict(self._groups))
 
     # --- who waits --------------------------------------------------------------------------------------------------
@@ -170,10 +167,11 @@ class Queue(Generic[T]):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waits = [soonest for group in self._groups.values() if (soonest := group.soonest()) is not None]
+        told = (group.soonest() for group in self._groups.values())
+        waits = [seconds for seconds in told if seconds is not None and math.isfinite(seconds)]
         if waits:
             seconds = max(min(waits) / self._scale, _LEAST_PAUSE)
-            self._timer = asyncio.get_running_loop().call_later(seconds, self.offer_all)
+            self._timer = asyncio.get_running_loop().call_later(seconds, self.offer)
 
     def __repr__(self) -> str:
         return f"<Queue of {self._count} in {len(self._groups)} groups>"

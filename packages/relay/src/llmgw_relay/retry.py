@@ -48,7 +48,7 @@ RULES: dict[type[GatewayError], Rule] = {
     ContextTooLong: Rule(same=False, other=False, cause="context_too_long"),
     ContentRefused: Rule(same=False, other=False, cause="refused"),
     ModelRefused: Rule(same=False, other=True, cause=None),
-    # Whoever is limited or overloaded is left alone for as long as it says: the balancer knows, and it may be waited for.
+    # Whoever is limited or overloaded is left alone for as long as it says, by the balancer, and may be waited for.
     RateLimited: Rule(same=True, other=True, cause="overloaded"),
     Overloaded: Rule(same=True, other=True, cause="overloaded"),
     QuotaExhausted: Rule(same=False, other=True, cause="overloaded"),

@@ -12,7 +12,7 @@ from types import TracebackType
 import msgspec
 
 from llmgw_domain.errors import BadRequest, UpstreamMalformed
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, Fact, SessionPlaced
 from llmgw_relay.keep import Change, Drop, Found, KeptStore, Put, Sought, Touch
 from llmgw_relay.memory_kept import MemoryKept
 from llmgw_relay.ports import UpstreamRequest
@@ -24,13 +24,17 @@ class MemoryFacts:
 
     def __init__(self) -> None:
         self.opened: list[CallOpened] = []
+        self.placed: list[SessionPlaced] = []
         self.settled: list[CallSettled] = []
 
-    def append(self, fact: CallOpened | CallSettled) -> None:
-        if isinstance(fact, CallOpened):
-            self.opened.append(fact)
-        else:
-            self.settled.append(fact)
+    def append(self, fact: Fact) -> None:
+        match fact:
+            case CallOpened():
+                self.opened.append(fact)
+            case SessionPlaced():
+                self.placed.append(fact)
+            case CallSettled():
+                self.settled.append(fact)
 
 
 class MemoryUpload:

@@ -16,7 +16,7 @@ import msgspec
 
 from llmgw_domain import Usage
 from llmgw_domain.errors import NoAccount
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, Fact
 from llmgw_telemetry.logging import LogStream
 from llmgw_telemetry.metrics import Metrics
 from llmgw_telemetry.redaction import redact, redact_known
@@ -107,8 +107,10 @@ class Observer:
         ).of()
         metrics.callback("gateway_inflight", "Requests sent to an account and not settled.", (), self._inflight)
 
-    def append(self, fact: CallOpened | CallSettled) -> None:
-        """Counts and logs. Never raises: what fails here is logged, and the call goes on."""
+    def append(self, fact: Fact) -> None:
+        """Counts and logs calls. Never raises: what fails here is logged, and the call goes on."""
+        if not isinstance(fact, CallOpened | CallSettled):
+            return
         try:
             if isinstance(fact, CallOpened):
                 self._open.add(fact.call)

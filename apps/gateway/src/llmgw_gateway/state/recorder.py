@@ -2,7 +2,8 @@
 
 An opened call is on its way to the disk before its provider hears of it, so a call that cost money is never unknown. If
 the spool can't take it, the call is refused. A settled call can't be refused any more: it is held in memory, within a
-bound, and written as soon as there is room.
+bound, and written as soon as there is room. Where a session was placed is written if there is room: the settled call
+says it again.
 
 A segment of the spool may be gone before a long call ends, so the opened ones are written again at the beginning of
 each new segment: the last segments alone say which calls a process has left open when it dies.
@@ -22,10 +23,12 @@ from llmgw_domain import Event, uuid7
 from llmgw_domain.errors import GatewayBusy
 from llmgw_eventstore import encode
 from llmgw_eventstore.spool import SpoolFull
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, Fact, SessionPlaced
+from llmgw_relay.pin_facts import Placed
 from llmgw_relay.ports import Facts
 
 OPENED, SETTLED = "request.opened", "request.settled"
+BOUND, MOVED = "session.bound", "session.moved"
 VERSION = 1
 
 _MOST_HELD = 10_000
@@ -73,9 +76,11 @@ class Recorder:
         """Settled calls that are in memory only, for want of room."""
         return len(self._held)
 
-    def append(self, fact: CallOpened | CallSettled) -> None:
+    def append(self, fact: Fact) -> None:
         if isinstance(fact, CallOpened):
             self._opened(fact)
+        elif isinstance(fact, SessionPlaced):
+            self._placed(fact)
         elif fact.key or fact.call in self._open:
             # Whoever has no key is counted and logged, but can't fill the log of what was used.
             self._settled(fact)
@@ -91,7 +96,7 @@ class Recorder:
             pass
 
     def _opened(self, fact: CallOpened) -> None:
-        event = self._event(OPENED, fact, None)
+        event = self._event(OPENED, fact, f"request/{fact.call}", fact)
         payload = encode(event)
         try:
             self.flush()
@@ -106,9 +111,20 @@ class Recorder:
             ) from None
         self._open.setdefault(fact.call, []).append((event.id, payload))
 
+    def _placed(self, fact: SessionPlaced) -> None:
+        body = Placed(call=fact.call, pin=fact.pin, reason=fact.reason)
+        event = self._event(MOVED if fact.moved else BOUND, fact, f"session/{fact.session}", body)
+        try:
+            self.flush()
+            if not self._held:
+                self._write(encode(event), urgent=False)
+        except SpoolFull:
+            pass
+
     def _settled(self, fact: CallSettled) -> None:
         opened = self._open.pop(fact.call, None)
-        payload = encode(self._event(SETTLED, fact, opened[0][0] if opened else None))
+        cause = opened[0][0] if opened else None
+        payload = encode(self._event(SETTLED, fact, f"request/{fact.call}", fact, cause))
         self.flush()
         try:
             if self._held:
@@ -134,7 +150,7 @@ class Recorder:
             if again:
                 self._spool.append(again, urgent=True)
 
-    def _event(self, kind: str, fact: CallOpened | CallSettled, cause: str | None) -> Event:
+    def _event(self, kind: str, fact: Fact, subject: str, body: Fact | Placed, cause: str | None = None) -> Event:
         return Event(
             id=uuid7(fact.at, self._rand(74)),
             hlc=self._clock.tick(self._wall()),
@@ -144,8 +160,8 @@ class Recorder:
             tenant=fact.tenant,
             actor=f"key:{fact.key}",
             cause=cause,
-            subject=f"request/{fact.call}",
-            body=msgspec.Raw(_ENCODER.encode(fact)),
+            subject=subject,
+            body=msgspec.Raw(_ENCODER.encode(body)),
         )
 
     def __repr__(self) -> str:

@@ -162,19 +162,21 @@ DELETE FROM {usage} WHERE calls = 0
 
 -- name: shadow
 -- The tables of a replay, beside the live ones.
-DROP TABLE IF EXISTS llmgw.requests_anew, llmgw.usage_anew, llmgw.closed_anew;
+DROP TABLE IF EXISTS llmgw.requests_anew, llmgw.usage_anew, llmgw.closed_anew, llmgw.pins_anew;
 CREATE TABLE llmgw.requests_anew (LIKE llmgw.requests INCLUDING ALL);
 CREATE TABLE llmgw.usage_anew (LIKE llmgw.usage INCLUDING ALL);
-CREATE TABLE llmgw.closed_anew (LIKE llmgw.closed INCLUDING ALL)
+CREATE TABLE llmgw.closed_anew (LIKE llmgw.closed INCLUDING ALL);
+CREATE TABLE llmgw.pins_anew (LIKE llmgw.pins INCLUDING ALL)
 
 -- name: swap
-DROP TABLE llmgw.requests, llmgw.usage, llmgw.closed;
+DROP TABLE llmgw.requests, llmgw.usage, llmgw.closed, llmgw.pins;
 ALTER TABLE llmgw.requests_anew RENAME TO requests;
 ALTER TABLE llmgw.usage_anew RENAME TO usage;
-ALTER TABLE llmgw.closed_anew RENAME TO closed
+ALTER TABLE llmgw.closed_anew RENAME TO closed;
+ALTER TABLE llmgw.pins_anew RENAME TO pins
 
 -- name: discard
-DROP TABLE IF EXISTS llmgw.requests_anew, llmgw.usage_anew, llmgw.closed_anew
+DROP TABLE IF EXISTS llmgw.requests_anew, llmgw.usage_anew, llmgw.closed_anew, llmgw.pins_anew
 
 -- name: unlike_requests
 SELECT request_id, a.request_id IS NOT NULL, to_jsonb(a)::text, r.request_id IS NOT NULL, to_jsonb(r)::text
