@@ -1,7 +1,7 @@
 """The workload: who says what to which model, and when; from a seed, the same for all.
 
-Sessions of tenants. All sessions of a tenant begin with the same tools and system text. About `alive` of them go on at a
-time; one that ends makes room for another. Lengths, pauses and growth are those of agents and chats: turns and pauses
+Sessions of tenants. All sessions of a tenant begin with the same tools and system text. About `alive` of them go on at
+a time; one that ends makes room for another. Lengths, pauses and growth are those of agents and chats: turns and pauses
 are log-normal, with a tail of pauses that no cache survives.
 """
 

@@ -150,11 +150,16 @@ def parse_settings(body: bytes) -> list[Setting]:
 
 
 def parse_setting(text: str) -> Setting:
-    """The short form of the command line: `key-*,requests-per-minute=60,down=529`. Raises `ValueError`."""
+    """The short form of the command line: `key-*,requests-per-minute=60,down=529`. Raises `ValueError`.
+
+    What holds from the start on has no end: the simulator's clock says nothing of when it was started.
+    """
     credential, *pairs = [part.strip() for part in text.split(",")]
     named = {name.strip(): _plain(value.strip()) for name, _, value in (pair.partition("=") for pair in pairs)}
     setting = msgspec.convert({"credential": credential, **named}, Setting)
     _check(setting)
+    if setting.seconds is not None:
+        raise ValueError("seconds is for POST /_sim/accounts: trouble that is there from the start stays")
     return setting
 
 

@@ -71,7 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         metavar="PATTERN,NAME=VALUE,...",
         help="limits of credentials: requests-per-minute, tokens-per-minute, output-tokens-per-minute, concurrency; "
-        "down=STATUS or down=reset, seconds=S",
+        "down=STATUS or down=reset",
     )
     add(
         "--aws-key",

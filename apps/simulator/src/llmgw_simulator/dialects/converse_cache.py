@@ -42,8 +42,8 @@ def _parts(body: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
         spec = tool.get("toolSpec") or {}
         shape = Tool(str(spec.get("name")), (spec.get("inputSchema") or {}).get("json") or {})
         yield tool, count(msgspec.json.encode(shape).decode()) if spec else 0
-    for block in body.get("system") or ():
-        yield block, count(str(block.get("text") or ""))
+    for order, block in enumerate(body.get("system") or ()):
+        yield block, (_MESSAGE_TOKENS if order == 0 else 0) + count(str(block.get("text") or ""))
     for message in body.get("messages") or ():
         for order, block in enumerate(message["content"]):
             own = _MESSAGE_TOKENS if order == 0 else 0

@@ -50,7 +50,8 @@ def _tools(body: dict[str, Any]) -> Iterator[_Part]:
 
 def _system(body: dict[str, Any]) -> Iterator[_Part]:
     for index, block in enumerate(_listed(body.get("system"))):
-        yield block, f"system.{index}.", count(str(block.get("text")))
+        own = MESSAGE_TOKENS if index == 0 else 0
+        yield block, f"system.{index}.", own + count(str(block.get("text")))
 
 
 def _messages(body: dict[str, Any]) -> Iterator[_Part]:
