@@ -36,6 +36,7 @@ from llmgw_gateway.state.feeder import Feeder
 from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
+from llmgw_gateway.state.pins import HostPins, recalled
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
@@ -71,6 +72,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     database: Database
     journal: Spool
     keep: BufferedKeep
+    pins: HostPins
     secrets: Secrets
     spreading: Spreading
     clock: Clock
@@ -227,6 +229,7 @@ async def open_control_plane(
                 wall=time.time,
                 patience=_FOUND_SECONDS,
             ),
+            pins=HostPins(database.find_pins, time.monotonic, time.time),
             secrets=secrets,
             spreading=spreading,
             clock=clock,
@@ -236,6 +239,8 @@ async def open_control_plane(
             history=_history(database, feeder, journal),
         )
         stack.push_async_callback(plane.keep.close)
+        stack.push_async_callback(plane.pins.close)
+        await asyncio.to_thread(lambda: plane.pins.recall(recalled(spools.folder_of(settings.data_dir))))
         steward.begin(journal.folder)
         check_keys(replica, secrets.keyring())
         plane.lay(records, str(settings.file or "the environment"))
