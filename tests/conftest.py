@@ -189,7 +189,7 @@ class Stack:
     def left(self) -> tuple[int, int, int]:
         """Leases, upstream calls in progress, and upstream connections that are neither in use nor kept."""
         pool = self.gateway.pool.counters()
-        return self.gateway.slots.total, pool.leased, pool.open - pool.idle
+        return self.gateway.balancer.in_flight, pool.leased, pool.open - pool.idle
 
     async def settle(self) -> None:
         """Waits until the last requests have left the gateway, for two seconds at most."""

@@ -61,7 +61,7 @@ async def test_the_provider_is_left_and_the_call_is_settled(stack, call, dialect
     assert {name: line.get(name) for name in expected} == expected
     assert (line["tokens_estimated"], line["tokens_input"] > 0) == (True, True)
     assert (line["tokens_output"] > 0) == (phase == "streaming")
-    assert stack.gateway.slots.total == 0
+    assert stack.gateway.balancer.in_flight == 0
     async with stack.http.get(f"{stack.admin}/metrics") as response:
         text = await response.text()
     counted = next(row for row in text.splitlines() if 'outcome="cancelled"' in row)

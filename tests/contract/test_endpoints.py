@@ -648,7 +648,7 @@ async def test_a_client_that_leaves_its_upload(each, path):
     writer.write("\r\n".join([*head, "", ""]).encode() + FILE_HEAD + MIB)
     await writer.drain()
     await asyncio.sleep(0.2)
-    assert 1 == each.gateway.slots.total
+    assert 1 == each.gateway.balancer.in_flight
     writer.close()
     await writer.wait_closed()
     await each.settle()

@@ -123,7 +123,7 @@ async def test_a_full_account_is_passed_over(open_stack, caller):
         async with asyncio.TaskGroup() as tasks:
             running = [tasks.create_task(call(stream=stream)) for stream in (False, True)]
             await asyncio.sleep(0.15)
-            assert stack.gateway.slots.total == 2
+            assert stack.gateway.balancer.in_flight == 2
             refused = await call()
         assert (refused.status, refused.error["code"]) == (503, "no_available_account")
         assert "1 full" in refused.error["message"]

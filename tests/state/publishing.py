@@ -10,9 +10,11 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -128,11 +130,49 @@ class Traffic:
         return 1000 * statistics.median(took for began, took in self.calls if begin <= began < end)
 
 
-class Administrators:
+class Administered(NamedTuple):
+    """How many commands were given, and how many of them revoked something; what went wrong."""
+
+    given: int
+    revoked: int
+    failures: list[str]
+
+
+class Office:
+    """A process for the administrators: in that of the clients they would hold up those whose calls are timed."""
+
+    def __init__(self, pool: ProcessPoolExecutor) -> None:
+        self._pool = pool
+
+    @classmethod
+    @contextmanager
+    def opened(cls) -> Iterator[Office]:
+        """Open it before there are threads: it is a fork of this process."""
+        with ProcessPoolExecutor(1, get_context("fork")) as pool:
+            pool.submit(os.getpid).result(30)
+            yield cls(pool)
+
+    def work(self, node: Node, rate: float, sizes: tuple[int, int, int], seconds: float) -> Administered:
+        """Gives commands for so long."""
+        token = (node.data_dir / "owner.token").read_text().strip()
+        order = (node.data, node.admin, token, rate, sizes, seconds)
+        return self._pool.submit(_administer, *order).result(seconds + 60)
+
+
+def _administer(
+    data: int, admin: int, token: str, rate: float, sizes: tuple[int, int, int], seconds: float
+) -> Administered:
+    administrators = _Administrators(data, admin, token, rate, sizes)
+    administrators.work(seconds)
+    return Administered(administrators.given, administrators.revoked, administrators.failures)
+
+
+class _Administrators:
     """Commands at a steady rate on two connections, and after each revocation a call with what was revoked."""
 
-    def __init__(self, node: Node, rate: float, sizes: tuple[int, int, int]) -> None:
-        self._node, self._rate, self._sizes = node, rate, sizes
+    def __init__(self, data: int, admin: int, token: str, rate: float, sizes: tuple[int, int, int]) -> None:
+        self._data, self._admin, self._token = data, admin, token
+        self._rate, self._sizes = rate, sizes
         self._count = itertools.count()
         self.given = 0
         self.revoked = 0
@@ -148,8 +188,7 @@ class Administrators:
             thread.join(seconds + 30)
 
     def _run(self, begin: float, end: float) -> None:
-        token = (self._node.data_dir / "owner.token").read_text().strip()
-        admin, client = Caller(self._node.admin, token), Caller(self._node.data, CLIENT_KEY)
+        admin, client = Caller(self._admin, self._token), Caller(self._data, CLIENT_KEY)
 
         def command(method: str, path: str, body: Body | None = None) -> Body:
             status, answer = admin.ask(method, f"/api/v1/{path}", body)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from .conftest import Node, Simulated
-from .publishing import PROBING, Administrators, Traffic, mixed_up, probed, seeded
+from .publishing import PROBING, Office, Traffic, mixed_up, probed, seeded
 
 MASTER_KEY = base64.b64encode(b"2" * 32).decode()
 
@@ -23,9 +23,8 @@ def trial(
     seeded(node, f"{simulator.url}/v1", MASTER_KEY, *sizes)
     node.start()
     node.ready()
-    administrators = Administrators(node, rate, sizes)
     quiet = max(1.0, seconds / 3)
-    with Traffic(node).running() as traffic:
+    with Office.opened() as office, Traffic(node).running() as traffic:
         time.sleep(0.5)
         marks = [time.perf_counter()]
         for _ in range(2):
@@ -34,7 +33,7 @@ def trial(
         (probe / "reset").touch()
         time.sleep(0.6)
         begin = time.perf_counter()
-        administrators.work(seconds)
+        administered = office.work(node, rate, sizes, seconds)
         end = time.perf_counter()
         time.sleep(0.6)
         seen = probed(probe)
@@ -51,16 +50,16 @@ def trial(
     pairs = [(marks[0], marks[1]), (marks[1], marks[2]), (marks[3], marks[4]), (marks[4], marks[5])]
     without = [traffic.p50(*pair) for pair in pairs]
     print(
-        f"\nworkers {node.workers}, {sizes}: {administrators.given / (end - begin):.0f} commands/s for "
-        f"{end - begin:.0f} s, {administrators.revoked} revoked; {len(traffic.calls)} calls; p50 "
+        f"\nworkers {node.workers}, {sizes}: {administered.given / (end - begin):.0f} commands/s for "
+        f"{end - begin:.0f} s, {administered.revoked} revoked; {len(traffic.calls)} calls; p50 "
         f"{traffic.p50(begin, end):.2f} ms, without commands {', '.join(f'{p:.2f}' for p in without)} ms"
     )
     print("worst, in ms:", ", ".join(f"{name} {value:.1f}" for name, value in sorted(worst.items())))
-    assert [] == administrators.failures
+    assert [] == administered.failures
     assert [] == traffic.failures
     assert [] == mixed_up(simulator)
-    assert administrators.revoked > 0
-    return administrators.given / (end - begin), worst
+    assert administered.revoked > 0
+    return administered.given / (end - begin), worst
 
 
 def environ(probe: Path) -> dict[str, str]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Any
 
 import msgspec
 import pytest
@@ -17,8 +18,10 @@ from llmgw_control import (
 from llmgw_control.refusal import Conflict, Forbidden, FromFile, NotWritable, Outdated, UnknownRecord
 from llmgw_control.testing import OPERATOR, OWNER, VIEWER, Desk, ReversedSealing
 from llmgw_control.views import SYSTEM, Proposal
-from llmgw_domain import Secret
+from llmgw_domain import Event, Provider, Secret
 from llmgw_domain.errors import UnknownKey
+from llmgw_domain.models import Fallback
+from llmgw_domain.prices import TokenPrices
 
 FILE = Records(
     accounts=(AccountRecord(id="filed", provider="openai", pool="filed", credential="env:FILED"),),
@@ -40,6 +43,12 @@ def desk(**options: object) -> Desk:
 
 def reasons(refused: pytest.ExceptionInfo[Refused]) -> list[tuple[str, str]]:
     return [(r.path, r.message) for r in refused.value.reasons]
+
+
+def written(event: Event) -> dict[str, Any]:
+    """The fields that an event sets, but for that of its birth."""
+    fields: dict[str, Any] = msgspec.json.decode(event.body)["fields"]
+    return {name: value for name, value in fields.items() if name != "v"}
 
 
 # --- what a command does ----------------------------------------------------------------------------------------------
@@ -532,7 +541,7 @@ def test_views_show_every_field() -> None:
 
 
 def test_prices_are_kept_and_checked() -> None:
-    """A price has a model pattern, a day and whole nano-USD; it is no part of the catalog."""
+    """A price has a model pattern, a day and whole nano-USD, and is part of the catalog from its creation on."""
     made = desk()
     before = made.catalog.version
     fields = {
@@ -541,9 +550,112 @@ def test_prices_are_kept_and_checked() -> None:
         "effective_from": "2026-01-31",
         "prices": {"uncached_input": 1250, "output": 10_000, "cache_read": 125},
     }
-    made.administration.create("price", "gpt-5", fields, OWNER)
-    assert before == made.catalog.version
+    done = made.administration.create("price", "gpt-5", fields, OWNER)
+    assert before != done.catalog == made.published[-1].version
+    found = made.catalog.prices.of(Provider.OPENAI, "gpt-5-mini", 1_769_817_600)
+    assert (
+        TokenPrices(uncached_input=1250, output=10_000, cache_read=125, cache_write_5m=1250, cache_write_1h=1250)
+        == found
+    )
+    assert made.catalog.prices.of(Provider.OPENAI, "gpt-5-mini", 1_769_817_599) is None
     for wrong in ({"effective_from": "31.1.2026"}, {"provider": "me"}, {"model": "**"}, {"prices": {"output": -1}}):
         with pytest.raises(Refused):
             made.administration.patch("price", "gpt-5", wrong, OWNER)
     assert 10_000 == made.administration.get("price", "gpt-5").fields["prices"]["output"]
+    with pytest.raises(Refused, match="same models from the same day"):
+        made.administration.create("price", "another", fields, OWNER)
+    made.administration.delete("price", "gpt-5", OWNER)
+    assert before == made.catalog.version
+
+
+# --- fallbacks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_fallback_needs_its_model() -> None:
+    """One to a name that nobody has is refused, and so is to take away a model that others fall back on."""
+    made = desk()
+    admin = made.administration
+    fields = {"targets": [{"pool": "p", "model": "gpt"}], "fallbacks": [{"model": "spare", "on": ["overloaded"]}]}
+    with pytest.raises(Refused) as refused:
+        admin.create("model", "m", fields, OWNER)
+    assert [("fallbacks[0].model", "there is no model 'spare'")] == reasons(refused)
+    admin.create("model", "spare", {"targets": fields["targets"]}, OWNER)
+    admin.create("model", "m", fields, OWNER)
+    assert (Fallback(model="spare", on=frozenset({"overloaded"})),) == made.catalog.models["m"].fallbacks
+    with pytest.raises(Refused) as refused:
+        admin.delete("model", "spare", OWNER)
+    assert [("model/m: fallbacks[0].model", "there is no model 'spare'")] == reasons(refused)
+    admin.patch("model", "m", {"fallbacks": None}, OWNER)
+    admin.delete("model", "spare", OWNER)
+    assert ((), {}) == (made.catalog.models["m"].fallbacks, admin.quarantine())
+
+
+# --- why an account is disabled ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["a", "filed"])
+def test_an_account_is_disabled_with_a_reason(name: str) -> None:
+    """By the gateway itself, of the log or of the file: the reason is in the event and the view until it is enabled."""
+    made = desk(file=FILE)
+    admin = made.administration
+    before = admin.get("account", name)
+    why = "disabled by the gateway: credit spent"
+    done = admin.switch("account", name, enabled=False, reason=why, actor=SYSTEM, cause="req-1")
+    assert done.view is not None
+    assert (False, why) == (done.view.enabled, done.view.fields["disabled_reason"])
+    assert not made.catalog.accounts[name].enabled
+    [event] = done.events
+    assert ("system", "req-1", why) == (event.actor, event.cause, written(event)["disabled_reason"])
+    done = admin.switch("account", name, enabled=True, actor=OPERATOR)
+    assert {"enabled": True, "disabled_reason": None} == written(done.events[0])
+    assert (True, None) == (made.catalog.accounts[name].enabled, admin.get("account", name).fields["disabled_reason"])
+    assert before.fields == admin.get("account", name).fields
+
+
+def test_the_first_reason_stands() -> None:
+    """Many calls find out the same, and an operator may have been there before: one event, and his reason."""
+    made = desk()
+    admin = made.administration
+    admin.switch("account", "a", enabled=False, reason="moved", actor=OPERATOR)
+    assert () == admin.switch("account", "a", enabled=False, reason="key rejected", actor=SYSTEM).events
+    assert "moved" == admin.get("account", "a").fields["disabled_reason"]
+    admin.patch("account", "a", {"disabled_reason": "moved away"}, OWNER)
+    assert "moved away" == admin.get("account", "a").fields["disabled_reason"]
+    admin.switch("account", "a", drain=True, actor=OPERATOR)
+    assert "moved away" == admin.get("account", "a").fields["disabled_reason"]
+
+
+def test_patching_enables_without_the_reason() -> None:
+    """`enabled` and its reason are written together, whoever writes them; a reason to be enabled is none."""
+    admin = desk().administration
+    admin.patch("account", "a", {"enabled": False, "disabled_reason": "moved"}, OWNER)
+    done = admin.patch("account", "a", {"enabled": True}, OWNER)
+    assert {"enabled": True, "disabled_reason": None} == written(done.events[0])
+    for fields in ({"disabled_reason": "x"}, {"enabled": True, "disabled_reason": "x"}):
+        with pytest.raises(Refused) as refused:
+            admin.patch("account", "a", fields, OWNER)
+        assert "disabled_reason" == reasons(refused)[0][0]
+    with pytest.raises(Refused):
+        admin.create(
+            "account", "b", {"provider": "openai", "pool": "p", "credential": "x", "disabled_reason": "x"}, OWNER
+        )
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "wanted"),
+    [
+        ("key", "k", {"enabled": False, "reason": "leaked"}),
+        ("account", "a", {"enabled": True, "reason": "x"}),
+        ("account", "a", {"drain": True, "reason": "x"}),
+        ("account", "a", {"enabled": False, "reason": ""}),
+        ("account", "a", {"enabled": False, "reason": "two\nlines"}),
+        ("account", "a", {"enabled": False, "reason": "x" * 201}),
+    ],
+)
+def test_a_reason_is_a_line_and_goes_with_disabling_an_account(kind: str, name: str, wanted: dict[str, Any]) -> None:
+    """Anything else is refused, and nothing is changed."""
+    made = desk()
+    before = made.catalog
+    with pytest.raises(Refused) as refused:
+        made.administration.switch(kind, name, actor=OWNER, **wanted)
+    assert ("reason", before) == (reasons(refused)[0][0], made.catalog)

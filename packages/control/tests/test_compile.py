@@ -18,9 +18,10 @@ from llmgw_control import (
     Unrevealed,
     compile_catalog,
 )
-from llmgw_control.records import AwsKeysRecord, DeadlinesRecord
+from llmgw_control.records import AwsKeysRecord, DeadlinesRecord, FallbackRecord
 from llmgw_domain import Deadlines, Policy, Provider, Secret, StreamErrors
 from llmgw_domain.accounts import Ambient, AwsKeys, Platform
+from llmgw_domain.models import Fallback
 from llmgw_domain.servers import GENERIC, Server
 
 SECRETS = {"env:A": "sk-a", "env:B": "sk-b", "env:KEY": "gw-key", "env:EMPTY": "", "env:BROKEN": "two words"}
@@ -40,6 +41,10 @@ def account(id: str = "a", **changes: Any) -> AccountRecord:
 
 def model(name: str = "m", *targets: TargetRecord, **changes: Any) -> ModelRecord:
     return ModelRecord(name=name, targets=targets or (TargetRecord(pool="openai", model="gpt"),), **changes)
+
+
+def fallback(other: str, *on: str) -> FallbackRecord:
+    return FallbackRecord(model=other, on=on)
 
 
 def records(
@@ -231,6 +236,8 @@ def test_a_compatible_server_may_need_no_credential() -> None:
         ({"max_concurrency": 0}, "max_concurrency", "must be a positive integer, not 0"),
         ({"requests_per_minute": 0}, "requests_per_minute", "positive"),
         ({"tokens_per_minute": -5}, "tokens_per_minute", "positive"),
+        ({"organization": "an organisation"}, "organization", "1 to 64 letters"),
+        ({"enabled": False, "disabled_reason": "two\nlines"}, "disabled_reason", "on one line"),
         ({"weight": 0.0}, "weight", "above 0"),
         ({"weight": float("nan")}, "weight", "above 0"),
         ({"provider": "azure"}, "base_url", "has no address of its own"),
@@ -293,6 +300,17 @@ def test_a_version_is_refused_where_the_sdk_adds_it(provider: str, url: str) -> 
     ("wrong", "path", "words"),
     [
         (model("m", TargetRecord(pool="opena", model="x")), "targets[0].pool", "did you mean 'openai'?"),
+        (model("m", TargetRecord(pool="openai", model="x", max_concurrency=0)), "targets[0].max_concurrency", "not 0"),
+        (
+            model("m", TargetRecord(pool="openai", model="x", tokens_per_minute=-1)),
+            "targets[0].tokens_per_minute",
+            "-1",
+        ),
+        (
+            model("m", TargetRecord(pool="openai", model="x", requests_per_minute=0)),
+            "targets[0].requests_per_minute",
+            "not 0",
+        ),
         (model("m", TargetRecord(pool="openai", model="*")), "targets[0].model", "'m' has none"),
         (model("m/*", TargetRecord(pool="openai", model="*-*")), "targets[0].model", "at most one '*'"),
         (model("*/m/*"), "name", "at most one '*'"),
@@ -308,6 +326,40 @@ def test_a_wrong_model_is_refused(wrong: ModelRecord, path: str, words: str) -> 
     reasons = refused(records([account()], [wrong]))
     assert [f"models[0].{path}"] == list(reasons)
     assert words in reasons[f"models[0].{path}"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "path", "words"),
+    [
+        ([fallback("ma", "refused")], "[0].model", "there is no model 'ma'; did you mean 'm'?"),
+        ([fallback("m", "refused")], "[0].model", "is the model itself"),
+        ([fallback("x/*a", "refused")], "[0].model", "without '*'"),
+        ([fallback("x/a")], "[0].on", "at least one cause"),
+        ([fallback("x/a", "refused", "overload")], "[0].on[1]", "did you mean 'overloaded'?"),
+        ([fallback("x/a", "refused"), fallback("x/a", "overloaded")], "[1].model", "stands above already"),
+    ],
+)
+def test_a_wrong_fallback_is_refused(wrong: list[FallbackRecord], path: str, words: str) -> None:
+    """A fallback is another model, by its name or by a pattern, for causes that there are, and stands once."""
+    pattern = model("x/*", TargetRecord(pool="openai", model="*"))
+    reasons = refused(records([account()], [model("m", fallbacks=tuple(wrong)), pattern]))
+    assert [f"models[0].fallbacks{path}"] == list(reasons)
+    assert words in reasons[f"models[0].fallbacks{path}"]
+
+
+def test_a_model_has_its_limits_and_fallbacks() -> None:
+    """In their order, causes as a set; the limits of a target are beside those of its accounts."""
+    target = TargetRecord(pool="openai", model="g", max_concurrency=1, requests_per_minute=2, tokens_per_minute=3)
+    others = (fallback("x/a", "refused", "context_too_long", "refused"), fallback("n", "overloaded"))
+    models = [model("m", target, fallbacks=others), model("n"), model("x/*", TargetRecord(pool="openai", model="*"))]
+    made = compile_catalog(records([account(organization="org-1")], models), reveal)
+    [limited] = made.models["m"].targets
+    assert (1, 2, 3) == (limited.max_concurrency, limited.requests_per_minute, limited.tokens_per_minute)
+    expected = (
+        Fallback(model="x/a", on=frozenset({"context_too_long", "refused"})),
+        Fallback(model="n", on=frozenset({"overloaded"})),
+    )
+    assert (expected, "org-1") == (made.models["m"].fallbacks, made.accounts["a"].organization)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from llmgw_control.refusal import Unrevealed
 from llmgw_control.replica import overlay_of
 from llmgw_control.sources import Changed, Source
 from llmgw_control.testing import OWNER, Desk
-from llmgw_domain import Catalog, Policy, Secret
+from llmgw_domain import Catalog, Policy, Provider, Secret
 from llmgw_domain.errors import NoAccount, UnknownKey
 from llmgw_domain.servers import Server
 
@@ -59,6 +59,15 @@ def model(name: str, *pools: str, **fields: Any) -> Source:
 
 def key(name: str, text: str | None = None, **fields: Any) -> Source:
     return source("key", name, **{"hash": hashed(text or name), **fields})
+
+
+def price(name: str, each: int, **fields: Any) -> Source:
+    prices = {"uncached_input": each, "output": each}
+    return source(
+        "price",
+        name,
+        **{"provider": "openai", "model": "m", "effective_from": "2026-01-01", "prices": prices, **fields},
+    )
 
 
 def whys(made: Compiler) -> dict[str, list[str]]:
@@ -114,6 +123,22 @@ SOURCES = st.one_of(
         POOLS,
     ),
     st.builds(
+        lambda name, others: source(
+            "model",
+            name,
+            targets=[{"pool": "p", "model": "x"}],
+            fallbacks=[{"model": other, "on": ["overloaded"]} for other in others],
+        ),
+        st.sampled_from(["m", "n", "x/*"]),
+        st.lists(st.sampled_from(["m", "mm", "n", "x/y"]), unique=True, max_size=2),
+    ),
+    st.builds(
+        lambda name, each, day: price(name, each, effective_from=day),
+        NAMES,
+        st.integers(1, 2),
+        st.sampled_from(["2026-01-01", "2026-01-02", "never"]),
+    ),
+    st.builds(
         lambda name, text, policy, tenant: key(name, text, policy=policy, tenant=tenant),
         NAMES,
         st.sampled_from(["t1", "t2"]),
@@ -130,7 +155,8 @@ SOURCES = st.one_of(
     ),
 )
 GONE = st.tuples(
-    st.sampled_from(["account", "model", "key", "policy"]), st.sampled_from(["a", "b", "c", "m", "m*", "s", "default"])
+    st.sampled_from(["account", "model", "key", "policy", "price"]),
+    st.sampled_from(["a", "b", "c", "m", "m*", "n", "x/*", "s", "default"]),
 )
 
 
@@ -264,6 +290,51 @@ def test_a_model_loses_the_targets_that_lead_nowhere() -> None:
         [*made.compile().route("m", ANY)],
         [c.account.id for c in made.compile().route("other", ANY)],
     )
+
+
+def test_a_model_loses_the_fallbacks_that_lead_nowhere() -> None:
+    """It is served without them, and has them again when the other model is back, be it as part of a pattern."""
+    falling = source(
+        "model",
+        "m",
+        targets=[{"pool": "p", "model": "x"}],
+        fallbacks=[{"model": name, "on": ["refused"]} for name in ("x/gone", "other")],
+    )
+    made = compiler(account("a"), falling, model("other", "p"))
+    assert {"model/m": ["fallbacks[0].model"]} == whys(made)
+    assert ["other"] == [each.model for each in made.compile().models["m"].fallbacks]
+    made.feed(changed(model("x/*", "p"), gone=(("model", "other"),)))
+    assert {"model/m": ["fallbacks[1].model"]} == whys(made)
+    made.feed(changed(model("x/gone", "p"), Source("model", "other", {"v": 1, "targets": 7}), gone=(("model", "x/*"),)))
+    assert {"model/other": ["targets"]} == whys(made)
+    assert ["x/gone", "other"] == [each.model for each in made.compile().models["m"].fallbacks]
+    made.feed(changed(gone=(("model", "x/gone"), ("model", "other"))))
+    assert ((), 1) == (made.compile().models["m"].fallbacks, len([*made.compile().route("m", ANY)]))
+
+
+def test_of_prices_that_say_the_same_the_first_counts() -> None:
+    """For the same models from the same day on; the next one counts when that is gone."""
+    made = compiler(price("a", 1), price("b", 2), price("c", 3, effective_from="2026-01-02"))
+    assert {"price/b": ["effective_from"]} == whys(made)
+    prices = made.compile().prices
+    assert (2, 1) == (len(prices), prices.of(Provider.OPENAI, "m", 1_767_225_600).uncached_input)  # type: ignore[union-attr]
+    made.feed(changed(gone=(("price", "a"),)))
+    assert ({}, compiler(price("b", 2), price("c", 3, effective_from="2026-01-02")).compile()) == (
+        whys(made),
+        made.compile(),
+    )
+
+
+def test_what_a_price_does_not_touch_is_shared() -> None:
+    """Everything but the prices is the same object, and every other change leaves the prices as they are."""
+    made = compiler(*SOUND, price("a", 1))
+    before = made.compile()
+    made.feed(changed(price("a", 2)))
+    after = made.compile()
+    assert before.version != after.version
+    assert all(getattr(before, name) is getattr(after, name) for name in ("accounts", "models", "routes", "keys"))
+    made.feed(changed(account("a", weight=2)))
+    assert after.prices is made.compile().prices
 
 
 def test_a_target_s_api_goes_by_its_pool_s_kind() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from llmgw_control import _forms as forms
 from llmgw_control._report import Report
-from llmgw_control.records import PriceRecord, TokenPrices, TokenRecord
+from llmgw_control.records import PriceRecord, TokenPricesRecord, TokenRecord
 from llmgw_domain import Account, ClientKey, Provider, Secret
 
 PRICE = PriceRecord(
@@ -16,7 +16,7 @@ PRICE = PriceRecord(
     provider="openai",
     model="gpt-*",
     effective_from="2026-01-31",
-    prices=TokenPrices(uncached_input=1, output=2),
+    prices=TokenPricesRecord(uncached_input=1, output=2),
 )
 TOKEN = TokenRecord(id="t", role="owner", hash="sha256:" + "0" * 64)
 
@@ -36,7 +36,10 @@ def paths(check: Callable[[Report, Any], None], record: msgspec.Struct, **change
         ({"model": "*-*"}, ["model"]),
         ({"effective_from": "2026-02-30"}, ["effective_from"]),
         ({"effective_from": "20260131"}, ["effective_from"]),
-        ({"prices": TokenPrices(uncached_input=0, output=-1, cache_read=-1)}, ["prices.output", "prices.cache_read"]),
+        (
+            {"prices": TokenPricesRecord(uncached_input=0, output=-1, cache_read=-1)},
+            ["prices.output", "prices.cache_read"],
+        ),
     ],
 )
 def test_prices(changes: dict[str, Any], expected: list[str]) -> None:

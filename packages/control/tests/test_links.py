@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from llmgw_control._links import Links
 from llmgw_domain import Account, ClientKey, Model, Provider, Secret, Target
+from llmgw_domain.models import Fallback
 
 
 def account(name: str, provider: Provider = Provider.OPENAI) -> Account:
@@ -53,6 +54,31 @@ def test_keys_of_one_text_concern_each_other() -> None:
     assert ({"key/b"}, set()) == (taken(links), links.same_text(digest))
     links.remove(("key", "b"), key("b", "x"))
     assert set() == links.of_policy("s")
+
+
+def test_a_model_that_comes_or_goes_concerns_those_that_fall_back_on_it() -> None:
+    """By its name or as a pattern; one that only changes concerns nobody."""
+    links = Links()
+    falling = Model(name="m", targets=(), fallbacks=tuple(Fallback(model=n, on=frozenset()) for n in ("x/a", "b")))
+    links.add(("model", "m"), falling)
+
+    def concerned() -> set[str]:
+        links.settle_names()
+        return taken(links)
+
+    assert (set(), False) == (concerned(), links.has_model("b"))
+    links.add(("model", "b"), Model(name="b", targets=()))
+    assert ({"model/m"}, True) == (concerned(), links.has_model("b"))
+    links.remove(("model", "b"), Model(name="b", targets=()))
+    links.add(("model", "b"), Model(name="b", targets=(), max_output_tokens=1))
+    assert set() == concerned()
+    links.add(("model", "x/*"), Model(name="x/*", targets=()))
+    assert ({"model/m"}, True) == (concerned(), links.has_model("x/a"))
+    links.remove(("model", "x/*"), Model(name="x/*", targets=()))
+    assert ({"model/m"}, False) == (concerned(), links.has_model("x/a"))
+    links.remove(("model", "m"), falling)
+    links.remove(("model", "b"), Model(name="b", targets=()))
+    assert set() == concerned()
 
 
 def test_a_policy_s_keys_are_known() -> None:

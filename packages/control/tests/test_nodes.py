@@ -47,6 +47,14 @@ COMMANDS: list[Command] = [
     lambda d: d.administration.delete("model", "m", OWNER),
     lambda d: d.administration.create("token", "t", {"role": "owner"}, OWNER),
     lambda d: d.administration.delete("token", "t", OWNER),
+    lambda d: d.administration.switch("account", "a", enabled=False, reason=d.replica.map.node, actor=OWNER),
+    lambda d: d.administration.switch("account", "a", enabled=True, actor=OWNER),
+    lambda d: d.administration.create(
+        "model",
+        "n",
+        {"targets": [{"pool": "p", "model": "x"}], "fallbacks": [{"model": "m", "on": ["refused"]}]},
+        OWNER,
+    ),
 ]
 
 STEPS = st.lists(
@@ -156,6 +164,28 @@ def test_each_node_has_its_own_file_over_the_same_log(steps: list[tuple[str, int
     source = desks["n2"].replica.get("account", "a")
     assert source is not None
     assert "file" == source.origin
+
+
+@pytest.mark.parametrize("file", [None, FILE])
+@pytest.mark.parametrize(("later", "expected"), [(200, (True, None)), (-200, (False, "by n1"))])
+def test_of_switches_at_once_the_later_one_counts_with_its_reason(
+    file: Records | None, later: int, expected: tuple[bool, str | None]
+) -> None:
+    """No enabled account has a reason, and none has that of a switch that does not count."""
+    one, two = Desk("n1", file), Desk("n2", file, now=1_800_001_000.0 + later)
+    if file is None:
+        one.administration.create("account", "a", ACCOUNT, OWNER)
+    one.administration.switch("account", "a", enabled=False, actor=OWNER)
+    before = len(one.journal.events)
+    two.receive(one.journal.events)
+    one.now += 1000
+    one.administration.switch("account", "a", enabled=True, actor=OWNER)
+    one.administration.switch("account", "a", enabled=False, reason="by n1", actor=OWNER)
+    two.administration.switch("account", "a", enabled=True, actor=OWNER)
+    one.receive(two.journal.events)
+    two.receive(one.journal.events[before:])
+    views = [desk.administration.get("account", "a") for desk in (one, two)]
+    assert [expected, expected] == [(view.enabled, view.fields["disabled_reason"]) for view in views]
 
 
 def test_there_is_no_half_catalog() -> None:

@@ -105,6 +105,32 @@ def test_nothing_said() -> None:
                 )
             ),
         ),
+        (  # a threshold that was passed; what may be bought beyond
+            {
+                "anthropic-ratelimit-unified-5h-surpassed-threshold": "true",
+                "anthropic-ratelimit-unified-7d-utilization": "0.4",
+                "anthropic-ratelimit-unified-7d-surpassed-threshold": "0.75",
+                "anthropic-ratelimit-unified-overage-status": "rejected",
+                "anthropic-ratelimit-unified-overage-disabled-reason": "out_of_credits",
+            },
+            RateLimits(
+                windows=(
+                    Window(name="5h", used=1.0),
+                    Window(name="7d", used=0.75),
+                    Window(name="overage", status="rejected"),
+                )
+            ),
+        ),
+        (  # credits beyond the windows of OpenAI's subscriptions, and windows of some models
+            {
+                "x-codex-credits-has-credits": "True",
+                "x-codex-credits-unlimited": "False",
+                "x-codex-bengalfox-primary-used-percent": "3",
+                "x-codex-secondary-reset-at": "",
+            },
+            RateLimits(windows=(Window(name="credits", status="allowed"), Window(name="bengalfox-primary", used=0.03))),
+        ),
+        ({"x-codex-credits-has-credits": "False", "x-codex-credits-balance": ""}, None),
         (  # Mistral: of several of one kind the shortest
             openai("req-minute", "100", "92") | openai("req-10-second", "60", "58") | openai("tokens-month", "10", "4"),
             RateLimits(

@@ -1,5 +1,6 @@
 import pytest
 
+from llmgw_balancer import Circuit, Outcome
 from llmgw_domain import errors
 from llmgw_domain.errors import UpstreamReset, UpstreamSilent, UpstreamStalled, UpstreamTimeout, UpstreamUnreachable
 from llmgw_relay.books import header_text, retry_headers
@@ -50,10 +51,17 @@ LOST = [
 
 @pytest.mark.parametrize("script", LOST, ids=lambda s: repr(s.refuse or s.pieces[-1]))
 async def test_an_account_that_was_lost_is_avoided_until_it_answers(script):
-    """However it was lost, before an answer or in it; the call's own account is the last resort from then on."""
+    """However it was lost, before an answer or in it: three times in a row open its circuit."""
     bench = Bench(script, Script(STREAM))
-    await bench.run(streamed())
-    lost, *_ = [request.account.id for request in bench.upstream.asked]
+    lost = "a"
+    candidate = next(c for c in catalog().routes.get("gpt") if c.account.id == lost)
+    for _ in range(2):
+        lease = bench.balancer.take(candidate)
+        bench.balancer.learn(lease, Outcome.FAILED)
+        lease.release()
+    while lost not in [request.account.id for request in bench.upstream.asked]:
+        bench.upstream.scripts = [script, Script(STREAM)]
+        await bench.run(streamed(user=str(len(bench.upstream.asked))))
     other = {"a": "b", "b": "a"}[lost]
     del bench.upstream.asked[:]
     for _ in range(6):
@@ -67,5 +75,6 @@ async def test_an_account_that_was_lost_is_avoided_until_it_answers(script):
 async def test_what_an_account_says_puts_it_in_no_doubt(script):
     """Nor does a call that had less time than the answer took: its client chose it."""
     bench = Bench(script, Script(STREAM), on=catalog(account("a")))
-    await bench.run(streamed())
-    assert {} == bench.signals.doubts()
+    for _ in range(5):
+        await bench.run(streamed())
+    assert Circuit.CLOSED == bench.balancer.states()["a"].circuit

@@ -1,7 +1,6 @@
 import msgspec
 import pytest
 
-from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
 from llmgw_domain.accounts import Platform
 from llmgw_domain.errors import NoAccount, UnknownModel
@@ -9,11 +8,7 @@ from llmgw_domain.servers import Server
 from llmgw_protocols import Rendered, WireRequest, dialect_named
 from llmgw_relay.call import Admission, Call, Reply
 from llmgw_relay.carriage import Carriage
-from llmgw_relay.conversations import MemoryConversations
-from llmgw_relay.learned import Learned
-from llmgw_relay.objects import MemoryObjects
 from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.stash import MemoryStash
 from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
 
 SERVER = Server(name="s")
@@ -45,20 +40,14 @@ def carriage(said, **call):
         version="v", accounts=[ACCOUNT], models=[Model(name="m/*", targets=(Target(pool="p", model="*"),))]
     )
     facts = MemoryFacts()
-    parts = Parts(
+    parts = Parts.of(
         current=lambda: catalog,
         upstream=ScriptedUpstream(),
-        slots=Slots(),
-        signals=Signals(lambda: 0.0, lambda: 0.0),
         facts=facts,
-        objects=MemoryObjects(lambda: 0.0),
-        learned=Learned(lambda: 0.0),
-        stash=MemoryStash(lambda: 0.0),
-        conversations=MemoryConversations(lambda: 0.0),
         clock=lambda: 0.0,
         wall=lambda: 0.0,
         rand=lambda: 0.0,
-        config=RelayConfig(),
+        config=RelayConfig(max_wait_seconds=0.0),
     )
     admission = Admission(catalog=catalog, key=ClientKey(id="k", tenant="t", digest=b""), policy=Policy())
     one = Call(id="c", request_id="r", dialect=dialect_named("chat"), wire=WireRequest(body=b""), started=0.0, **call)
@@ -109,10 +98,10 @@ async def test_a_full_account_can_t_be_chosen_again():
     """The refusal says why nobody is left."""
     one, _ = carriage(lambda _: Reply(200, []))
     route = one._route("m/abc")
-    lease = one._choose(route).lease
+    chosen = await one._place(route)
     with pytest.raises(NoAccount, match="1 full"):
-        one._choose(route)
-    lease.release()
+        await one._place(route)
+    chosen.give_back()
 
 
 def test_a_server_s_headers_go_with_every_request():

@@ -1,17 +1,14 @@
 import msgspec
 import pytest
 
-from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Route, Secret, Target
 from llmgw_domain.errors import BadRequest, NotFound, StoreUnavailable
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_relay.call import Admission
 from llmgw_relay.continuing import Continuing
-from llmgw_relay.conversations import KeptConversations, MemoryConversations
-from llmgw_relay.learned import Learned
-from llmgw_relay.objects import KeptObjects, MemoryObjects, Owned
-from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.stash import MemoryStash
+from llmgw_relay.conversations import KeptConversations
+from llmgw_relay.objects import KeptObjects, Owned
+from llmgw_relay.parts import Parts
 from llmgw_relay.testing import MemoryFacts, MemoryKeep, MemorySealer, ScriptedUpstream
 
 RESPONSE = msgspec.json.encode(
@@ -35,20 +32,13 @@ class Bench:
         self.catalog = Catalog.of(version="v", accounts=accounts, keys=self.keys)
         self.route = Route.of(Model(name="m", targets=(Target(pool="p", model="m"),)), "", {"p": accounts})
         self.policy = Policy(stored_responses=stored)
-        self.parts = Parts(
+        self.parts = Parts.of(
             current=lambda: self.catalog,
             upstream=ScriptedUpstream(),
-            slots=Slots(),
-            signals=Signals(lambda: 0.0, lambda: 0.0),
             facts=MemoryFacts(),
-            objects=MemoryObjects(lambda: 0.0),
-            learned=Learned(lambda: 0.0),
-            stash=MemoryStash(lambda: 0.0),
-            conversations=MemoryConversations(lambda: 0.0),
             clock=lambda: 0.0,
             wall=lambda: 0.0,
             rand=lambda: 0.0,
-            config=RelayConfig(),
         )
 
     def of(self, tenant: str = "t") -> Continuing:

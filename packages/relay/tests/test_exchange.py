@@ -4,7 +4,7 @@ from itertools import count
 import msgspec
 import pytest
 
-from llmgw_balancer import Signals, Slots
+from llmgw_balancer import Balancer
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, StreamErrors, Target
 from llmgw_domain.errors import UpstreamReset, UpstreamStalled, UpstreamUnreachable
 from llmgw_domain.limits import Allowance
@@ -13,6 +13,7 @@ from llmgw_protocols.counting import MESSAGES_COUNT
 from llmgw_protocols.embeddings import OPENAI_EMBEDDINGS
 from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
+from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.testing import MemoryFacts, MemoryFetch, Script, ScriptedUpstream
 
 
@@ -72,21 +73,22 @@ BODY = msgspec.json.encode(
 class Bench:
     """A relay on scripted parts, and what is left of them."""
 
-    def __init__(self, *scripts: Script, on: Catalog | None = None) -> None:
+    def __init__(self, *scripts: Script, on: Catalog | None = None, **config) -> None:
         self.upstream = ScriptedUpstream(*scripts)
         self.facts = MemoryFacts()
-        self.slots = Slots()
-        self.signals = Signals(lambda: 0.0, lambda: 0.0)
+        self.balancer = Balancer(clock=lambda: 0.0, rand=lambda: 0.0)
         ticks = count(1)
         self.relay = Relay(
-            current=lambda: on or catalog(),
-            upstream=self.upstream,
-            slots=self.slots,
-            signals=self.signals,
-            facts=self.facts,
-            clock=lambda: float(next(ticks)),
-            wall=lambda: 1e9,
-            rand=lambda: 0.0,
+            Parts.of(
+                current=lambda: on or catalog(),
+                upstream=self.upstream,
+                balancer=self.balancer,
+                facts=self.facts,
+                clock=lambda: float(next(ticks)),
+                wall=lambda: 1e9,
+                rand=lambda: 0.0,
+                config=RelayConfig(**{"max_wait_seconds": 0.0, **config}),
+            )
         )
 
     def call(self, body=None, dialect: str = "chat", **more) -> Call:
@@ -106,7 +108,7 @@ class Bench:
         return reply.status, dict(reply.headers), content
 
     def assert_nothing_left(self) -> None:
-        assert (self.slots.total, self.upstream.open_now, len(self.facts.settled)) == (0, 0, 1)
+        assert (self.balancer.in_flight, self.upstream.open_now, len(self.facts.settled)) == (0, 0, 1)
 
 
 def streamed(**more):
@@ -285,8 +287,9 @@ async def test_attempts_are_bounded():
 
 async def test_no_account_says_why():
     """When all accounts are full or disabled the 503 says how many of which, and when to come back."""
-    bench = Bench(Script([BODY]), on=catalog(account("a", max_concurrency=1), account("b", enabled=False)))
-    lease = bench.slots.take("a")
+    full = catalog(account("a", max_concurrency=1), account("b", enabled=False))
+    bench = Bench(Script([BODY]), on=full)
+    lease = bench.balancer.take(next(iter(full.routes.get("gpt"))))
     status, headers, body = await bench.run()
     lease.release()
     assert (status, headers[b"retry-after"]) == (503, b"1")
@@ -410,7 +413,7 @@ async def test_a_cancelled_call_settles_once_and_frees_everything():
             await asyncio.sleep(0)
         task.cancel()
         results = await asyncio.gather(task, return_exceptions=True)
-        assert (bench.slots.total, bench.upstream.open_now) == (0, 0)
+        assert (bench.balancer.in_flight, bench.upstream.open_now) == (0, 0)
         outcomes = [s.outcome for s in bench.facts.settled]
         if isinstance(results[0], asyncio.CancelledError) and ticks > 0:
             assert outcomes in (["cancelled"], ["ok"])

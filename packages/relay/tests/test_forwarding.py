@@ -3,7 +3,7 @@ from itertools import count
 import msgspec
 import pytest
 
-from llmgw_balancer import Slots
+from llmgw_balancer import Balancer
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target
 from llmgw_domain.errors import UpstreamReset, UpstreamUnreachable
 from llmgw_protocols import WireRequest, dialect_named
@@ -12,6 +12,7 @@ from llmgw_relay import Call, Relay
 from llmgw_relay.call import Verb
 from llmgw_relay.conversations import KeptConversations, MemoryConversations, StoredResponse
 from llmgw_relay.objects import KeptObjects, MemoryObjects, Owned
+from llmgw_relay.parts import Parts
 from llmgw_relay.testing import MemoryFacts, MemoryKeep, MemorySealer, MemoryUpload, Script, ScriptedUpstream
 
 JSON = {"content-type": "application/json"}
@@ -29,7 +30,7 @@ class Bench:
     def __init__(self, *scripts, endpoints=("*",), pools=("p", "p"), tenants=("t", "u"), keep=None):
         self.upstream = ScriptedUpstream(*scripts)
         self.facts = MemoryFacts()
-        self.slots = Slots()
+        self.balancer = Balancer(clock=lambda: 0.0, rand=lambda: 0.0)
         self.objects = MemoryObjects(lambda: 0.0)
         self.conversations = MemoryConversations(lambda: 0.0)
         if keep is not None:
@@ -52,15 +53,17 @@ class Bench:
         )
         ticks = count(1)
         self.relay = Relay(
-            current=lambda: self.catalog,
-            upstream=self.upstream,
-            slots=self.slots,
-            facts=self.facts,
-            objects=self.objects,
-            conversations=self.conversations,
-            clock=lambda: float(next(ticks)),
-            wall=lambda: 1e9,
-            rand=lambda: 0.0,
+            Parts.of(
+                current=lambda: self.catalog,
+                upstream=self.upstream,
+                balancer=self.balancer,
+                facts=self.facts,
+                objects=self.objects,
+                conversations=self.conversations,
+                clock=lambda: float(next(ticks)),
+                wall=lambda: 1e9,
+                rand=lambda: 0.0,
+            )
         )
 
     async def ask(self, method, path, *, tenant="t", upload=None, headers=None, query=None, pool=""):
@@ -80,7 +83,7 @@ class Bench:
             body = reply.body
             if body is None:
                 body = b"".join([piece async for piece in reply.chunks])
-        assert (0, 0) == (self.slots.total, self.upstream.open_now)
+        assert (0, 0) == (self.balancer.in_flight, self.upstream.open_now)
         return reply.status, dict(reply.headers), body
 
 

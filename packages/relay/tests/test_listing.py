@@ -1,13 +1,14 @@
 import msgspec
 import pytest
 
-from llmgw_balancer import Signals
 from llmgw_domain import Catalog, ClientKey, Model, Policy
 from llmgw_protocols import WireRequest, dialect_named
 from llmgw_relay.books import Books
 from llmgw_relay.call import Admission, Call, Verb
 from llmgw_relay.listing import Listing
-from llmgw_relay.testing import MemoryFacts
+from llmgw_relay.parts import Parts
+from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
+from llmgw_relay.turn import Turn
 
 MODELS = [Model(name=n, targets=()) for n in ("a/one", "b/two", "c/*")]
 
@@ -18,8 +19,15 @@ async def ask(dialect: str, model: str | None = None, query=None, policy: Policy
     wire = WireRequest(body=b"", path_model=model, query=query or {})
     call = Call(id="c", request_id="r", dialect=dialect_named(dialect), wire=wire, started=0.0, verb=Verb.LIST)
     facts = MemoryFacts()
-    signals = Signals(lambda: 1.0, lambda: 0.0)
-    books = Books(admission, call, facts=facts, signals=signals, clock=lambda: 1.0, wall=lambda: 2.0)
+    parts = Parts.of(
+        current=lambda: admission.catalog,
+        upstream=ScriptedUpstream(),
+        facts=facts,
+        clock=lambda: 1.0,
+        wall=lambda: 2.0,
+        rand=lambda: 0.0,
+    )
+    books = Books(parts, admission, call, Turn(parts, "c", "t", "k", lambda: None))
     async with Listing(admission, call, books) as reply:
         return reply, msgspec.json.decode(reply.body), facts
 

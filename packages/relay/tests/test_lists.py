@@ -1,16 +1,12 @@
 import msgspec
 import pytest
 
-from llmgw_balancer import Signals, Slots
 from llmgw_domain import Account, Catalog, Provider, Secret
 from llmgw_domain.errors import AccountRejected, InvalidField, UpstreamMalformed
 from llmgw_protocols.resources import resource_at
-from llmgw_relay.conversations import MemoryConversations
-from llmgw_relay.learned import Learned
 from llmgw_relay.lists import Lists
-from llmgw_relay.objects import MemoryObjects, Owned
-from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.stash import MemoryStash
+from llmgw_relay.objects import Owned
+from llmgw_relay.parts import Parts
 from llmgw_relay.testing import MemoryFacts, Script, ScriptedUpstream
 
 FILES = resource_at("GET", "/files")
@@ -22,20 +18,13 @@ def lists(*pages, query=None, status=200):
         Account(id=i, provider=Provider.OPENAI, base_url="", credential=Secret("k"), pool="p") for i in ("a", "b")
     ]
     catalog = Catalog.of(version="v", accounts=accounts)
-    parts = Parts(
+    parts = Parts.of(
         current=lambda: catalog,
         upstream=upstream,
-        slots=Slots(),
-        signals=Signals(lambda: 0.0, lambda: 0.0),
         facts=MemoryFacts(),
-        objects=MemoryObjects(lambda: 0.0),
-        learned=Learned(lambda: 0.0),
-        stash=MemoryStash(lambda: 0.0),
-        conversations=MemoryConversations(lambda: 0.0),
         clock=lambda: 0.0,
         wall=lambda: 0.0,
         rand=lambda: 0.0,
-        config=RelayConfig(),
     )
     return Lists(parts, catalog, query or {}), upstream
 

@@ -1,6 +1,5 @@
 import pytest
 
-from llmgw_balancer import Slots
 from llmgw_domain import Catalog, ClientKey
 from llmgw_domain.errors import ClientGone, TooLarge, UnknownKey
 from llmgw_protocols import WireRequest, dialect_named
@@ -10,6 +9,7 @@ from llmgw_relay.call import Verb
 from llmgw_relay.exchange import Exchange
 from llmgw_relay.forwarding import Forwarding
 from llmgw_relay.listing import Listing
+from llmgw_relay.parts import Parts
 from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
 
 CHAT = dialect_named("chat")
@@ -19,13 +19,14 @@ def opened():
     facts = MemoryFacts()
     catalog = Catalog.of(version="v7", keys=[ClientKey(id="k", tenant="t", digest=ClientKey.digest_of("key"))])
     relay = Relay(
-        current=lambda: catalog,
-        upstream=ScriptedUpstream(),
-        slots=Slots(),
-        facts=facts,
-        clock=lambda: 2.0,
-        wall=lambda: 1e9,
-        rand=lambda: 0.0,
+        Parts.of(
+            current=lambda: catalog,
+            upstream=ScriptedUpstream(),
+            facts=facts,
+            clock=lambda: 2.0,
+            wall=lambda: 1e9,
+            rand=lambda: 0.0,
+        )
     )
     return relay, facts
 

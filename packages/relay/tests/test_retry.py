@@ -1,7 +1,74 @@
+from collections.abc import Iterator
+
 import pytest
 
 from llmgw_domain import errors
-from llmgw_relay.retry import may_retry, most_telling, unprocessed
+from llmgw_domain.errors import GatewayError
+from llmgw_relay.retry import RULES, RetryBudget, Rule, may_retry, most_telling, rule_of, unprocessed
+
+
+def classes() -> Iterator[type[GatewayError]]:
+    """The whole tree."""
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, GatewayError) and kind is not GatewayError:
+            yield kind
+
+
+STOP = Rule(False, False, None)
+ELSEWHERE = Rule(False, True, "overloaded")
+AGAIN = Rule(True, True, "overloaded")
+EXPECTED = {
+    errors.Conflict: Rule(True, False, None),
+    errors.ContextTooLong: Rule(False, False, "context_too_long"),
+    errors.ContentRefused: Rule(False, False, "refused"),
+    errors.ModelRefused: Rule(False, True, None),
+    errors.RateLimited: AGAIN,
+    errors.Overloaded: AGAIN,
+    errors.QuotaExhausted: ELSEWHERE,
+    errors.AccountRejected: ELSEWHERE,
+    errors.AccountForbidden: Rule(False, True, None),
+    errors.UpstreamNotFound: Rule(False, True, None),
+    errors.UpstreamFailed: AGAIN,
+    errors.UpstreamReset: AGAIN,
+    errors.UpstreamTruncated: AGAIN,
+    errors.UpstreamMalformed: AGAIN,
+    errors.UpstreamUnreachable: ELSEWHERE,
+    errors.UpstreamTimeout: ELSEWHERE,
+    errors.UpstreamSilent: ELSEWHERE,
+    errors.UpstreamStalled: ELSEWHERE,
+    errors.NoAccount: Rule(False, False, "overloaded"),
+}
+
+
+def test_the_table_holds_for_every_error():
+    """What is not named here stops: the request is wrong, or the gateway is."""
+    found = {kind: rule_of(kind()) for kind in classes()}
+    assert {kind: EXPECTED.get(kind, STOP) for kind in found} == found
+    assert set(RULES) - {GatewayError} <= set(EXPECTED)
+
+
+def test_what_may_be_asked_elsewhere_is_what_the_errors_say_of_themselves():
+    """`retryable` is told to clients, so it and the table are one opinion."""
+    assert {k for k in classes() if k.retryable} == {k for k in classes() if may_retry(k(), 1, 3, None)}
+
+
+def test_a_storm_of_retries_is_bounded():
+    """Where every attempt fails, one call in ten is tried again, after the few of the beginning."""
+    budget, spent = RetryBudget(share=0.1, reserve=10.0), 0
+    for _ in range(10_000):
+        budget.call()
+        while budget.spend():
+            spent += 1
+    assert 1000 <= spent <= 1010
+    assert "<RetryBudget 0.9 left>" == repr(budget)
+
+
+def test_a_quiet_time_saves_up_no_storm():
+    """However long nothing failed."""
+    budget = RetryBudget(share=0.1, reserve=10.0)
+    for _ in range(10_000):
+        budget.call()
+    assert 10 == sum(budget.spend() for _ in range(100))
 
 
 @pytest.mark.parametrize(

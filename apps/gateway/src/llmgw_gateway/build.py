@@ -21,7 +21,7 @@ import msgspec
 import uvloop
 
 from llmgw_admin import Status, admin_app
-from llmgw_balancer import Slots
+from llmgw_balancer import Balancer
 from llmgw_control import Records, Refused
 from llmgw_eventstore.spool import SpoolError
 from llmgw_gateway import console, first_start
@@ -29,7 +29,7 @@ from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane, show
 from llmgw_gateway.data_dir import UnusableDataDir
-from llmgw_gateway.data_plane import DataPlane, open_data_plane
+from llmgw_gateway.data_plane import DataPlane, Sessions, open_data_plane
 from llmgw_gateway.heap import settle_heap
 from llmgw_gateway.home import admin_config, conninfo, keyring, log_config, nothing_spread, ready, simulator, welcome
 from llmgw_gateway.limits import raise_descriptors
@@ -42,10 +42,12 @@ from llmgw_gateway.signals import hurried, stop_signals
 from llmgw_gateway.state import spools
 from llmgw_gateway.state.keeping import kept_forms
 from llmgw_gateway.state.recorder import Recorder
+from llmgw_gateway.state.session_keys import SessionSecret
 from llmgw_gateway.state.settling import settle
 from llmgw_pool import ConnectionPool
 from llmgw_postgres.embedded import EmbeddedError
 from llmgw_relay import Relay
+from llmgw_relay.pins import MemoryPins
 from llmgw_telemetry import LogStream, Metrics, Observer, configure_logging
 
 _log = logging.getLogger(__name__)
@@ -76,8 +78,8 @@ class Gateway(msgspec.Struct, kw_only=True, eq=False):
         return self.plane.pool
 
     @property
-    def slots(self) -> Slots:
-        return self.plane.slots
+    def balancer(self) -> Balancer:
+        return self.plane.balancer
 
     @property
     def lists(self) -> ModelLists:
@@ -155,6 +157,11 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                 ready=partial(ready, control.served, recorder),
                 facts=recorder,
                 observer=observer,
+                sessions=Sessions(
+                    pins=MemoryPins(),
+                    keys=SessionSecret(control.replica, control.secrets.reveal),
+                    clock=control.clock,
+                ),
                 kept=kept_forms(control.keep, keyring(settings)),
                 draining=draining,
             )

@@ -100,9 +100,13 @@ def _process(options: argparse.Namespace) -> int:
     return run_child(settings, options.role)
 
 
+_FLAGS = ("data_bind", "admin_bind", "data_dir", "time_scale")
+"""Options that are keys of `[server]`."""
+
+
 def _given(options: argparse.Namespace) -> list[str]:
     """The options of this command line, for another one."""
-    given = {name: getattr(options, name) for name in ("config", "data_dir", "master_key", "data_bind", "admin_bind")}
+    given = {name: getattr(options, name) for name in ("config", "master_key", *_FLAGS)}
     return [f"--{name.replace('_', '-')}={value}" for name, value in given.items() if value is not None]
 
 
@@ -205,6 +209,12 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--admin-bind", metavar="HOST:PORT", help="where the dashboard is (default 127.0.0.1:8081)"
         )
+        command.add_argument(
+            "--time-scale",
+            type=float,
+            metavar="N",
+            help="for benchmarks: let the clocks of sessions, pauses and limits run N times faster",
+        )
     check = commands.add_parser(
         "check", help="validate the configuration", description="Say all that is wrong with the configuration, by line."
     )
@@ -251,7 +261,7 @@ def _common(command: argparse.ArgumentParser) -> None:
 
 
 def _read(options: argparse.Namespace) -> tuple[Settings, list[Problem]]:
-    flags = {f"server.{name}": getattr(options, name, None) for name in ("data_bind", "admin_bind", "data_dir")}
+    flags = {f"server.{name}": getattr(options, name, None) for name in _FLAGS}
     given = {path: value for path, value in flags.items() if value is not None}
     return read(options.config, os.environ, given, options.master_key)
 

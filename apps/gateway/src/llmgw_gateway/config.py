@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from llmgw_balancer import BalanceConfig
 from llmgw_control import AccountRecord, KeyRecord, ModelRecord, PolicyRecord, Records
 from llmgw_domain import Secret, StreamErrors
 from llmgw_domain.servers import Server
@@ -84,6 +85,28 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`auto` is `console` on a terminal and `json` elsewhere."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_requests: bool = True
+    time_scale: float = 1.0
+    """For benchmarks: how much faster than time the clocks of sessions, pauses, limits and deadlines run."""
+
+
+class SessionsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`[sessions]`: what a call does whose account can't serve it now."""
+
+    max_wait_seconds: float = 30.0
+    """How long a call waits for an account, at most; 0 for not at all."""
+    max_waiting: int = 10_000
+    """Calls that wait at once, in each worker."""
+    wait_tokens_per_second: float = 1000.0
+    """What a second of waiting is worth, in tokens that another account would have to read anew."""
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by the field's name."""
+        wrong = {
+            "max_wait_seconds": _seconds_problem(self.max_wait_seconds),
+            "wait_tokens_per_second": _seconds_problem(self.wait_tokens_per_second),
+            "max_waiting": None if self.max_waiting > 0 else f"must be a positive integer, not {self.max_waiting}",
+        }
+        return {name: problem for name, problem in wrong.items() if problem}
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -95,6 +118,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     model_lists: ModelListsConfig = ModelListsConfig()
     fetch: FetchConfig = FetchConfig()
     connections: PoolConfig = PoolConfig()
+    sessions: SessionsConfig = SessionsConfig()
+    balance: BalanceConfig = BalanceConfig()
     accounts: tuple[AccountRecord, ...] = ()
     models: tuple[ModelRecord, ...] = ()
     keys: tuple[KeyRecord, ...] = ()
@@ -175,6 +200,8 @@ def read(
     wrong += _server_problems(config.server)
     wrong += [(f"fetch.{field}", message) for field, message in config.fetch.problems().items()]
     wrong += [(f"connections.{field}", message) for field, message in config.connections.problems().items()]
+    wrong += [(f"sessions.{field}", message) for field, message in config.sessions.problems().items()]
+    wrong += [(f"balance.{field}", message) for field, message in config.balance.problems().items()]
     wrong += [(f"model_lists.{field}", message) for field, message in config.model_lists.problems()]
     wrong += [(f"database.{field}", message) for field, message in config.database.problems().items()]
     wrong += [(f"spool.{field}", message) for field, message in config.spool.problems().items()]
@@ -246,6 +273,7 @@ def _server_problems(server: ServerConfig) -> list[tuple[str, str]]:
         "server.workers": _workers_problem(server.workers),
         "server.http2": _http2_problem(server),
         "server.trusted_proxies": _networks_problem(server.trusted_proxies),
+        "server.time_scale": None if 1 <= server.time_scale <= 10_000 else "must be 1 to 10000",
         "server.max_streams": streams_problem(server.max_streams),
     }
     return [(path, problem) for path, problem in wrong.items() if problem]

@@ -12,20 +12,25 @@ from functools import partial
 
 import msgspec
 
-from llmgw_balancer import Signals, Slots
-from llmgw_domain import Account, Catalog, uuid7
+from llmgw_affinity import SessionKeys
+from llmgw_balancer import Balancer
+from llmgw_crdt import Clock
+from llmgw_domain import Catalog, uuid7
 from llmgw_gateway.config import ServerConfig, Settings
 from llmgw_gateway.limits import most_streams
 from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.serving import Certificate, Draining, Listener, ServeConfig, renew, watched
 from llmgw_gateway.serving import serve as listen
 from llmgw_gateway.serving.connections import AsgiApp
+from llmgw_gateway.tempo import Tempo
 from llmgw_httpapi import HttpConfig, data_app
 from llmgw_httpapi.proxies import Behind, TrustedProxies
 from llmgw_pool import ConnectionPool, Fetcher
 from llmgw_relay import Relay, RelayConfig
 from llmgw_relay.conversations import Conversations
 from llmgw_relay.objects import Objects
+from llmgw_relay.parts import Parts
+from llmgw_relay.pins import Pins
 from llmgw_relay.ports import Facts
 from llmgw_relay.stash import Stash
 from llmgw_telemetry import Observer
@@ -47,14 +52,21 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     conversations: Conversations | None = None
 
 
+class Sessions(msgspec.Struct, frozen=True, kw_only=True):
+    """Where sessions are: their pins, and what their keys and stamps are made with."""
+
+    pins: Pins
+    keys: Callable[[], SessionKeys | None]
+    clock: Clock
+
+
 class DataPlane(msgspec.Struct, kw_only=True, eq=False):
     """The open parts of it."""
 
     relay: Relay
     pool: ConnectionPool
     lists: ModelLists
-    slots: Slots
-    signals: Signals
+    balancer: Balancer
     listener: Listener
     current: Callable[[], Catalog]
     certificate: Certificate | None
@@ -66,11 +78,14 @@ class DataPlane(msgspec.Struct, kw_only=True, eq=False):
 
     def in_flight(self) -> dict[str, int]:
         """Calls by account id."""
-        return {account: self.slots.held(account) for account in self.current().accounts}
+        return {account: self.balancer.held(account) for account in self.current().accounts}
 
     def states(self) -> dict[str, str]:
         """What keeps an account from serving, by account id."""
-        return {account: "doubted" for account in self.current().accounts if self.signals.doubted(account)}
+        known = self.balancer.states()
+        return {
+            name: known[name].word for name in self.current().accounts if name in known and known[name].word != "ok"
+        }
 
     async def drain(self, seconds: float) -> None:
         """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
@@ -87,6 +102,7 @@ async def open_data_plane(
     ready: Ready,
     facts: Facts,
     observer: Observer,
+    sessions: Sessions,
     kept: Kept | None = None,
     draining: Draining | None = None,
 ) -> AsyncIterator[DataPlane]:
@@ -99,23 +115,30 @@ async def open_data_plane(
         observer.connections(partial(_connections, pool), partial(_leases, pool), lambda: pool.counters().pings)
 
         lists = await stack.enter_async_context(ModelLists(current, pool, random.random, settings.config.model_lists))
-        slots, signals = Slots(), Signals(time.monotonic, random.random)
-        observer.accounts(partial(_states, current, signals))
+        tempo = Tempo(server.time_scale)
+        balancer = Balancer(clock=tempo.clock, rand=random.random, config=settings.config.balance)
+        observer.accounts(partial(_states, current, balancer))
         relay = Relay(
-            current=current,
-            upstream=pool,
-            slots=slots,
-            signals=signals,
-            facts=facts,
-            clock=time.monotonic,
-            wall=time.time,
-            rand=random.random,
-            objects=kept.objects,
-            stash=kept.stash,
-            conversations=kept.conversations,
-            advertised=lists.of,
-            fetch=Fetcher(settings.config.fetch),
-            config=RelayConfig(stream_errors=server.stream_errors),
+            Parts.of(
+                current=current,
+                upstream=pool,
+                balancer=balancer,
+                pins=sessions.pins,
+                session_keys=sessions.keys,
+                session_wall=tempo.wall,
+                stamp=lambda: sessions.clock.tick(time.time()),
+                node=sessions.clock.node,
+                facts=facts,
+                clock=time.monotonic,
+                wall=time.time,
+                rand=random.random,
+                objects=kept.objects,
+                stash=kept.stash,
+                conversations=kept.conversations,
+                advertised=lists.of,
+                fetch=Fetcher(settings.config.fetch),
+                config=_relay_config(settings),
+            )
         )
         app = _data_app(relay, server, ready, draining)
         certificate = _certificate(settings)
@@ -127,8 +150,7 @@ async def open_data_plane(
             relay=relay,
             pool=pool,
             lists=lists,
-            slots=slots,
-            signals=signals,
+            balancer=balancer,
             listener=listener,
             current=current,
             certificate=certificate,
@@ -179,15 +201,24 @@ def _http_config(server: ServerConfig) -> HttpConfig:
     )
 
 
-def _states(current: Callable[[], Catalog], signals: Signals) -> list[tuple[tuple[str, str], int]]:
+def _relay_config(settings: Settings) -> RelayConfig:
+    server, sessions = settings.config.server, settings.config.sessions
+    return RelayConfig(
+        stream_errors=server.stream_errors,
+        max_wait_seconds=sessions.max_wait_seconds,
+        max_waiting=sessions.max_waiting,
+        wait_tokens_per_second=sessions.wait_tokens_per_second,
+        time_scale=server.time_scale,
+    )
+
+
+def _states(current: Callable[[], Catalog], balancer: Balancer) -> list[tuple[tuple[str, str], int]]:
     """1 for the state that each account is in."""
-    return [((account.id, _state(account, signals)), 1) for account in current().accounts.values()]
-
-
-def _state(account: Account, signals: Signals) -> str:
-    if not account.enabled:
-        return "disabled"
-    return "doubted" if signals.doubted(account.id) else "ok"
+    known = balancer.states()
+    return [
+        ((name, "disabled" if not account.enabled else known[name].word if name in known else "ok"), 1)
+        for name, account in current().accounts.items()
+    ]
 
 
 def _connections(pool: ConnectionPool) -> list[tuple[tuple[str, str, str], int]]:

@@ -11,7 +11,7 @@ def test_what_is_served(gateway: Any, running: Any) -> None:
     """The version and how many of each kind, as JSON too."""
     said = gateway("catalog")
     version = running.desk.catalog.version
-    assert f"catalog {version}: 1 accounts, 0 models, 0 patterns, 0 keys, 1 policies\n" == said.out
+    assert f"catalog {version}: 1 accounts, 0 models, 0 patterns, 0 keys, 1 policies, 0 prices\n" == said.out
     assert version == gateway("catalog", "--json").json["version"]
 
 

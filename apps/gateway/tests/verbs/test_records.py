@@ -28,6 +28,9 @@ def test_an_account_from_its_creation_to_its_deletion(gateway: Any) -> None:
     assert (0, 0) == (gateway("accounts", "undrain", "a").code, gateway("accounts", "disable", "a").code)
     assert "disabled" == gateway("accounts", "list").rows[1][3]
     assert 0 == gateway("accounts", "enable", "a").code
+    assert 0 == gateway("accounts", "disable", "a", "--reason", "moved").code
+    assert ["disabled:", "moved"] == gateway("accounts", "list").rows[1][3:5]
+    assert 0 == gateway("accounts", "enable", "a").code
     assert 3 == gateway("accounts", "set", "a", "--max-concurrency", "3", "--json").json["max_concurrency"]
     assert None is gateway("accounts", "patch", "a", "--unset", "max-concurrency", "--json").json["max_concurrency"]
     assert "account a: deleted\n" == gateway("accounts", "delete", "a").out

@@ -26,6 +26,8 @@ def test_a_record_has_a_line_for_each_field() -> None:
         ({"enabled": None, "drain": None}, "ready"),
         ({"enabled": True, "drain": True}, "draining"),
         ({"enabled": False, "drain": True}, "disabled"),
+        ({"enabled": False, "disabled_reason": "credit spent"}, "disabled: credit spent"),
+        ({"enabled": True, "disabled_reason": "of before"}, "ready"),
         ({"enabled": False, "quarantined": [{"path": "", "message": "x"}]}, "quarantined"),
     ],
 )
@@ -44,6 +46,7 @@ def test_the_state_of_a_record(row: dict[str, object], expected: str) -> None:
         ),
         ("quarantined", [{"path": "pool", "message": "missing"}, {"path": "", "message": "odd"}], "pool: missing, odd"),
         ("prices", {"output": 2, "cache_read": None}, "output=2"),
+        ("fallbacks", [{"model": "b", "on": ["refused", "overloaded"]}], "b (refused, overloaded)"),
         ("models", ["a", "b"], "a, b"),
         ("models", [], "-"),
         ("deadlines", {"gap_seconds": None}, "-"),

@@ -46,6 +46,13 @@ def value(record: Any, name: str, text: str, typed: str = "") -> object:
         (AccountRecord, "proxy", "http://proxy:3128", "http://proxy:3128"),
         (ModelRecord, "targets", "pool=p,model=m,priority=2", [{"pool": "p", "model": "m", "priority": 2}]),
         (ModelRecord, "targets", '[{pool = "p", model = "m"}]', [{"pool": "p", "model": "m"}]),
+        (ModelRecord, "fallbacks", "model=b,on=overloaded", [{"model": "b", "on": ["overloaded"]}]),
+        (
+            ModelRecord,
+            "fallbacks",
+            '[{model = "b", on = ["overloaded", "refused"]}]',
+            [{"model": "b", "on": ["overloaded", "refused"]}],
+        ),
         (PolicyRecord, "models", "a/*, b", ["a/*", "b"]),
         (PolicyRecord, "models", '["a,b"]', ["a,b"]),
         (PolicyRecord, "models", "", []),

@@ -14,7 +14,7 @@ def test_the_catalog_says_what_is_served(stack: Any) -> None:
     [event] = (msgspec.structs.replace(e, body=msgspec.Raw(bytes(e.body).replace(b'"v":1', b'"v":9'))) for e in broken)
     stack.desk.receive([event])
     answer = stack.viewer.get("/api/v1/catalog").json()
-    counts = {"accounts": 1, "models": 0, "patterns": 0, "keys": 0, "policies": 1}
+    counts = {"accounts": 1, "models": 0, "patterns": 0, "keys": 0, "policies": 1, "prices": 0}
     assert (stack.desk.catalog.version, counts) == (answer["version"], answer["counts"])
     [held] = answer["quarantined"]
     assert ("key", "k", True) == (held["kind"], held["id"], "newer version" in held["reasons"][0]["message"])

@@ -39,6 +39,18 @@ def test_each_switch_sets_its_own(stack: Any, switch: str, expected: tuple[bool,
     assert (200, expected) == (answer.status_code, (answer.json()["enabled"], answer.json()["drain"]))
 
 
+def test_a_disabled_account_says_why(stack: Any) -> None:
+    """Until it is enabled; the audit trail keeps it. Other switches, and other kinds, take no reason."""
+    path = "/api/v1/accounts/filed"
+    answer = stack.operator.post(f"{path}/disable", params={"reason": "credit spent"})
+    assert (200, "credit spent") == (answer.status_code, answer.json()["disabled_reason"])
+    assert "credit spent" == stack.viewer.get(path).json()["disabled_reason"]
+    assert stack.operator.post(f"{path}/enable").json()["disabled_reason"] is None
+    for refused in (f"{path}/enable", f"{path}/drain", "/api/v1/keys/filed/disable"):
+        assert 400 == stack.operator.post(refused, params={"reason": "x"}).status_code
+    assert 400 == stack.operator.post(f"{path}/disable", params={"reason": "two\nlines"}).status_code
+
+
 def test_a_model_name_may_hold_slashes(stack: Any) -> None:
     """Raw and escaped slashes name the same model, and a name that ends like a switch is a name."""
     for name in ("openai/gpt-5", "openai/*", "a/enable"):

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 
 class Lease:
-    """One call's place at an account. `release` gives it back, once; later calls change nothing."""
+    """One call's place at an account, and at a model there. `release` gives it back, once; later calls change nothing.
 
-    __slots__ = ("_slots", "account")
+    It was taken `at` a reading of the clock, and knows what it reserved, so that how the call went can be told of it
+    after its release as well.
+    """
 
-    def __init__(self, slots: Slots, account: str) -> None:
+    __slots__ = ("_slots", "account", "at", "model", "probe", "reserved")
+
+    def __init__(self, slots: Slots, account: str, model: str, at: float, reserved: int) -> None:
         self._slots: Slots | None = slots
         self.account = account
+        self.model = model
+        self.at = at
+        self.reserved = reserved
+        self.probe = False
+        """Whether the call tries if a failing account works again."""
 
     def release(self) -> None:
         slots, self._slots = self._slots, None
         if slots is not None:
-            slots._give_back(self.account)
+            slots._give_back(self)
 
     @property
     def held(self) -> bool:
@@ -25,29 +36,52 @@ class Lease:
         return f"<Lease {self.account} {'held' if self.held else 'released'}>"
 
 
+def _nobody(lease: Lease) -> None:
+    """Nobody waits for places."""
+
+
 class Slots:
-    """Counts leases by account id. An account without leases takes no memory."""
+    """Counts leases by account id, and by the models asked for there. An account without leases takes no memory."""
 
-    def __init__(self) -> None:
+    def __init__(self, released: Callable[[Lease], None] = _nobody) -> None:
+        """`released` is called for each lease that comes back, after it was counted."""
+        self._released = released
         self._held: dict[str, int] = {}
+        self._models: dict[str, dict[str, int]] = {}
 
-    def take(self, account: str) -> Lease:
+    def take(self, account: str, model: str = "", at: float = 0.0, reserved: int = 0) -> Lease:
+        """Counts a call; `at` is now, `reserved` the tokens that it is expected to use."""
         self._held[account] = self._held.get(account, 0) + 1
-        return Lease(self, account)
+        models = self._models.setdefault(account, {})
+        models[model] = models.get(model, 0) + 1
+        return Lease(self, account, model, at, reserved)
 
-    def held(self, account: str) -> int:
-        return self._held.get(account, 0)
+    def held(self, account: str, model: str | None = None) -> int:
+        """Calls in flight at the account, or at one model there."""
+        return self._held.get(account, 0) if model is None else self._models.get(account, {}).get(model, 0)
+
+    def models(self, account: str) -> tuple[str, ...]:
+        """Those with calls in flight at the account."""
+        return tuple(self._models.get(account, ()))
 
     @property
     def total(self) -> int:
         return sum(self._held.values())
 
-    def _give_back(self, account: str) -> None:
-        left = self._held[account] - 1
-        if left:
-            self._held[account] = left
-        else:
-            del self._held[account]
+    def _give_back(self, lease: Lease) -> None:
+        _less(self._held, lease.account)
+        _less(self._models[lease.account], lease.model)
+        if not self._models[lease.account]:
+            del self._models[lease.account]
+        self._released(lease)
 
     def __repr__(self) -> str:
         return f"<Slots {self._held}>"
+
+
+def _less(counts: dict[str, int], key: str) -> None:
+    left = counts[key] - 1
+    if left:
+        counts[key] = left
+    else:
+        del counts[key]

@@ -11,19 +11,24 @@ import difflib
 import math
 import re
 from collections.abc import Collection, Iterable, Sequence
+from typing import get_args
 from urllib.parse import SplitResult, urlsplit
 
 from llmgw_control._report import Report
 from llmgw_control.records import Records
-from llmgw_domain import Provider
+from llmgw_domain import Model, Provider
+from llmgw_domain.models import Cause
 
 # Ids stand in response headers, metric labels and paths, so they keep to what needs no escape in any of them.
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _MODEL = re.compile(r"[!-~]{1,200}")
 _SHA256 = re.compile(r"sha256:([0-9A-Fa-f]{64})")
 _PEM = re.compile("-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)
+_EPOCH = datetime.date(1970, 1, 1)
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _APIS = ("auto", "chat", "responses")
+_CAUSES = get_args(Cause)
+_REASON_LIMIT = 200
 _ENDPOINTS = ("images", "audio", "files", "batches", "*")
 # The provider's SDK adds the version itself, so a base address that ends in it would be called as /v1/v1/messages.
 _VERSIONED = {
@@ -53,18 +58,16 @@ def not_negative(report: Report, value: int | None) -> None:
         report.add(f"must be 0 or a positive integer, in nano-USD a token, not {value}")
 
 
-def date(report: Report, value: str) -> None:
+def date(report: Report, value: str) -> int | None:
+    """When the day begins in UTC, in seconds since 1970. Of ISO 8601's many forms only the plain one is taken."""
     try:
-        date_of(value)
+        day = datetime.date.fromisoformat(value) if _DATE.fullmatch(value) else None
     except ValueError:
+        day = None
+    if day is None:
         report.add(f"must be a date such as '2026-01-31', not {value!r}")
-
-
-def date_of(value: str) -> datetime.date:
-    """Raises ValueError. Of ISO 8601's many forms only the plain one is taken, which sorts as it reads."""
-    if not _DATE.fullmatch(value):
-        raise ValueError("not YYYY-MM-DD")
-    return datetime.date.fromisoformat(value)
+        return None
+    return (day - _EPOCH).days * 86_400
 
 
 def weight(report: Report, value: float) -> None:
@@ -103,6 +106,17 @@ def one_of(report: Report, value: str, allowed: Collection[str]) -> None:
 def endpoint(report: Report, value: str) -> None:
     if value not in _ENDPOINTS:
         report.add(f"there is no endpoint {value!r}{_meant(value, _ENDPOINTS)}; there are {listed(_ENDPOINTS)}")
+
+
+def cause(report: Report, value: str) -> None:
+    if value not in _CAUSES:
+        report.add(f"there is no cause {value!r}{_meant(value, _CAUSES)}; there are {listed(_CAUSES)}")
+
+
+def reason(report: Report, value: str | None) -> None:
+    """A text for people: it stands in answers and on terminals."""
+    if value is not None and not (0 < len(value) <= _REASON_LIMIT and value.isprintable()):
+        report.add(f"must be 1 to {_REASON_LIMIT} printable characters on one line")
 
 
 def known(report: Report, value: str, names: Collection[str], complaint: str) -> None:
@@ -236,6 +250,14 @@ def target_model(report: Report, value: str, requested: str) -> None:
         report.add(f"holds a '*', but the model's name {requested!r} has none that could stand for it")
 
 
+def fallback_model(report: Report, value: str, requested: str) -> None:
+    _model(report, value)
+    if "*" in value:
+        report.add(f"must be a name that a client could ask for, without '*', not {value!r}")
+    elif value == requested:
+        report.add("is the model itself: name another one, or leave it out")
+
+
 def price_model(report: Report, value: str) -> None:
     _model(report, value)
     if value.count("*") > 1:
@@ -263,6 +285,17 @@ def duplicates(report: Report, records: Records) -> None:
     _unique(report, "servers[{}].name", [s.name for s in records.servers])
     key_ids = [k.id or k.name for k in records.keys]
     _unique(report, "keys[{}].id", key_ids)
+
+
+def fallbacks(report: Report, models: Sequence[Model]) -> None:
+    """Every fallback leads to a model, by its name or by a pattern."""
+    names = {model.name for model in models}
+    patterns = [model for model in models if model.is_pattern]
+    for i, model in enumerate(models):
+        for k, fallback in enumerate(model.fallbacks):
+            if all(pattern.match(fallback.model) is None for pattern in patterns):
+                at = report.at(f"models[{i}].fallbacks[{k}].model")
+                known(at, fallback.model, names, "there is no model")
 
 
 def duplicate_digests(report: Report, digests: Sequence[bytes | None]) -> None:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from llmgw_control import _checks as checks
 from llmgw_control import _concealing as concealing
 from llmgw_control import _texts as texts
 from llmgw_control._report import Report
@@ -18,8 +19,10 @@ from llmgw_control.records import ID_FIELDS, STRUCTS, TokenRecord
 from llmgw_control.refusal import Conflict, FromFile, Outdated, Reason, Refused, UnknownRecord
 from llmgw_control.replica import Draft, Replica
 from llmgw_control.sources import BORN, SHAPE, read, read_fields
+from llmgw_control.views import Proposal
 from llmgw_crdt import Record as Held
 
+_REASON = "disabled_reason"
 _SWITCHES = {"account": ("enabled", "drain"), "key": ("enabled",), "token": ("enabled",)}
 
 
@@ -48,6 +51,7 @@ class Commands:
         sealed = concealing.sealed(report, kind, given, {}, self._seal)
         sealed = {name: _default(kind, name) if value is None else value for name, value in sealed.items()}
         read(report, kind, name, {**sealed, BORN: SHAPE})
+        _refuse_reason(report, sealed, enabled=sealed.get("enabled", True))
         _refuse(report)
         draft.write(kind, name, {**sealed, BORN: SHAPE})
         return Made(name, secret)
@@ -65,9 +69,11 @@ class Commands:
         _refuse_texts(report, kind, given, held)
         wanted = {name: _merged(kind, name, held.fields.get(name), value) for name, value in given.items()}
         read_fields(report, kind, wanted)
+        _refuse_reason(report, wanted, enabled=wanted.get("enabled", held.fields.get("enabled", True)))
         _refuse(report)
         changed = {name: v for name, v in wanted.items() if name not in held.fields or held.fields[name] != v}
         if changed:
+            changed |= _with_reason(kind, changed, wanted.get(_REASON))
             draft.write(kind, id, changed)
             self._keep_an_owner(draft, kind)
 
@@ -82,23 +88,37 @@ class Commands:
         draft.delete(kind, id)
         self._keep_an_owner(draft, kind)
 
-    def switch(self, draft: Draft, kind: str, id: str, **wanted: bool | None) -> None:
-        """Works on records of the file too. Raises `Refused`, `UnknownRecord`."""
+    def switch(self, draft: Draft, kind: str, id: str, reason: str | None = None, **wanted: bool | None) -> None:
+        """Works on records of the file too; `reason` goes with `enabled=False`. Raises `Refused`, `UnknownRecord`."""
         source = draft.get(kind, id)
         if source is None:
             raise UnknownRecord.named(kind, id)
         asked = {name: value for name, value in wanted.items() if value is not None}
         for name in asked.keys() - set(_SWITCHES.get(kind, ())):
             raise Refused([Reason(name, f"a {kind} has no such switch")])
-        changed = {name: value for name, value in asked.items() if source.fields.get(name, name == "enabled") != value}
+        _refuse_unasked(kind, reason, asked)
+        changed: dict[str, Any] = {
+            name: value for name, value in asked.items() if source.fields.get(name, name == "enabled") != value
+        }
         if not changed:
             return
+        changed |= _with_reason(kind, changed, reason)
         if source.origin == "log":
             draft.write(kind, id, changed)
             self._keep_an_owner(draft, kind)
         else:
             about = f"{kind}:{id}"
             draft.write("switch", about, changed if draft.held("switch", about) else {**changed, BORN: SHAPE})
+
+    def propose(self, draft: Draft, change: Proposal) -> None:
+        """The command that a dry run asks for."""
+        match change.action:
+            case "create":
+                self.create(draft, change.kind, change.id, change.fields)
+            case "patch":
+                self.patch(draft, change.kind, change.id, change.fields, None)
+            case "delete":
+                self.delete(draft, change.kind, change.id, None)
 
     # --- a record that is meant ---------------------------------------------------------------------------------------
 
@@ -168,6 +188,28 @@ def _refuse_texts(report: Report, kind: str, given: dict[str, Any], held: Held) 
     _refuse_value(report, kind, given)
     if kind == "token" and given.get("hash", held.fields.get("hash")) != held.fields.get("hash"):
         report.at("hash").add("a token's text can't be changed: make a new token")
+
+
+def _with_reason(kind: str, changed: Mapping[str, Any], reason: Any) -> dict[str, Any]:
+    """Whoever enables or disables an account says in the same write why, or that there is no reason: so that of two who
+    do it at once the later one's reason comes with his switch.
+    """
+    return {_REASON: reason} if kind == "account" and "enabled" in changed else {}
+
+
+def _refuse_reason(report: Report, given: Mapping[str, Any], *, enabled: Any) -> None:
+    if given.get(_REASON) is not None and enabled is not False:
+        report.at(_REASON).add("says why an account is disabled, and this one is not")
+
+
+def _refuse_unasked(kind: str, reason: str | None, asked: Mapping[str, bool]) -> None:
+    if reason is None:
+        return
+    report = Report()
+    if kind != "account" or asked.get("enabled") is not False:
+        report.at("reason").add("says why an account is disabled: it goes with nothing else")
+    checks.reason(report.at("reason"), reason)
+    _refuse(report)
 
 
 def _plain(report: Report, fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -20,18 +20,22 @@ from llmgw_control._report import Report
 from llmgw_control.records import (
     AccountRecord,
     DeadlinesRecord,
+    FallbackRecord,
     KeyRecord,
     ModelRecord,
     PolicyRecord,
     PriceRecord,
     TargetRecord,
+    TokenPricesRecord,
     TokenRecord,
 )
 from llmgw_domain import Account, ClientKey, Deadlines, Model, Policy, Provider, Secret, Target
 from llmgw_domain.accounts import Transport
-from llmgw_domain.models import Api
+from llmgw_domain.models import Api, Cause, Fallback
+from llmgw_domain.prices import Price, TokenPrices
 from llmgw_domain.servers import Server
 
+_LIMITS = ("max_concurrency", "requests_per_minute", "tokens_per_minute")
 _VERSION_DIGITS = 12
 _MODULUS = 1 << 256
 
@@ -39,9 +43,11 @@ _MODULUS = 1 << 256
 def account(report: Report, record: AccountRecord, reveal: Reveal, servers: Mapping[str, Server]) -> Account | None:
     checks.name(report.at("id"), record.id)
     checks.name(report.at("pool"), record.pool)
-    for field in ("max_concurrency", "requests_per_minute", "tokens_per_minute"):
-        checks.positive(report.at(field), getattr(record, field))
+    _limits(report, record)
     checks.weight(report.at("weight"), record.weight)
+    if record.organization is not None:
+        checks.name(report.at("organization"), record.organization)
+    checks.reason(report.at("disabled_reason"), record.disabled_reason)
     deadlines = _deadlines(report.at("deadlines"), record.deadlines)
     checks.one_of(report.at("transport"), record.transport, get_args(Transport))
     proxy = credentials.proxy(report.at("proxy"), record, reveal)
@@ -69,6 +75,7 @@ def account(report: Report, record: AccountRecord, reveal: Reveal, servers: Mapp
         requests_per_minute=record.requests_per_minute,
         tokens_per_minute=record.tokens_per_minute,
         weight=record.weight,
+        organization=record.organization,
         enabled=record.enabled,
         drain=record.drain,
         deadlines=Deadlines(**deadlines),
@@ -89,6 +96,7 @@ def model(report: Report, record: ModelRecord) -> Model:
         targets=tuple(targets),
         max_output_tokens=record.max_output_tokens,
         deadlines=_deadlines(report.at("deadlines"), record.deadlines),
+        fallbacks=_fallbacks(report, record),
     )
 
 
@@ -96,7 +104,40 @@ def _target(report: Report, record: TargetRecord, model: ModelRecord) -> Target:
     checks.target_model(report.at("model"), record.model, model.name)
     checks.positive(report.at("priority"), record.priority)
     checks.api(report.at("api"), record.api)
-    return Target(pool=record.pool, model=record.model, priority=record.priority, api=cast("Api", record.api))
+    _limits(report, record)
+    return Target(
+        pool=record.pool,
+        model=record.model,
+        priority=record.priority,
+        api=cast("Api", record.api),
+        max_concurrency=record.max_concurrency,
+        requests_per_minute=record.requests_per_minute,
+        tokens_per_minute=record.tokens_per_minute,
+    )
+
+
+def _limits(report: Report, record: AccountRecord | TargetRecord) -> None:
+    for field in _LIMITS:
+        checks.positive(report.at(field), getattr(record, field))
+
+
+def _fallbacks(report: Report, record: ModelRecord) -> tuple[Fallback, ...]:
+    made: list[Fallback] = []
+    for i, each in enumerate(record.fallbacks):
+        at = report.at(f"fallbacks[{i}]")
+        if any(each.model == other.model for other in made):
+            at.at("model").add(f"{each.model!r} stands above already: put its causes together")
+        made.append(_fallback(at, each, record))
+    return tuple(made)
+
+
+def _fallback(report: Report, record: FallbackRecord, model: ModelRecord) -> Fallback:
+    checks.fallback_model(report.at("model"), record.model, model.name)
+    if not record.on:
+        report.at("on").add('none: a fallback needs at least one cause, e.g. ["overloaded"]')
+    for i, cause in enumerate(record.on):
+        checks.cause(report.at(f"on[{i}]"), cause)
+    return Fallback(model=record.model, on=frozenset(cast("tuple[Cause, ...]", record.on)))
 
 
 def _deadlines(report: Report, record: DeadlinesRecord) -> dict[str, float | None]:
@@ -151,13 +192,23 @@ def _digest(report: Report, record: KeyRecord, key_id: str, reveal: Reveal) -> b
     return ClientKey.digest_of(secret.reveal()) if secret else None
 
 
-def price(report: Report, record: PriceRecord) -> None:
+def price(report: Report, record: PriceRecord) -> Price | None:
     checks.name(report.at("id"), record.id)
-    checks.provider(report.at("provider"), record.provider)
+    provider = checks.provider(report.at("provider"), record.provider)
     checks.price_model(report.at("model"), record.model)
-    checks.date(report.at("effective_from"), record.effective_from)
+    begins = checks.date(report.at("effective_from"), record.effective_from)
     for kind in record.prices.__struct_fields__:
         checks.not_negative(report.at(f"prices.{kind}"), getattr(record.prices, kind))
+    if provider is None or begins is None:
+        return None
+    prices = _whole(record.prices)
+    return Price(id=record.id, provider=provider, model=record.model, effective_from=begins, prices=prices)
+
+
+def _whole(record: TokenPricesRecord) -> TokenPrices:
+    """A price for every kind: what is read from a cache or written to one is input otherwise."""
+    said = {kind: value for kind in record.__struct_fields__ if (value := getattr(record, kind)) is not None}
+    return TokenPrices(**{**dict.fromkeys(TokenPrices.__struct_fields__, record.uncached_input), **said})
 
 
 def token(report: Report, record: TokenRecord) -> None:

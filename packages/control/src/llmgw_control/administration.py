@@ -158,15 +158,19 @@ class Administration:
         *,
         enabled: bool | None = None,
         drain: bool | None = None,
+        reason: str | None = None,
         actor: Actor,
         cause: str | None = None,
     ) -> Committed:
         """Enables or disables an account, key or token, drains an account or ends that; None leaves it as it is.
 
+        `reason` says to people why an account is disabled, in one line (`disabled by the gateway: credit spent`). It is
+        the account's `disabled_reason` until it is enabled. One that is disabled already keeps the reason that it has.
+
         Also of records of the file. Raises `Forbidden`, `NotWritable`, `Refused`, `UnknownRecord`.
         """
         draft = self._draft("switch", _known(kind), actor)
-        self._commands.switch(draft, kind, id, enabled=enabled, drain=drain)
+        self._commands.switch(draft, kind, id, reason, enabled=enabled, drain=drain)
         return self._commit(draft, (kind, id), actor, cause)
 
     def try_out(self, changes: Sequence[Proposal]) -> Diff:
@@ -177,7 +181,7 @@ class Administration:
         draft, reasons = Draft(self._replica, self._clock, self._wall()), []
         for change in changes:
             try:
-                self._propose(draft, change)
+                self._commands.propose(draft, change)
             except Refused as refused:
                 reasons += [_named((change.kind, change.id), reason) for reason in refused.reasons]
         changed = draft.changed()
@@ -301,15 +305,6 @@ class Administration:
             return texts.hash_of(self._sealing.reveal(reference).reveal())
         except Unrevealed as error:
             raise Refused([_named(ref, Reason("value", str(error)))]) from None
-
-    def _propose(self, draft: Draft, change: Proposal) -> None:
-        match change.action:
-            case "create":
-                self._commands.create(draft, change.kind, change.id, change.fields)
-            case "patch":
-                self._commands.patch(draft, change.kind, change.id, change.fields, None)
-            case "delete":
-                self._commands.delete(draft, change.kind, change.id, None)
 
     def _commit(
         self, draft: Draft, ref: Ref | None, actor: Actor, cause: str | None, secret: str | None = None

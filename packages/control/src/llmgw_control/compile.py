@@ -33,6 +33,7 @@ def compile_catalog(records: Records, reveal: Reveal) -> Catalog:
     checks.one_kind_per_pool(report, records)
     pools = {a.pool: a.provider for a in records.accounts}
     models = [_model(report.at(f"models[{i}]"), m, pools) for i, m in enumerate(records.models)]
+    checks.fallbacks(report, models)
     policies = [forms.policy(report.at(f"policies[{i}]"), p) for i, p in enumerate(records.policies)]
     names = {"default", *(p.id for p in records.policies)}
     keys = [_key(report.at(f"keys[{i}]"), k, names, reveal) for i, k in enumerate(records.keys)]

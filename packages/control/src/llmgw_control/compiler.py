@@ -13,7 +13,9 @@ quarantine with its reasons, and everything else is published:
   was revoked;
 - in a pool of two kinds, the accounts of the kind that fewer have are left out (of equals, that without the first id);
 - a model's target in a pool without accounts is left out; a model without any target keeps its name and answers that
-  no account is there: its calls must not go to a wider pattern's pool.
+  no account is there: its calls must not go to a wider pattern's pool;
+- a model's fallback to a name that no model has is left out, and the model is served without it;
+- of several prices for the same models from the same day on, the one with the first id counts.
 
 A large change need not hold the event loop: `in_slices` takes it in pieces. There is no catalog of a piece.
 """
@@ -36,6 +38,8 @@ from llmgw_control.records import AccountRecord, KeyRecord, ModelRecord, PolicyR
 from llmgw_control.refusal import Reason, Unrevealed
 from llmgw_control.sources import Changed, Ref, Source
 from llmgw_domain import Account, Catalog, ClientKey, Model, Secret, Target, Tenant
+from llmgw_domain.models import Fallback
+from llmgw_domain.prices import Price
 from llmgw_domain.servers import Server
 
 _SLICE = 100
@@ -189,7 +193,7 @@ class Compiler:
             case PolicyRecord():
                 return forms.policy(report, record)
             case PriceRecord():
-                forms.price(report, record)
+                return forms.price(report, record)
             case TokenRecord():
                 forms.token(report, record)
         return None
@@ -221,6 +225,7 @@ class Compiler:
             self._settle_one(ref)
             if self._policy_came_or_went(ref[1]):
                 dirty |= self._links.of_policy(ref[1])
+        self._links.settle_names()
         for ref in dirty:
             if ref[0] != "policy":
                 self._settle_one(ref)
@@ -248,6 +253,8 @@ class Compiler:
                 self._judge_key(report, form)
             case Model():
                 return self._judged_model(report, form)
+            case Price():
+                self._judge_price(report, form)
         return None if report.reasons else form
 
     def _judge_account(self, report: Report, account: Account) -> None:
@@ -283,7 +290,24 @@ class Compiler:
             checks.api_of(at.at("api"), target.api, kind)
             if len(report.reasons) == found:
                 kept.append(target)
-        return model if len(kept) == len(model.targets) else msgspec.structs.replace(model, targets=tuple(kept))
+        fallbacks = self._judged_fallbacks(report, model)
+        if (len(kept), len(fallbacks)) == (len(model.targets), len(model.fallbacks)):
+            return model
+        return msgspec.structs.replace(model, targets=tuple(kept), fallbacks=fallbacks)
+
+    def _judged_fallbacks(self, report: Report, model: Model) -> tuple[Fallback, ...]:
+        kept: list[Fallback] = []
+        for i, fallback in enumerate(model.fallbacks):
+            if self._links.has_model(fallback.model):
+                kept.append(fallback)
+            else:
+                report.at(f"fallbacks[{i}].model").add(f"there is no model {fallback.model!r}")
+        return tuple(kept)
+
+    def _judge_price(self, report: Report, price: Price) -> None:
+        first = min(self._links.same_price(price))
+        if first != price.id:
+            report.at("effective_from").add(f"the price {first!r} is for the same models from the same day on")
 
     def _serve(self, ref: Ref, part: Part, reasons: tuple[Reason, ...]) -> None:
         self._doubts.setdefault(ref, self._reasons.get(ref, ()))
@@ -316,7 +340,7 @@ class Compiler:
     # --- the catalog --------------------------------------------------------------------------------------------------
 
     def _derived(self) -> Catalog:
-        changes: dict[str, dict[str, Any]] = {"account": {}, "model": {}, "policy": {}, "key": {}}
+        changes: dict[str, dict[str, Any]] = {"account": {}, "model": {}, "policy": {}, "key": {}, "price": {}}
         for ref in self._before:
             changes[ref[0]][ref[1]] = self._served.get(ref, _NOTHING).form
         return self._catalog.derive(
@@ -326,6 +350,7 @@ class Compiler:
             policies=changes["policy"],
             keys=self._keys_by_text(changes["key"]),
             tenants=self._moved_tenants(changes["key"]),
+            prices=changes["price"],
         )
 
     def _keys_by_text(self, keys: Mapping[str, ClientKey | None]) -> dict[bytes, ClientKey | None]:

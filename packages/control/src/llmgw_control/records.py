@@ -38,7 +38,9 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     `credential` is a reference, or `"default"` for what a cloud's own chain finds. `region`, `project`, `location`,
     `api_version`, `deployments` and `server` mean something to one kind of provider each. `transport` is `auto`,
-    `http1` or `http2`; `proxy` an `http://` address or a reference to one; `ca` a reference to certificates.
+    `http1` or `http2`; `proxy` an `http://` address or a reference to one; `ca` a reference to certificates. Accounts
+    of one `organization` can read what the provider sealed for it. `disabled_reason` says to people why an account is
+    not `enabled`, and is gone once it is.
     """
 
     id: str
@@ -56,7 +58,9 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     requests_per_minute: int | None = None
     tokens_per_minute: int | None = None
     weight: float = 1.0
+    organization: str | None = None
     enabled: bool = True
+    disabled_reason: str | None = None
     drain: bool = False
     deadlines: DeadlinesRecord = DeadlinesRecord()
     transport: str = "auto"
@@ -65,12 +69,28 @@ class AccountRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class TargetRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One of a model's `targets`: a pool and the provider's own name for the model."""
+    """One of a model's `targets`: a pool and the provider's own name for the model.
+
+    The limits are those of this model at each account of the pool, within the account's own; None where there is none.
+    """
 
     pool: str
     model: str
     priority: int = 1
     api: str = "auto"
+    max_concurrency: int | None = None
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+
+
+class FallbackRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One of a model's `fallbacks`: the name of another model, and the causes for which it is asked instead.
+
+    `on` has at least one of `context_too_long`, `refused` and `overloaded`.
+    """
+
+    model: str
+    on: tuple[str, ...]
 
 
 class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -81,6 +101,8 @@ class ModelRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     max_output_tokens: int | None = None
     deadlines: DeadlinesRecord = DeadlinesRecord()
     """Instead of the account's, as far as they are given."""
+    fallbacks: tuple[FallbackRecord, ...] = ()
+    """Asked in this order, each at most once."""
 
 
 class KeyRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -127,7 +149,7 @@ class Records(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 # --- what stands in the log alone -------------------------------------------------------------------------------------
 
 
-class TokenPrices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class TokenPricesRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a token costs, in nano-USD (a dollar a million tokens is 1000), by the kinds that `Usage` has.
 
     None is the price of the kind that it would be otherwise: `uncached_input` for what is read from or written to a
@@ -152,7 +174,7 @@ class PriceRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     provider: str
     model: str
     effective_from: str
-    prices: TokenPrices
+    prices: TokenPricesRecord
 
 
 class TokenRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -166,10 +188,14 @@ class TokenRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class SwitchRecord(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What an operator switched of a record that stands in the file; its id is `KIND:ID`. None is as the file says."""
+    """What an operator switched of a record that stands in the file; its id is `KIND:ID`. None is as the file says.
+
+    `disabled_reason` belongs to `enabled`: where that is given, this one counts in place of the file's, also as None.
+    """
 
     id: str
     enabled: bool | None = None
+    disabled_reason: str | None = None
     drain: bool | None = None
 
 

@@ -250,14 +250,19 @@ def overlay_of(records: Records) -> dict[Ref, Record]:
 
 
 def _switched(record: Record, held: Held | None) -> Record:
-    """The record as an operator switched it; a field of a switch that is none counts for nothing."""
+    """The record as an operator switched it; a field of a switch that is none counts for nothing, but for the reason
+    of one that is switched.
+    """
     if held is None or not isinstance(record, AccountRecord | KeyRecord):
         return record
-    wanted = {
+    wanted: dict[str, Any] = {
         name: held.fields[name]
         for name in SwitchRecord.__struct_fields__
         if name in record.__struct_fields__ and isinstance(held.fields.get(name), bool)
     }
+    if "enabled" in wanted and isinstance(record, AccountRecord):
+        reason = held.fields.get("disabled_reason")
+        wanted["disabled_reason"] = reason if isinstance(reason, str) else None
     return msgspec.structs.replace(record, **wanted)
 
 

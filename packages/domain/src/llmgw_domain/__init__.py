@@ -2,12 +2,12 @@
 
 Three groups, one module each where they are large:
 
-- what is administered: tenants, accounts, models, routes, keys, policies, and the immutable `Catalog` of them;
+- what is administered: tenants, accounts, models, routes, keys, policies, prices, and the immutable `Catalog` of them;
 - what travels: the canonical chat request (`chat`), the events of an answer (`stream`), its `usage`;
 - what is remembered and what goes wrong: `Event` and the error tree (`errors`).
 
 Structs travel between layers as they are; no layer has its own copy of them. Nothing here reads a clock, draws a random
-number or does I/O. `accounts`, `chat`, `stream` and `errors` are documented second doors:
+number or does I/O. `accounts`, `chat`, `stream`, `prices` and `errors` are documented second doors:
 import the rest of their names from there.
 """
 

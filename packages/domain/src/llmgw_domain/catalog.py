@@ -20,6 +20,7 @@ from llmgw_domain.accounts import Account
 from llmgw_domain.errors import KeyNotAllowed, UnknownKey, UnknownModel
 from llmgw_domain.keys import ClientKey, Policy, Tenant
 from llmgw_domain.models import Model, Target
+from llmgw_domain.prices import Price, Prices
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -182,6 +183,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
     """By exact name; what a pattern leads to depends on the name that was asked for."""
     keys: Keys
     policies: dict[str, Policy]
+    prices: Prices
 
     @classmethod
     def of(
@@ -193,6 +195,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         keys: Iterable[ClientKey] = (),
         policies: Iterable[Policy] = (),
         tenants: Iterable[Tenant] = (),
+        prices: Iterable[Price] = (),
     ) -> Catalog:
         """Indexes records into a catalog, in the order in which they are given. References are taken as checked:
         `control` compiles, this only arranges.
@@ -213,6 +216,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
             routes=Routes(exact, pools),
             keys=Keys(keys),
             policies={"default": Policy(), **{p.id: p for p in policies}},
+            prices=Prices(prices),
         )
 
     def derive(
@@ -224,6 +228,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
         keys: Mapping[bytes, ClientKey | None] | None = None,
         policies: Mapping[str, Policy | None] = _NOTHING,
         tenants: Mapping[str, Tenant | None] = _NOTHING,
+        prices: Mapping[str, Price | None] = _NOTHING,
     ) -> Catalog:
         """The catalog with these put in place, and those that are None taken out. What is not touched is shared.
 
@@ -244,6 +249,7 @@ class Catalog(msgspec.Struct, frozen=True, kw_only=True):
             routes=self.routes.after(exact, pools, moved) if models or accounts else self.routes,
             keys=self.keys.after(keys) if keys else self.keys,
             policies=_after(self.policies, policies),
+            prices=self.prices.after(prices) if prices else self.prices,
         )
 
     def key_for(self, secret: str) -> ClientKey:

@@ -7,9 +7,9 @@
 | Mistral | the same, `req-minute`, `tokens-month` | none |
 | Anthropic | `anthropic-ratelimit-KIND-{limit,remaining,reset}`, `-unified-WINDOW-...` | RFC 3339, Unix seconds |
 | OpenRouter, Together | `x-ratelimit-{limit,remaining,reset}` | Unix milliseconds, seconds |
-| OpenAI's subscriptions | `x-codex-WINDOW-...`, `resets_in_seconds` in bodies | seconds |
-| Google | `RetryInfo` in bodies | `46s` |
-| anybody | `retry-after-ms`, `retry-after`, "try again in 20s" | seconds, an HTTP date |
+| OpenAI's subscriptions | `x-codex-WINDOW-...`, `x-codex-credits-...` | seconds |
+| anybody | `retry-after-ms`, `retry-after` | seconds, an HTTP date |
+| anybody | bodies of refusals (`waits`) | fields, dates, words |
 
 A header that says nothing sensible is passed over: what is negative, no number, or years away. Nothing here raises.
 """
@@ -20,19 +20,14 @@ import math
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
-
-import msgspec
 
 from llmgw_domain.limits import Allowance, RateLimits, Window
 from llmgw_domain.servers import GENERIC, Server
-from llmgw_protocols.retry_after import LONGEST, retry_after
+from llmgw_protocols.retry_after import retry_after
+from llmgw_protocols.waits import asked_in, duration, from_now, within
 
 _MOST = 10**15
 """Of units; a limit above it limits nothing, or is none."""
-_MAX_TEXT = 4096
-_FIRST_TIME, _FIRST_TIME_MS = 1e9, 1e11
-"""A number from here on is a time in Unix seconds (of 2001), or in milliseconds (of 1973), and no wait."""
 
 _KINDS = {
     "requests": "requests",
@@ -51,25 +46,10 @@ _OPENAI = re.compile(
     r"(?:-([a-z_-]*?)(?:-(10-second|second|minute|hour|day|month))?)?"
 )
 _ANTHROPIC = re.compile(r"anthropic-(?:ratelimit-|(?=priority-))([a-z0-9_-]+)-(limit|remaining|reset)")
-_UNIFIED = re.compile(r"anthropic-ratelimit-unified(?:-([0-9a-z_]+))?-(status|utilization|reset)")
-_CODEX = re.compile(r"x-codex-([a-z-]+?)-(used-percent|reset-after-seconds|reset-at)")
+_UNIFIED = re.compile(r"anthropic-ratelimit-unified(?:-([0-9a-z_]+))?-(status|utilization|reset|surpassed-threshold)")
+_CODEX = re.compile(r"x-codex-([a-z0-9-]+?)-(used-percent|reset-after-seconds|reset-at|has-credits|unlimited)")
 
 _OTHERS = ("x-codex-", "anthropic-priority-")
-
-_GO = re.compile(r"(\d+(?:\.\d+)?)(h|ms|m|us|µs|ns|s)")
-_GO_WHOLE = re.compile(r"(?:\d+(?:\.\d+)?(?:h|ms|m|us|µs|ns|s))+")
-_UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
-_AGAIN = re.compile(
-    r"(?:try again|retry|wait|available again|resets?)(?: after| in| for)? "
-    r"((?:\d+(?:\.\d+)?\s?(?:milliseconds?|ms|seconds?|secs?|s|minutes?|mins?|m|hours?|hrs?|h|days?|d)\b[, and]*)+"
-    r"|(?:\d+(?:\.\d+)?(?:h|ms|m|s))+)",
-    re.IGNORECASE,
-)
-_AMOUNT = re.compile(r"(\d+(?:\.\d+)?)\s?(ms|mil|s|m|h|d)", re.IGNORECASE)
-_SPOKEN = {"mil": 1e-3, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-
-
-_json = msgspec.json.Decoder().decode
 
 
 def read(headers: Mapping[str, str], body: bytes, now: float, server: Server = GENERIC) -> RateLimits | None:
@@ -81,14 +61,14 @@ def read(headers: Mapping[str, str], body: bytes, now: float, server: Server = G
     said = [(name, value) for name, value in headers.items() if "ratelimit" in name or name.startswith(_OTHERS)]
     wait = retry_after(headers, now)
     if wait is None and body:
-        wait = _asked_in(body, now)
+        wait = asked_in(body, now)
     should_retry = _flag(headers.get("x-should-retry"))
     if not said and wait is None and should_retry is None:
         return None
     found = _Found(now, server)
     for name, value in said:
         found.header(name, value)
-    return found.limits(_within(wait), should_retry)
+    return found.limits(within(wait), should_retry)
 
 
 class _Found:
@@ -145,11 +125,11 @@ class _Found:
         return Allowance(limit=limit, remaining=remaining, reset=reset, window=window)
 
     def _window(self, name: str, parts: Mapping[str, str]) -> Window | None:
-        used, percent = _number(parts.get("utilization")), _number(parts.get("used-percent"))
-        if used is None and percent is not None:
-            used = percent / 100
+        used = _used(parts)
         reset = _reset(parts.get("reset") or parts.get("reset-after-seconds") or parts.get("reset-at"), self._now)
         status = parts.get("status", "")[:40] or None
+        if _flag(parts.get("has-credits")) or _flag(parts.get("unlimited")):
+            status = "allowed"  # credits serve what is beyond the windows
         if used is None and reset is None and status is None:
             return None
         return Window(name=name, used=used, reset=reset, status=status)
@@ -178,12 +158,18 @@ def _count(text: str | None) -> int | None:
     return None if number is None or number > _MOST else int(number)
 
 
-def _within(seconds: float | None) -> float | None:
-    return seconds if seconds is not None and 0 <= seconds <= LONGEST else None
+def _used(parts: Mapping[str, str]) -> float | None:
+    """The used part of a window: said as a part, in percent, or as a threshold that was passed (`true`: the last)."""
+    used, percent = _number(parts.get("utilization")), _number(parts.get("used-percent"))
+    if used is None and percent is not None:
+        used = percent / 100
+    passed = parts.get("surpassed-threshold")
+    threshold = 1.0 if _flag(passed) else _number(passed)
+    return used if threshold is None else max(threshold, used or 0.0)
 
 
 def _seconds(text: str | None) -> float | None:
-    return _within(_number(text))
+    return within(_number(text))
 
 
 def _flag(text: str | None) -> bool | None:
@@ -195,21 +181,11 @@ def _reset(text: str | None, now: float) -> float | None:
     text = (text or "").strip()
     number = _number(text)
     if number is not None:
-        return _from_now(number, now)
-    if text[:1].isdigit() and _GO_WHOLE.fullmatch(text):
-        return _within(_duration(text))
+        return from_now(number, now)
+    if (wait := duration(text)) is not None:
+        return wait
     at = _date(text)
-    return None if at is None else _within(max(0.0, at - now))
-
-
-def _from_now(number: float, now: float) -> float | None:
-    if number < _FIRST_TIME:
-        return _within(number)
-    return _within(max(0.0, (number if number < _FIRST_TIME_MS else number / 1000) - now))
-
-
-def _duration(text: str) -> float:
-    return math.fsum(float(amount) * _UNITS[unit] for amount, unit in _GO.findall(text))
+    return None if at is None else within(max(0.0, at - now))
 
 
 def _date(text: str) -> float | None:
@@ -218,49 +194,3 @@ def _date(text: str) -> float | None:
         return at.replace(tzinfo=at.tzinfo or UTC).timestamp()
     except (ValueError, OverflowError):
         return None
-
-
-# --- bodies -----------------------------------------------------------------------------------------------------------
-
-
-def _asked_in(body: bytes, now: float) -> float | None:
-    """When a refusal's body asks to come back: in a field for it, or in words."""
-    said = _error_of(body)
-    if said is not None:
-        delay = _delay(said)
-        if delay is not None:
-            return delay
-        for field in ("resets_in_seconds", "resets_at"):
-            value = said.get(field)
-            if isinstance(value, int | float) and 0 <= value <= _MOST:
-                return _from_now(float(value), now)
-    return _spoken(body[:_MAX_TEXT].decode("utf-8", "replace"))
-
-
-def _error_of(body: bytes) -> dict[str, Any] | None:
-    try:
-        outer = _json(body)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    if isinstance(outer, list) and outer:
-        outer = outer[0]
-    inner = outer.get("error", outer) if isinstance(outer, dict) else None
-    return inner if isinstance(inner, dict) else None
-
-
-def _delay(said: Mapping[str, Any]) -> float | None:
-    """Google's `RetryInfo`."""
-    details = said.get("details")
-    for detail in details if isinstance(details, list) else ():
-        delay = detail.get("retryDelay") if isinstance(detail, dict) else None
-        if isinstance(delay, str) and _GO_WHOLE.fullmatch(delay):
-            return _within(_duration(delay))
-    return None
-
-
-def _spoken(text: str) -> float | None:
-    """The wait in "Please try again in 1m26.4s." or "Please retry after 7 seconds"."""
-    match = _AGAIN.search(text)
-    if match is None:
-        return None
-    return _within(math.fsum(float(n) * _SPOKEN[unit.lower()] for n, unit in _AMOUNT.findall(match[1])))

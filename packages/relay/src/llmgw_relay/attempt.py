@@ -11,7 +11,8 @@ from llmgw_balancer import Lease
 from llmgw_domain import Candidate
 from llmgw_domain.errors import GatewayError, RateLimited
 from llmgw_domain.limits import RateLimits
-from llmgw_protocols import ProviderDialect, Rendered, ratelimits
+from llmgw_domain.signals import Signal
+from llmgw_protocols import ProviderDialect, Rendered, ratelimits, signals
 from llmgw_protocols.redaction import holds_secret
 from llmgw_relay.ports import Upstream, UpstreamLease, UpstreamReply, UpstreamRequest
 from llmgw_relay.transform import Transform
@@ -45,6 +46,8 @@ class Attempt:
         self.over = False
         self.limits: RateLimits | None = None
         """What the provider said of the account's limits with its last response."""
+        self.signal: Signal | None = None
+        """What that means for those who choose accounts."""
         self._fault: tuple[GatewayError, bytes] | None = None
         self._opening: UpstreamLease | None = None
         self._context: UpstreamLease | None = None
@@ -58,6 +61,8 @@ class Attempt:
         # Only an entered context is left again; one that failed to enter has cleaned up after itself.
         self._context = context
         self.limits = self._limits(self._reply.headers)
+        if self.limits is not None and self._reply.status < 400:
+            self.signal = signals.ahead(self.limits)
         return self._reply
 
     @property
@@ -112,6 +117,7 @@ class Attempt:
             wait = limits.wait if isinstance(error, RateLimited) else limits.retry_after
             error.retry_after = error.retry_after if wait is None else wait
             error.should_retry = limits.should_retry if error.should_retry is None else error.should_retry
+        self.signal = signals.read(self.candidate.account.provider, status, headers, body, error, limits)
         return error
 
     def _limits(self, headers: Mapping[str, str], body: bytes = b"") -> RateLimits | None:

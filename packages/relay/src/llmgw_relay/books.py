@@ -3,33 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
-from llmgw_balancer import Signals
+from llmgw_affinity.placing import Placement
+from llmgw_balancer import Outcome as Went
 from llmgw_domain import Usage
 from llmgw_domain.errors import (
+    ClientGone,
     GatewayError,
     QuotaExhausted,
-    UpstreamReset,
+    UpstreamFailed,
     UpstreamSilent,
-    UpstreamTruncated,
-    UpstreamUnreachable,
+    UpstreamTimeout,
 )
 from llmgw_protocols import Dialect
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Admission, Call, Verb
 from llmgw_relay.facts import CallOpened, CallSettled, Outcome
 from llmgw_relay.meter import Meter
-from llmgw_relay.ports import Facts
+from llmgw_relay.parts import Parts
+from llmgw_relay.turn import Turn
 
 _MAX_RETRY_AFTER = 120
 """Seconds. OpenAI's SDK does not retry at all above this, Anthropic's sleeps as long as it is told."""
 
 _MAX_USER_AGENT = 256
 
-_LOST = (UpstreamUnreachable, UpstreamReset, UpstreamTruncated, UpstreamSilent)
-"""Failures of the way to an account. What it answered is an answer, whatever it says; a call's total time is the
-client's to choose."""
+_FAILED = (UpstreamFailed, UpstreamSilent)
+"""Failures of an account or of the way to it. A call's total time is the client's to choose, so its end is none."""
 
 ESTIMATED = (b"x-gw-estimated", b"1")
 """Marks an answer that is the gateway's own estimate, e.g. a token count where the provider can't count."""
@@ -38,24 +38,18 @@ ESTIMATED = (b"x-gw-estimated", b"1")
 class Books:
     """Kept from admission to settlement. `settle` counts once; everything here is synchronous."""
 
-    def __init__(
-        self,
-        admission: Admission,
-        call: Call,
-        *,
-        facts: Facts,
-        signals: Signals,
-        clock: Callable[[], float],
-        wall: Callable[[], float],
-    ) -> None:
+    def __init__(self, parts: Parts, admission: Admission, call: Call, turn: Turn) -> None:
         self._admission = admission
         self._call = call
-        self._facts = facts
-        self._signals = signals
+        self._turn = turn
+        self._facts = parts.facts
+        self._balancer = parts.balancer
+        self._clock = parts.clock
+        self._wall = parts.wall
+        self._session_wall = parts.session_wall
         self._judged: Attempt | None = None
-        self._clock = clock
-        self._wall = wall
         self._asked: float | None = None
+        self._asked_at = 0.0
         self._first_byte: float | None = None
         self.model = ""
         self.stream = False
@@ -65,12 +59,12 @@ class Books:
 
     def opened(self, attempt: Attempt) -> None:
         """An attempt is about to be sent. Raises `GatewayBusy` if that can't be written down."""
-        admission, account = self._admission, attempt.candidate.account
+        admission, account, at = self._admission, attempt.candidate.account, self._wall()
         self._facts.append(
             CallOpened(
                 call=self._call.id,
                 request_id=self._call.request_id,
-                at=self._wall(),
+                at=at,
                 tenant=admission.key.tenant,
                 key=admission.key.id,
                 dialect=self._call.dialect.name,
@@ -79,13 +73,16 @@ class Books:
                 provider=account.provider.value,
                 target_model=attempt.candidate.model,
                 attempt=self.attempts + 1,
+                choice=self._turn.choice(),
             )
         )
         self.attempts += 1
+        if (placed := self._turn.moved(at)) is not None:
+            self._facts.append(placed)
 
     def asked(self) -> None:
         """The upstream is being asked: what came before was the gateway's own time."""
-        self._asked = self._clock()
+        self._asked, self._asked_at = self._clock(), self._session_wall()
 
     def first_byte(self) -> None:
         self._first_byte = self._clock()
@@ -94,7 +91,7 @@ class Books:
         """The headers of a reply, as `contract` names them."""
         call, catalog = self._call, self._admission.catalog
         headers = [(b"content-type", content_type.encode())]
-        headers += common_headers(call.dialect, call.request_id, catalog.version, self.attempts)
+        headers += common_headers(call.dialect, call.request_id, catalog.version, self.attempts, self._turn.placement)
         if attempt is not None:
             headers.append((b"x-gw-model", header_text(attempt.candidate.model)))
             if not self._admission.policy.hide_accounts:
@@ -115,25 +112,37 @@ class Books:
         if self.settled:
             return
         self.settled = True
+        usage = self._usage(attempt, meter, outcome)
         if attempt is not None:
             attempt.lease.release()
-            if outcome != "cancelled":
-                self.judge(attempt, error)
-        self._facts.append(self._fact(attempt, meter, outcome, error, status))
+            self.judge(attempt, error, usage)
+            if outcome in ("ok", "cancelled"):
+                self._turn.heard(attempt.candidate, meter.usage, self._asked_at)
+        self._turn.leave()
+        self._facts.append(self._fact(attempt, meter, outcome, usage, error, status))
 
-    def judge(self, attempt: Attempt, error: GatewayError | None) -> None:
-        """Remembers how the attempt's account did. Once for each attempt."""
+    def judge(self, attempt: Attempt, error: GatewayError | None, usage: Usage | None = None) -> None:
+        """Tells the balancer how the attempt's account did. Once for each attempt."""
         if attempt is self._judged:
             return
         self._judged = attempt
-        account = attempt.candidate.account.id
-        if error is None:
-            self._signals.answered(account)
-        elif isinstance(error, _LOST):
-            self._signals.failed(account)
+        first = None if self._first_byte is None or self._asked is None else self._first_byte - self._asked
+        self._balancer.learn(
+            attempt.lease,
+            _went(error),
+            attempt.signal,
+            first_byte=first,
+            tokens=None if usage is None else usage.total,
+        )
 
     def _fact(
-        self, attempt: Attempt | None, meter: Meter, outcome: Outcome, error: GatewayError | None, status: int
+        self,
+        attempt: Attempt | None,
+        meter: Meter,
+        outcome: Outcome,
+        usage: Usage | None,
+        error: GatewayError | None,
+        status: int,
     ) -> CallSettled:
         admission, call, started = self._admission, self._call, self._call.started
         headers = call.wire.headers
@@ -161,7 +170,7 @@ class Books:
             upstream_message=error.upstream_message if error else None,
             first_byte=None if self._first_byte is None else self._first_byte - started,
             overhead=None if self._asked is None else self._asked - started,
-            usage=self._usage(attempt, meter, outcome),
+            usage=usage,
             unmetered=outcome == "ok" and self._sells and meter.usage is None,
             limits=attempt.limits if attempt else None,
             bytes_sent=self.sent,
@@ -173,6 +182,8 @@ class Books:
             retry_count=headers.get("x-stainless-retry-count", "")[:8],
             config_version=admission.catalog.version,
             endpoint=_endpoint(call),
+            session=self._turn.facts(),
+            queued=self._turn.waited,
         )
 
     @property
@@ -191,11 +202,26 @@ class Books:
         return meter.settled_usage(complete=outcome == "ok", request_bytes=len(self._call.wire.body))
 
 
-def common_headers(dialect: Dialect, request_id: str, version: str, attempts: int = 0) -> list[tuple[bytes, bytes]]:
+def _went(error: GatewayError | None) -> Went:
+    """How a call went, as far as it tells of its account."""
+    if error is None:
+        return Went.ANSWERED
+    if isinstance(error, ClientGone):
+        return Went.LEFT
+    if isinstance(error, _FAILED):
+        return Went.FAILED
+    if isinstance(error, UpstreamTimeout):
+        return Went.LEFT
+    return Went.LIMITED if error.blame != "request" else Went.ANSWERED
+
+
+def common_headers(
+    dialect: Dialect, request_id: str, version: str, attempts: int = 0, placement: Placement = "none"
+) -> list[tuple[bytes, bytes]]:
     """What every response to a call carries, also one that was refused at the door."""
     headers = [
         (b"x-gw-attempts", b"%d" % attempts),
-        (b"x-gw-session", b"none"),
+        (b"x-gw-session", placement.encode()),
         (b"x-gw-config-version", version.encode()),
     ]
     if dialect.family == "anthropic":

@@ -8,27 +8,21 @@ from types import TracebackType
 
 import msgspec
 
-from llmgw_balancer import Exclusion, Lease, Pick, acquire
-from llmgw_domain import Account, Candidate, Route
+from llmgw_domain import Account, Route
 from llmgw_domain.errors import ClientGone, GatewayError, NoAccount, UnknownModel
 from llmgw_protocols import Rendered
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, retry_headers
 from llmgw_relay.call import Admission, Beat, Call, Reply
+from llmgw_relay.candidates import Chosen
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.ports import UpstreamRequest
-from llmgw_relay.retry import most_telling
+from llmgw_relay.retry import may_retry, most_telling, rule_of
+from llmgw_relay.turn import Turn
 
 _MAX_MODEL = 256
 """Characters of a model's name. A star route takes any name, and it is repeated in every chunk and log line."""
-
-
-class Chosen(msgspec.Struct, frozen=True):
-    """An account for the next attempt, and the lease on it."""
-
-    candidate: Candidate
-    lease: Lease
 
 
 class Carriage:
@@ -38,10 +32,14 @@ class Carriage:
         self._parts = parts
         self._admission = admission
         self._call = call
-        self._books = books(parts, admission, call)
+        key = admission.key
+        self._turn = Turn(parts, call.id, key.tenant, key.id, self._remaining)
+        self._books = Books(parts, admission, call, self._turn)
         self._meter = Meter()
         self._attempt: Attempt | None = None
-        self._tried: list[str] = []
+        self._spent: list[str] = []
+        """Accounts that this call does not ask again."""
+        self._failed_at: set[str] = set()
         self._failures: list[GatewayError] = []
         self._stream: AsyncGenerator[bytes, None] | None = None
 
@@ -92,22 +90,23 @@ class Carriage:
         self._books.model = route.model.name
         return route
 
-    def _choose(self, route: Route) -> Chosen:
-        parts = self._parts
-        pick = acquire(route.tiers, parts.slots, parts.rand, self._tried, parts.signals.doubted)
-        if pick.candidate is None or pick.lease is None:
-            raise self._nobody(pick)
-        return Chosen(pick.candidate, pick.lease)
+    async def _place(self, route: Route) -> Chosen:
+        """An account for the next attempt, with its lease. What it returns must be written down without an await.
 
-    def _nobody(self, pick: Pick) -> GatewayError:
-        if self._failures:
-            return self._failures[-1]
-        reasons = list(pick.excluded.values())
-        said = [f"{reasons.count(reason)} {reason}" for reason in Exclusion if reason in reasons]
-        why = f"its accounts are: {', '.join(said)}" if said else "its pools hold no account"
-        resource = self._call.resource
-        what = f"the model {self._books.model!r}" if self._books.model or resource is None else resource.kind
-        return NoAccount(f"No account is available for {what} now: {why}.", retry_after=1.0)
+        Raises `NoAccount`, or why the attempt before this one failed.
+        """
+        if not self._books.attempts:
+            self._parts.budget.call()
+        try:
+            return await self._turn.place(route, self._spent)
+        except NoAccount as error:
+            raise self._failures[-1] if self._failures else error from None
+
+    def _may_retry(self, error: GatewayError) -> bool:
+        """Whether another attempt follows. Where it does, it is counted."""
+        if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
+            return False
+        return self._parts.budget.spend()
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
         remaining = self._remaining()
@@ -135,9 +134,25 @@ class Carriage:
     async def _end_attempt(self, attempt: Attempt, error: GatewayError) -> None:
         attempt.lease.release()
         self._books.judge(attempt, error)
+        self._spend(attempt, error)
         error.bytes_received = attempt.received
         self._failures.append(error)
         await attempt.close()
+
+    def _spend(self, attempt: Attempt, error: GatewayError) -> None:
+        """The account is not asked again by this call, but where it may answer and others would cost more.
+
+        What it said of itself the balancer heeds: it is barred, and may be waited for. One that failed for reasons of
+        its moment is asked once more if it holds the session's cache.
+        """
+        account = attempt.candidate.account.id
+        may = rule_of(error).same
+        if may and attempt.signal is not None and attempt.signal.verdict != "disable":
+            return
+        if may and account not in self._failed_at and self._turn.is_warm_at(account):
+            self._failed_at.add(account)
+            return
+        self._spent.append(account)
 
     def _shown(self, error: GatewayError) -> GatewayError:
         """Of several attempts' errors the one to show."""
@@ -153,7 +168,3 @@ class Carriage:
         self._books.sent = len(body)
         self._books.settle(attempt, self._meter, "refused", error, status)
         return Reply(status, headers, body)
-
-
-def books(parts: Parts, admission: Admission, call: Call) -> Books:
-    return Books(admission, call, facts=parts.facts, signals=parts.signals, clock=parts.clock, wall=parts.wall)

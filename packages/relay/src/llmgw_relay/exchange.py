@@ -13,12 +13,14 @@ from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Admission, Beat, Call, Reply
-from llmgw_relay.carriage import Carriage, Chosen
+from llmgw_relay.candidates import Chosen
+from llmgw_relay.carriage import Carriage
 from llmgw_relay.continuing import Continuing
 from llmgw_relay.endings import stream_errors
 from llmgw_relay.meter import Meter
+from llmgw_relay.naming import form_of
 from llmgw_relay.parts import Parts
-from llmgw_relay.retry import cannot_answer, may_retry
+from llmgw_relay.retry import cannot_answer
 from llmgw_relay.transform import Step, ending
 
 _JSON = "application/json"
@@ -123,10 +125,11 @@ class Exchange(Carriage):
         self._said = self._continuing.shown(envelope)
         envelope, route = await self._continuing.resume(envelope, route)
         self._envelope = envelope
+        await self._turn.begin(form_of(self._call.dialect.name) if self._call.enquiry is None else None, envelope)
         asking = await self._asking(envelope, route)
         while True:
-            # Chosen, leased and written in one step without an await; recorded before anything is sent.
-            pick = self._choose(route)
+            pick = await self._place(route)
+            # Leased and written down without an await in between; recorded before anything is sent.
             asked = self._ask(asking, pick, route)
             if isinstance(asked, Estimate):
                 pick.lease.release()
@@ -138,7 +141,7 @@ class Exchange(Carriage):
                 await self._end_attempt(self._attempt, error)
                 if asked.otherwise is not None and cannot_answer(error):
                     return await self._tell(asked.otherwise)
-                if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
+                if not self._may_retry(error):
                     raise
 
     def _read_envelope(self) -> Envelope:
@@ -183,7 +186,6 @@ class Exchange(Carriage):
             raise
 
     def _begin(self, asked: Asked, pick: Chosen, envelope: Envelope) -> Attempt:
-        self._tried.append(pick.candidate.account.id)
         self._meter = Meter()
         attempt = self._attempt = Attempt(
             candidate=pick.candidate,

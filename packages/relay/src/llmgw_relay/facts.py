@@ -9,12 +9,36 @@ from typing import Literal
 import msgspec
 
 from llmgw_affinity import Pin
+from llmgw_balancer import Score
 from llmgw_domain import Usage
 from llmgw_domain.limits import RateLimits
 
 Outcome = Literal["ok", "refused", "failed", "cancelled"]
 """`ok`: a complete answer. `refused`: an error status before the stream, whoever's fault. `failed`: broken after the
 first byte. `cancelled`: the client went away."""
+
+
+class Choice(msgspec.Struct, frozen=True, kw_only=True):
+    """Why an attempt went to its account: what was known then.
+
+    `decision`, `reason` and `trouble` are those of `llmgw_affinity.Decision`, `placement` is that of the header
+    `x-gw-session`; `home` and `current` are where the session was pinned before. `waited` is in seconds. Where the
+    balancer chose, `scores` are the first few accounts in the order in which it looked at them, and `excluded` says
+    why others were left out, of which `more_excluded` are not named.
+    """
+
+    placement: str
+    decision: str
+    reason: str
+    trouble: str = ""
+    waited: float = 0.0
+    expected: int = 0
+    session: str | None = None
+    home: str | None = None
+    current: str | None = None
+    scores: tuple[Score, ...] = ()
+    excluded: dict[str, str] = msgspec.field(default_factory=dict)
+    more_excluded: int = 0
 
 
 class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
@@ -31,6 +55,7 @@ class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
     provider: str
     target_model: str
     attempt: int
+    choice: Choice | None = None
 
 
 class SessionPlaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,6 +139,8 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     endpoint: str = ""
     """What was asked for where it is no chat: `models`, `embeddings`, `count_tokens`, `files`, ..."""
     session: SessionFacts | None = None
+    queued: float = 0.0
+    """Seconds in the queue for an account."""
 
 
 Fact = CallOpened | SessionPlaced | CallSettled

@@ -32,13 +32,14 @@ from llmgw_protocols.resources import ENDPOINTS, Resource
 from llmgw_relay.asking import facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Reply
-from llmgw_relay.carriage import Carriage, Chosen
+from llmgw_relay.candidates import Chosen
+from llmgw_relay.carriage import Carriage
 from llmgw_relay.conversations import StoredResponse
 from llmgw_relay.lists import Lists, items_page
 from llmgw_relay.meter import Meter
 from llmgw_relay.objects import Owned
 from llmgw_relay.ownership import Ownership, missing
-from llmgw_relay.retry import may_retry, unprocessed
+from llmgw_relay.retry import unprocessed
 from llmgw_relay.sending import MAX_JSON, Sending
 
 _JSON = "application/json"
@@ -75,12 +76,12 @@ class Forwarding(Carriage):
     async def _ask(self, route: Route, sending: Sending) -> Reply:
         """The answer of the first account that has one."""
         while True:
-            attempt = self._begin(self._choose(route), sending)
+            attempt = self._begin(await self._place(route), sending)
             try:
                 return await self._run(attempt)
             except GatewayError as error:
                 await self._end_attempt(attempt, error)
-                if not self._may_retry(error, sending):
+                if not self._may_send_again(error, sending):
                     raise
 
     @property
@@ -151,7 +152,6 @@ class Forwarding(Carriage):
 
     def _begin(self, pick: Chosen, sending: Sending) -> Attempt:
         account = pick.candidate.account
-        self._tried.append(account.id)
         self._meter = Meter()
         facts = facts_of(pick.candidate)
         rendered = self._rendered(facts, sending.body(facts.model))
@@ -250,11 +250,11 @@ class Forwarding(Carriage):
             raise
         self._books.settle(attempt, self._meter, "ok", status=status)
 
-    def _may_retry(self, error: GatewayError, sending: Sending) -> bool:
+    def _may_send_again(self, error: GatewayError, sending: Sending) -> bool:
         """Only what can be sent again, and only where that makes nothing twice."""
         if sending.begun or not (self._resource.makes_nothing or unprocessed(error)):
             return False
-        return may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining())
+        return self._may_retry(error)
 
     # --- responses of our own ---------------------------------------------------------------------------------------
 

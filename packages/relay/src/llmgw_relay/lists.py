@@ -82,7 +82,8 @@ class Lists:
                     self._parts.objects.add(added)
 
     async def _read(self, account: Account, resource: Resource, after: str | None) -> _Page:
-        facts = facts_of(Candidate(account, "", Target(pool=account.pool, model="")))
+        candidate = Candidate(account, "", Target(pool=account.pool, model=""))
+        facts = facts_of(candidate)
         query = {"limit": str(_MOST), "after": after, "purpose": self._query.get("purpose")}
         asked = urlencode({name: value for name, value in query.items() if value})
         rendered = place(Rendered(path=resource.path, query=asked, body=b""), "chat", facts, stream=False)
@@ -94,14 +95,16 @@ class Lists:
             body=b"",
             deadlines=account.deadlines,
         )
-        lease = self._parts.slots.take(account.id)
+        # It counts where it can; a list is not kept waiting, nor does it keep anybody from an answer for long.
+        lease = self._parts.balancer.take(candidate)
         try:
             async with self._parts.upstream.open(request) as reply:
                 body = await reply.read(_MAX_PAGE_BYTES)
                 if reply.status >= 400:
                     raise dialect_for(facts, "chat", "chat").fault(reply.status, reply.headers, body)
         finally:
-            lease.release()
+            if lease is not None:
+                lease.release()
         try:
             return msgspec.json.decode(body, type=_Page)
         except (msgspec.DecodeError, RecursionError):

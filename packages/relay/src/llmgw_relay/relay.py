@@ -2,64 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from llmgw_balancer import Signals, Slots
-from llmgw_domain import Catalog
 from llmgw_domain.errors import ClientGone, GatewayError
-from llmgw_relay.books import common_headers, retry_headers
+from llmgw_relay.books import Books, common_headers, retry_headers
 from llmgw_relay.call import Admission, Call, Carried, Knock, Verb
-from llmgw_relay.carriage import books
-from llmgw_relay.conversations import Conversations, MemoryConversations
 from llmgw_relay.exchange import Exchange
 from llmgw_relay.facts import CallSettled
 from llmgw_relay.forwarding import Forwarding
-from llmgw_relay.learned import Learned
 from llmgw_relay.listing import Listing
-from llmgw_relay.objects import MemoryObjects, Objects
-from llmgw_relay.parts import Parts, RelayConfig
-from llmgw_relay.ports import AdvertisedBy, Facts, Fetch, Upstream
-from llmgw_relay.stash import MemoryStash, Stash
+from llmgw_relay.parts import Parts
+from llmgw_relay.turn import Turn
 
 
 class Relay:
-    """Serves calls from the current catalog. The arguments are those of `Parts`."""
+    """Serves calls from the current catalog."""
 
-    def __init__(
-        self,
-        *,
-        current: Callable[[], Catalog],
-        upstream: Upstream,
-        slots: Slots,
-        facts: Facts,
-        clock: Callable[[], float],
-        wall: Callable[[], float],
-        rand: Callable[[], float],
-        signals: Signals | None = None,
-        objects: Objects | None = None,
-        stash: Stash | None = None,
-        conversations: Conversations | None = None,
-        advertised: AdvertisedBy | None = None,
-        fetch: Fetch | None = None,
-        config: RelayConfig | None = None,
-    ) -> None:
-        self._parts = Parts(
-            current=current,
-            upstream=upstream,
-            slots=slots,
-            signals=signals or Signals(clock, rand),
-            facts=facts,
-            objects=objects or MemoryObjects(clock),
-            stash=stash or MemoryStash(clock),
-            conversations=conversations or MemoryConversations(clock),
-            advertised=advertised,
-            fetch=fetch,
-            learned=Learned(clock),
-            clock=clock,
-            wall=wall,
-            rand=rand,
-            config=config or RelayConfig(),
-        )
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        parts.balancer.changed = parts.queue.offer
 
     def admit(self, secret: str) -> Admission:
         """Lets a caller in on the current catalog. Raises `UnknownKey`."""
@@ -92,11 +51,17 @@ class Relay:
         )
         return common_headers(knock.dialect, knock.request_id, self._parts.current().version) + retry_headers(error)
 
+    @property
+    def waiting(self) -> int:
+        """Calls in the queue."""
+        return len(self._parts.queue)
+
     def open(self, admission: Admission, call: Call) -> Carried:
         """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
         parts = self._parts
         if call.verb is Verb.LIST:
-            return Listing(admission, call, books(parts, admission, call))
+            turn = Turn(parts, call.id, admission.key.tenant, admission.key.id, lambda: call.timeout)
+            return Listing(admission, call, Books(parts, admission, call, turn))
         if call.verb is Verb.FORWARD:
             return Forwarding(parts, admission, call)
         return Exchange(parts, admission, call)

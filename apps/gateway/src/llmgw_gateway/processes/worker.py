@@ -22,7 +22,7 @@ from llmgw_cluster import staying
 from llmgw_control import Replica
 from llmgw_crdt import Clock
 from llmgw_gateway.config import Settings
-from llmgw_gateway.data_plane import DataPlane, open_data_plane
+from llmgw_gateway.data_plane import DataPlane, Sessions, open_data_plane
 from llmgw_gateway.heap import settle_heap
 from llmgw_gateway.home import keyring, ready
 from llmgw_gateway.processes.setup import Setup
@@ -36,8 +36,10 @@ from llmgw_gateway.state.keeping import kept_forms
 from llmgw_gateway.state.messages import WorkerStatus
 from llmgw_gateway.state.recorder import Recorder
 from llmgw_gateway.state.served import Served
+from llmgw_gateway.state.session_keys import SessionSecret
 from llmgw_gateway.state.settling import settle
 from llmgw_relay.buffered import BufferedKeep
+from llmgw_relay.pins import MemoryPins
 from llmgw_telemetry import LogStream, Metrics, Observer
 
 _PATIENCE_SECONDS = 1.5
@@ -119,6 +121,9 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
                 ready=partial(ready, served, recorder),
                 facts=recorder,
                 observer=observer,
+                sessions=Sessions(
+                    pins=MemoryPins(), keys=SessionSecret(replica, Secrets.of(settings).reveal), clock=clock
+                ),
                 kept=kept_forms(keep, keys),
                 draining=draining,
             )

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from llmgw_admin.api.resources import RESOURCES, Resource, Switch, sendable
+from llmgw_admin.api.resources import RESOURCES, Resource, Switch, sendable, takes_reason
 from llmgw_gateway.verbs import catalog, tables, values
 from llmgw_gateway.verbs.client import Wrong, step
 from llmgw_gateway.verbs.desk import Desk
@@ -39,6 +39,8 @@ def add(kinds: Any, common: Callable[[argparse.ArgumentParser], None]) -> None:
             verb = verbs.add_parser(switch, help=f"{switch} {_a(resource)}")
             verb.set_defaults(verb=partial(_switch, resource, switch))
             _id(verb, resource)
+            if takes_reason(resource, switch):
+                verb.add_argument("--reason", metavar="TEXT", help="why, for whoever looks at it until it is enabled")
             common(verb)
 
 
@@ -157,7 +159,8 @@ def _delete(resource: Resource, desk: Desk, options: argparse.Namespace) -> None
 
 
 def _switch(resource: Resource, switch: Switch, desk: Desk, options: argparse.Namespace) -> None:
-    done = desk.client.call("POST", f"{_path(resource, options.id)}/{switch}")
+    query = {"reason": getattr(options, "reason", None)}
+    done = desk.client.call("POST", f"{_path(resource, options.id)}/{switch}", query=query)
     desk.say(tables.as_json(done) if options.json else f"{resource.kind} {options.id}: {_SWITCHED[switch]}")
 
 

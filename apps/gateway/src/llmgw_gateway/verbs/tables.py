@@ -47,7 +47,8 @@ def state(row: Record) -> str:
     if row.get("quarantined"):
         return "quarantined"
     if row.get("enabled") is False:
-        return "disabled"
+        reason = row.get("disabled_reason")
+        return f"disabled: {reason}" if reason else "disabled"
     return "draining" if row.get("drain") else "ready"
 
 
@@ -67,6 +68,8 @@ def _part(column: str, part: Any) -> str:
     if column == "targets" and isinstance(part, dict):
         tier = f" (priority {part['priority']})" if part.get("priority", 1) != 1 else ""
         return f"{part.get('pool')}/{part.get('model')}{tier}"
+    if column == "fallbacks" and isinstance(part, dict):
+        return f"{part.get('model')} ({', '.join(part.get('on', ()))})"
     if column == "quarantined" and isinstance(part, dict):
         return ": ".join(text for text in (part.get("path"), part.get("message")) if text)
     return _text("", part)

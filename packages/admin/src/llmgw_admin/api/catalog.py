@@ -24,6 +24,7 @@ class Counts(msgspec.Struct, frozen=True, kw_only=True):
     patterns: int
     keys: int
     policies: int
+    prices: int
 
 
 class Quarantined(msgspec.Struct, frozen=True, kw_only=True):
@@ -96,6 +97,7 @@ def _answer(catalog: Catalog, administration: Administration) -> CatalogAnswer:
             patterns=len(catalog.patterns),
             keys=len(catalog.keys),
             policies=len(catalog.policies),
+            prices=len(catalog.prices),
         ),
         quarantined=tuple(
             Quarantined(kind=kind, id=name, reasons=reasons)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import msgspec
 
 from llmgw_admin.api import resources
-from llmgw_admin.api.operations import Answer, Call, Operation
+from llmgw_admin.api.operations import Answer, Call, NoQuery, Operation
 from llmgw_admin.api.resources import RESOURCES, Resource, Switch
 from llmgw_control import Administration
 from llmgw_control.refusal import Outdated
@@ -45,6 +45,18 @@ class PageQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     limit: Annotated[int, msgspec.Meta(ge=1, le=1000, description="How many at most.")] = 100
     after: Annotated[str | None, msgspec.Meta(description="The 'next' of the page before.")] = None
+
+
+class ReasonQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Why something is switched."""
+
+    reason: Annotated[
+        str | None,
+        msgspec.Meta(
+            description="Why, for people: its `disabled_reason` until it is enabled. One that is disabled "
+            "already keeps the reason that it has."
+        ),
+    ] = None
 
 
 def record_operations(administration: Administration) -> list[Operation]:
@@ -88,7 +100,10 @@ class _Records:
 
     async def switch(self, switch: Switch, call: Call) -> Answer:
         enabled, drain = _SWITCHED[switch]
-        done = self._administration.switch(self._kind, call.id, enabled=enabled, drain=drain, actor=call.actor)
+        reason = call.query.reason if isinstance(call.query, ReasonQuery) else None
+        done = self._administration.switch(
+            self._kind, call.id, enabled=enabled, drain=drain, reason=reason, actor=call.actor
+        )
         assert done.view is not None
         return Answer(body=resources.shown(self.resource, done.view), headers=_headers(done))
 
@@ -167,6 +182,7 @@ def _switch(records: _Records, switch: Switch, answer: Any) -> Operation:
         f"{switch.capitalize()} {_one(records.resource)}: {_SWITCH_TEXT[switch]}",
         partial(records.switch, switch),
         answer=answer,
+        query=ReasonQuery if resources.takes_reason(records.resource, switch) else NoQuery,
         headers=_CHANGED,
         refusals=(404, 503),
     )

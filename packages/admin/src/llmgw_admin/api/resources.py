@@ -63,6 +63,11 @@ RESOURCES = (
 )
 
 
+def takes_reason(resource: Resource, switch: Switch) -> bool:
+    """Whether who throws the switch may say why."""
+    return switch == "disable" and "disabled_reason" in resource.record.__struct_fields__
+
+
 class Given(msgspec.Struct, frozen=True, kw_only=True):
     """What the gateway says of a record, beside its fields.
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any
 import msgspec
 
 from llmgw_domain.errors import (
+    AccountForbidden,
     AccountRejected,
     ContentRefused,
     ContextTooLong,
@@ -49,6 +50,8 @@ _BY_CODE: dict[str, type[GatewayError]] = {
     "1301": ContentRefused,
     "1304": QuotaExhausted,
     "1308": QuotaExhausted,
+    "1309": QuotaExhausted,
+    "1310": QuotaExhausted,
 }
 _OF_THE_MODEL = frozenset(("tool_use_failed",))
 """Codes of requests that are refused for what the model made of them: the same request may well be answered next time
@@ -102,9 +105,15 @@ _TOO_LONG = re.compile(
 _BAD_KEY = re.compile(r"(incorrect|invalid) api[ _-]?key", re.IGNORECASE)
 _SPENT = re.compile(
     r"(insufficient|not enough|out of|run out of|any|no) (account )?(balance|credits?|funds)|credit balance"
-    r"|exceeded your (current|monthly) (quota|included credits|usage)|(key|spend(ing)?) (limit|cap) (exceeded|reached)",
+    r"|exceeded your (current|monthly) (quota|included credits|usage)|(key|spend(ing)?) (limit|cap) (exceeded|reached)"
+    r"|used all available credits|reached its monthly spending limit",
     re.IGNORECASE,
 )
+# OpenAI tells of an organization that is shut, or that has yet to say who it is, with a plain 400; another may serve.
+_SHUT = re.compile(r"(organization|account) has been (disabled|suspended|deactivated)", re.IGNORECASE)
+_UNVERIFIED = re.compile(r"organization must be verified to (use|stream)", re.IGNORECASE)
+# xAI's 403 of what its policy refuses is otherwise that of an account.
+_FORBIDDEN_CONTENT = re.compile(r"content violates", re.IGNORECASE)
 _POLICY = "ResponsibleAIPolicyViolation"
 _LONGEST_TEXT = 500
 
@@ -209,6 +218,12 @@ def _kind(status: int, said: Complaint) -> type[GatewayError]:
         return AccountRejected
     if status in (400, 403, 429) and _SPENT.search(said.message):
         return QuotaExhausted
+    if status == 403 and _FORBIDDEN_CONTENT.search(said.message):
+        return ContentRefused
+    if status == 400 and _SHUT.search(said.message):
+        return AccountRejected
+    if status == 400 and _UNVERIFIED.search(said.message):
+        return AccountForbidden
     if status in (400, 422) and _TOO_LONG.search(said.message):
         return ContextTooLong
     return kind_of(status)

@@ -1,0 +1,75 @@
+"""Candidates of one priority, with what is worked out of them once: their members of pools, and their ranking."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+
+from llmgw_balancer.pools import Member, Pool
+from llmgw_balancer.ranking import Ranking
+from llmgw_domain import Account, Candidate
+
+_KEPT = 256
+"""Tiers, and rankings, that are kept. What a pattern leads to is made anew for each call, with the same accounts."""
+
+
+class Tier:
+    """`members` are the accounts of `candidates`, at the same places."""
+
+    __slots__ = ("candidates", "members", "names", "pools", "ranking")
+
+    def __init__(self, candidates: Sequence[Candidate], members: list[Member], ranking: Ranking) -> None:
+        self.candidates = candidates
+        self.members = members
+        self.ranking = ranking
+        self.pools: list[Pool] = list({id(member.pool): member.pool for member in members}.values())
+        self.names = tuple({member.account.pool for member in members})
+
+    def order(self, prefix: bytes, session: bytes, width: int) -> Iterator[int]:
+        """Places in the order in which a call is to ask them.
+
+        The sessions of a prefix are divided over the first `width` accounts of it, by the session's own key: so the
+        prefix is warm where they come, and what a node sees of others changes nothing about where a session belongs.
+        """
+        ranked = self.ranking.order(prefix)
+        yield from self.ranking.best(prefix + session, list(islice(ranked, width)))
+        yield from ranked
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+class Tiers:
+    """By identity: a route's tiers are the same objects for as long as nothing about them changes."""
+
+    def __init__(self, member: Callable[[Account], Member]) -> None:
+        self._member = member
+        self._known: dict[int, Tier] = {}
+        self._rankings: dict[tuple[tuple[str, float], ...], Ranking] = {}
+
+    def of(self, candidates: Sequence[Candidate]) -> Tier:
+        known = self._known.get(id(candidates))
+        if known is not None and known.candidates is candidates:
+            return known
+        _make_room(self._known)
+        members = [self._member(candidate.account) for candidate in candidates]
+        tier = Tier(candidates, members, self._ranking(candidates))
+        self._known[id(candidates)] = tier
+        return tier
+
+    def clear(self) -> None:
+        """Accounts have gone."""
+        self._known.clear()
+
+    def _ranking(self, candidates: Sequence[Candidate]) -> Ranking:
+        accounts = tuple((candidate.account.id, candidate.account.weight) for candidate in candidates)
+        ranking = self._rankings.get(accounts)
+        if ranking is None:
+            _make_room(self._rankings)
+            ranking = self._rankings[accounts] = Ranking(accounts)
+        return ranking
+
+
+def _make_room(kept: dict) -> None:  # type: ignore[type-arg]
+    if len(kept) >= _KEPT:
+        del kept[next(iter(kept))]

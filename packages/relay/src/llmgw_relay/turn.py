@@ -1,0 +1,307 @@
+"""One call as a turn of its session: where it is served, how long that was waited for, and what became of the pin.
+
+The pin of the session and the standing of its accounts give a decision (`llmgw_affinity.decide`); where that leaves the
+choice open, the balancer makes it; where nobody can serve now, the call queues. An account is leased in the step in
+which it is chosen, and the next thing that happens is that the attempt is written down.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection
+
+import msgspec
+
+from llmgw_affinity import Decision, Pin, Terms, answered, decide, lost, placed, rule
+from llmgw_affinity.carriers import Form
+from llmgw_affinity.loss import Loss
+from llmgw_affinity.placing import Instant, Placement, placement
+from llmgw_balancer import Exclusion, Pick, Wanted
+from llmgw_domain import Candidate, Route, Usage
+from llmgw_domain.errors import NoAccount
+from llmgw_protocols import Envelope
+from llmgw_relay.candidates import Candidates, Chosen
+from llmgw_relay.facts import Choice, SessionFacts, SessionPlaced
+from llmgw_relay.naming import Named, named
+from llmgw_relay.parts import Parts
+from llmgw_relay.queue import QueueFull
+
+_BYTES_A_TOKEN = 4
+_SHOWN = 12
+"""Accounts that a recorded choice names as left out; of the others it has the number."""
+
+
+class Turn:
+    """`begin` it once the request is read, `place` it for each attempt, `leave` it at the end."""
+
+    def __init__(self, parts: Parts, call: str, tenant: str, key: str, remaining: Callable[[], float | None]) -> None:
+        """`call` is the call's own id, `key` that of the client's key; `remaining` gives the seconds that are left of
+        the call's time."""
+        self._parts = parts
+        self._call = call
+        self._tenant = tenant
+        self._key = key
+        self._remaining = remaining
+        self._named = Named()
+        self._tokens = 0
+        self._fixed: frozenset[str] | None = None
+        self._before: Pin | None = None
+        self._pin: Pin | None = None
+        self._decision: Decision | None = None
+        self._account: str | None = None
+        self._pick: Pick | None = None
+        self._loss: Loss | None = None
+        self.waited = 0.0
+        """Seconds in the queue."""
+        self.waiting = False
+
+    # --- the session ------------------------------------------------------------------------------------------------
+
+    async def begin(self, form: Form | None, envelope: Envelope) -> None:
+        """Finds out which session this is a turn of, and where that is pinned. No form: of none."""
+        self._tokens = len(envelope.wire.body) // _BYTES_A_TOKEN
+        if form is None:
+            return
+        self._named = named(form, envelope, self._tenant, self._parts.session_keys(), self._parts.crowd)
+        if self._named.session is not None:
+            self._before = self._pin = await self._known(self._named.session)
+
+    async def _known(self, key: str) -> Pin | None:
+        """The session's pin. One that looks cold here may have been served elsewhere meanwhile."""
+        pin, now = self._parts.pins.known(key), self._parts.session_wall()
+        if pin is not None and (pin.home.warm(now) or pin.current.warm(now)):
+            return pin
+        return await self._parts.pins.find(key)
+
+    def leave(self) -> None:
+        """The call is over."""
+        if self._named.crowd is not None:
+            self._parts.crowd.leave(self._named.crowd)
+            self._named = msgspec.structs.replace(self._named, crowd=None)
+
+    def is_warm_at(self, account: str) -> bool:
+        """Whether the account holds the session's cache."""
+        pin, now = self._pin, self._parts.session_wall()
+        return pin is not None and any(s.account == account and s.warm(now) for s in (pin.home, pin.current))
+
+    def only_at(self, accounts: Collection[str]) -> None:
+        """The request holds what only these accounts can read."""
+        self._fixed = frozenset(accounts)
+
+    # --- placing ----------------------------------------------------------------------------------------------------
+
+    async def place(self, route: Route, tried: Collection[str] = ()) -> Chosen:
+        """An account for the next attempt, with its lease; `tried` are those that this call will not ask again.
+
+        Raises `NoAccount` where none can serve in time.
+        """
+        wanted = Wanted(
+            prefix=self._named.prefix,
+            session=self._named.rank or self._call,
+            tokens=self._tokens,
+            tried=tried,
+            only=self._fixed,
+        )
+        among = Candidates(self._parts.balancer, route, wanted)
+        while True:
+            decision = decide(self._pin, self._parts.session_wall(), among.standing, self._terms())
+            chosen = self._take(decision, among) or await self._queue(decision, among)
+            if chosen is not None:
+                self._serve_at(decision, chosen.candidate.account.id)
+                return chosen
+
+    def _terms(self) -> Terms:
+        config, remaining = self._parts.config, self._remaining()
+        return Terms(
+            tokens_per_second=config.wait_tokens_per_second,
+            most_wait=self._patience() * config.time_scale,
+            deadline=None if remaining is None else remaining * config.time_scale,
+            fixed=self._fixed,
+        )
+
+    def _take(self, decision: Decision, among: Candidates) -> Chosen | None:
+        """What the decision says, if that can be had now. Nobody takes what another waits for already."""
+        awaited = self._parts.queue.awaited
+        if decision.kind in ("wait", "fail"):
+            return None
+        if decision.account is not None:
+            return None if awaited(decision.account) else among.take(decision.account)
+        chosen = self._choose(among)
+        if chosen is not None and awaited(chosen.candidate.account.id):
+            chosen.give_back()
+            return None
+        return chosen
+
+    def _choose(self, among: Candidates) -> Chosen | None:
+        pick = self._pick = among.choose()
+        if pick.candidate is None or pick.lease is None:
+            return None
+        return Chosen(pick.candidate, pick.lease)
+
+    def _serve_at(self, decision: Decision, account: str) -> None:
+        self._decision, self._account = decision, account
+        key = self._named.session
+        if key is None:
+            return
+        parts, before = self._parts, self._pin
+        at = Instant(hlc=parts.stamp(), node=parts.node, now=parts.session_wall())
+        self._pin = placed(before, key, decision, account, at)
+        parts.balancer.bound(account, key)
+        if self._pin is not before:
+            parts.pins.put(self._pin, changed=True)
+
+    # --- waiting ----------------------------------------------------------------------------------------------------
+
+    async def _queue(self, decision: Decision, among: Candidates) -> Chosen | None:
+        """Waits for what was decided. None where it took so long that it should be decided anew.
+
+        Raises `NoAccount`.
+        """
+        if decision.kind == "fail":
+            raise self._nobody(among)
+        account, patience = decision.account, self._patience()
+        if account is None:
+            first = among.soonest()
+            group, accounts = ("route", *among.by_id, *sorted(among.wanted.tried)), tuple(among.by_id)
+            return await self._join(group, accounts, lambda: self._choose(among), among.soonest, first, patience, among)
+
+        def soonest() -> float | None:
+            return among.standing(account).wait
+
+        group, accounts = ("account", account, among.by_id[account].model), (account,)
+        seconds = min(self._real(2 * decision.wait) + 1.0, patience)
+        return await self._join(group, accounts, lambda: among.take(account), soonest, soonest(), seconds, among)
+
+    async def _join(
+        self,
+        group: tuple[str, ...],
+        accounts: Collection[str],
+        take: Callable[[], Chosen | None],
+        soonest: Callable[[], float | None],
+        first: float | None,
+        seconds: float,
+        among: Candidates,
+    ) -> Chosen | None:
+        """Waits in the queue for `seconds` at most, unless it is known to be in vain."""
+        if first is None or seconds <= 0 or (math.isfinite(first) and self._real(first) > seconds):
+            raise self._nobody(among)
+        parts, began = self._parts, self._parts.clock()
+        self.waiting = True
+        try:
+            return await parts.queue.join(group, accounts, take, soonest, seconds)
+        except TimeoutError:
+            pass
+        except QueueFull:
+            raise NoAccount(
+                f"{len(parts.queue)} calls wait for an account, and no more may.", retry_after=5.0
+            ) from None
+        finally:
+            self.waiting = False
+            self.waited += parts.clock() - began
+        if self._patience() <= 0:
+            raise self._nobody(among)
+        return None
+
+    def _patience(self) -> float:
+        """Seconds that the call may still wait."""
+        left, remaining = self._real(self._parts.config.max_wait_seconds) - self.waited, self._remaining()
+        return max(left if remaining is None else min(left, remaining), 0.0)
+
+    def _real(self, seconds: float) -> float:
+        """How long that is, of the clock of pauses."""
+        return seconds / self._parts.config.time_scale
+
+    def _nobody(self, among: Candidates) -> NoAccount:
+        """Why no account can serve, and when one may."""
+        soonest, name = among.soonest(), among.route.model.name
+        retry_after = 1.0 if soonest is None or math.isinf(soonest) else max(self._real(soonest), 1.0)
+        waited = f", after {self.waited:.0f} s in the queue" if self.waited >= 1 else ""
+        return NoAccount(
+            f"No account is available for the model {name!r} now{waited}: {said(among.excluded())}.",
+            retry_after=retry_after,
+        )
+
+    # --- afterwards -------------------------------------------------------------------------------------------------
+
+    def heard(self, candidate: Candidate, usage: Usage | None, sent: float) -> None:
+        """What the answer tells of the account's cache; `sent` is when it was asked, by the sessions' clock."""
+        if self._pin is None or self._decision is None or usage is None:
+            return
+        parts, account = self._parts, candidate.account.id
+        self._loss = lost(self._before, self._decision, account, usage, sent)
+        cache = rule(candidate.account, candidate.model, self._named.asked)
+        self._pin = answered(self._pin, account, usage, sent=sent, told=parts.stamp(), rule=cache)
+        parts.pins.put(self._pin, changed=False)
+
+    @property
+    def placement(self) -> Placement:
+        """The word of the header `x-gw-session`."""
+        return placement(self._before, self._account if self._named.session is not None else None)
+
+    def moved(self, at: float) -> SessionPlaced | None:
+        """That the session was bound or moved by the placement just made, `at` Unix seconds; None where it stayed."""
+        before, pin, decision = self._before, self._pin, self._decision
+        if pin is None or decision is None or (before is not None and _same_place(before, pin)):
+            return None
+        return SessionPlaced(
+            call=self._call,
+            at=at,
+            tenant=self._tenant,
+            key=self._key,
+            session=pin.key,
+            pin=pin,
+            reason=decision.reason,
+            moved=before is not None,
+        )
+
+    def choice(self) -> Choice | None:
+        """What was known when the account was chosen, for the record; None before that."""
+        decision, pick, before = self._decision, self._pick, self._before
+        if decision is None:
+            return None
+        excluded = {} if pick is None else {name: str(why) for name, why in list(pick.excluded.items())[:_SHOWN]}
+        return Choice(
+            placement=self.placement,
+            decision=decision.kind,
+            reason=decision.reason,
+            trouble=decision.trouble,
+            waited=round(self.waited, 4),
+            expected=decision.expected,
+            session=self._named.session,
+            home=before.home.account if before else None,
+            current=before.current.account if before else None,
+            scores=() if pick is None else pick.scores,
+            excluded=excluded,
+            more_excluded=0 if pick is None else len(pick.excluded) - len(excluded),
+        )
+
+    def facts(self) -> SessionFacts | None:
+        """What the call was to its session; None where it belongs to none."""
+        session, decision, loss = self._named.session, self._decision, self._loss
+        if session is None or decision is None:
+            return None
+        return SessionFacts(
+            key=session,
+            placement=self.placement,
+            reason=decision.reason,
+            expected=loss.expected if loss else decision.expected,
+            observed=loss.observed if loss else None,
+            lost=loss.tokens if loss else 0,
+            cause=(loss.cause or None) if loss else None,
+            pin=self._pin,
+        )
+
+    def __repr__(self) -> str:
+        return f"<Turn of {self._named.session or 'no session'} at {self._account or 'no account'}>"
+
+
+def said(excluded: dict[str, Exclusion]) -> str:
+    """Why accounts are left out, in words for whoever waits for them."""
+    reasons = list(excluded.values())
+    found = [f"{reasons.count(reason)} {reason}" for reason in Exclusion if reason in reasons]
+    return f"its accounts are: {', '.join(found)}" if found else "its pools hold no account"
+
+
+def _same_place(one: Pin, other: Pin) -> bool:
+    """But for what is cached there."""
+    return (one.epoch, one.home.since, one.current.since) == (other.epoch, other.home.since, other.current.since)
