@@ -40,6 +40,7 @@ from llmgw_gateway.state.pins import HostPins, recalled
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
+from llmgw_gateway.tempo import Tempo
 from llmgw_postgres.history import PgHistory
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import Metrics
@@ -229,7 +230,7 @@ async def open_control_plane(
                 wall=time.time,
                 patience=_FOUND_SECONDS,
             ),
-            pins=HostPins(database.find_pins, time.monotonic, time.time),
+            pins=HostPins(database.find_pins, time.monotonic, Tempo(settings.config.server.time_scale).wall),
             secrets=secrets,
             spreading=spreading,
             clock=clock,
