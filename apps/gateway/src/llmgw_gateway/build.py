@@ -47,7 +47,6 @@ from llmgw_gateway.state.settling import settle
 from llmgw_pool import ConnectionPool
 from llmgw_postgres.embedded import EmbeddedError
 from llmgw_relay import Relay
-from llmgw_relay.pins import MemoryPins
 from llmgw_telemetry import LogStream, Metrics, Observer, configure_logging
 
 _log = logging.getLogger(__name__)
@@ -158,7 +157,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                 facts=recorder,
                 observer=observer,
                 sessions=Sessions(
-                    pins=MemoryPins(),
+                    pins=control.pins,
                     keys=SessionSecret(control.replica, control.secrets.reveal),
                     clock=control.clock,
                 ),

@@ -36,9 +36,11 @@ from llmgw_gateway.state.feeder import Feeder
 from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
+from llmgw_gateway.state.pins import HostPins, recalled
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
+from llmgw_gateway.tempo import Tempo
 from llmgw_postgres.history import PgHistory
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import Metrics
@@ -71,6 +73,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     database: Database
     journal: Spool
     keep: BufferedKeep
+    pins: HostPins
     secrets: Secrets
     spreading: Spreading
     clock: Clock
@@ -227,6 +230,7 @@ async def open_control_plane(
                 wall=time.time,
                 patience=_FOUND_SECONDS,
             ),
+            pins=HostPins(database.find_pins, time.monotonic, Tempo(settings.config.server.time_scale).wall),
             secrets=secrets,
             spreading=spreading,
             clock=clock,
@@ -236,6 +240,8 @@ async def open_control_plane(
             history=_history(database, feeder, journal),
         )
         stack.push_async_callback(plane.keep.close)
+        stack.push_async_callback(plane.pins.close)
+        await asyncio.to_thread(lambda: plane.pins.recall(recalled(spools.folder_of(settings.data_dir))))
         steward.begin(journal.folder)
         check_keys(replica, secrets.keyring())
         plane.lay(records, str(settings.file or "the environment"))

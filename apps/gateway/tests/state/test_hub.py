@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
+from llmgw_affinity import Pin, Stay
 from llmgw_cluster import serving, staying
 from llmgw_control import KeyRecord, Records, Replica
 from llmgw_control.testing import Desk, ReversedSealing
@@ -19,6 +20,7 @@ from llmgw_domain import Catalog
 from llmgw_gateway.state.follower import Follower
 from llmgw_gateway.state.hub import Hub
 from llmgw_gateway.state.messages import Overlay, WorkerStatus
+from llmgw_gateway.state.pins import HostPins
 from llmgw_gateway.state.served import Served
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_relay.keep import Sought, encode
@@ -28,6 +30,10 @@ from llmgw_telemetry import Metrics, Totals
 
 OWNER = Actor("admin:o", "owner")
 FILE = Records(keys=(KeyRecord(id="filed", hash="sha256:" + "0" * 64),))
+
+
+STAY = Stay(account="a", since=1, node="n")
+PIN = Pin(key="0" * 32, epoch=0, home=STAY, current=STAY)
 
 
 class Worker:
@@ -66,8 +72,18 @@ class House:
         self.keep = BufferedKeep(
             self.store, lambda frame: None, writer="n", stamps=MemoryStamps(), clock=time.monotonic, wall=time.time
         )
+        self.away = False
+        self.pins = HostPins(self.found, time.monotonic, time.time)
         self.totals = Totals()
-        self.hub = Hub(self.desk.replica, lambda: Overlay(records=FILE, file="g.toml"), self.keep, self.totals)
+        self.hub = Hub(
+            self.desk.replica, lambda: Overlay(records=FILE, file="g.toml"), self.keep, self.pins, self.totals
+        )
+
+    async def found(self, keys: Collection[str]) -> dict[str, Pin]:
+        """What the database has."""
+        if self.away:
+            await asyncio.sleep(60)
+        return {key: PIN for key in keys if key == PIN.key}
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -184,6 +200,56 @@ async def test_what_a_worker_keeps_is_found_by_another(tmp_path: Path) -> None:
                 found = await two.follower.find(Sought(kinds=("k",), tenant="t", ids=("x",)))
         assert ([b"body"], True) == ([put.body for put in found.puts], found.complete)
         assert encode(found.puts[0])
+
+
+async def test_where_a_session_goes_the_other_workers_hear(tmp_path: Path) -> None:
+    """At once. What else a turn made of its pin they hear when they ask."""
+    house = House(tmp_path / "s")
+    bound = msgspec.structs.replace(PIN, key="1" * 32)
+    async with house.open(), house.worker(0) as one, house.worker(1) as two:
+        one.follower.pins.put(bound, changed=True)
+        async with asyncio.timeout(5):
+            while two.follower.pins.known(bound.key) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        told = msgspec.structs.replace(bound, home=msgspec.structs.replace(STAY, warm_until=1e10, cached=7, told=2))
+        one.follower.pins.put(told, changed=False)
+        async with asyncio.timeout(5):
+            while house.pins.known(bound.key) != told:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        assert bound == two.follower.pins.known(bound.key)
+        assert told == await two.follower.pins.find(bound.key)
+
+
+async def test_a_session_that_a_worker_does_not_know_is_asked_for(tmp_path: Path) -> None:
+    """Control asks the database; nobody knows of a new one. A database that hangs is waited for once."""
+    house = House(tmp_path / "s")
+    async with house.open(), house.worker() as worker:
+        pins = worker.follower.pins
+        assert PIN == await pins.find(PIN.key)
+        assert await pins.find("2" * 32) is None
+        house.away = True
+        began = time.monotonic()
+        for number in range(20):
+            assert await pins.find(f"{number:032}") in (None, PIN)
+        assert PIN == await pins.find(PIN.key)
+        assert time.monotonic() - began < 2.0
+    await house.pins.close()
+
+
+async def test_a_new_control_process_is_told_where_sessions_are(tmp_path: Path) -> None:
+    """The database may lack what the last turns made of them."""
+    house = House(tmp_path / "s")
+    bound = msgspec.structs.replace(PIN, key="1" * 32)
+    async with house.open():
+        running = house.worker()
+        worker = await running.__aenter__()
+        worker.follower.pins.put(bound, changed=True)
+    again = House(tmp_path / "s")
+    async with again.open(), again.worker(1) as other:
+        async with asyncio.timeout(5):
+            while await other.follower.pins.find(bound.key) is None:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        await running.__aexit__(None, None, None)
 
 
 def _calls(totals: Totals) -> float:

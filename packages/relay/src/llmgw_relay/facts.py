@@ -39,6 +39,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Score, ...] = ()
     excluded: dict[str, str] = msgspec.field(default_factory=dict)
     more_excluded: int = 0
+    model: str | None = None
+    """Another model's name, which was asked in place of the client's because of `cause`."""
+    cause: str | None = None
 
 
 class CallOpened(msgspec.Struct, frozen=True, kw_only=True):

@@ -39,7 +39,6 @@ from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.session_keys import SessionSecret
 from llmgw_gateway.state.settling import settle
 from llmgw_relay.buffered import BufferedKeep
-from llmgw_relay.pins import MemoryPins
 from llmgw_telemetry import LogStream, Metrics, Observer
 
 _PATIENCE_SECONDS = 1.5
@@ -122,7 +121,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
                 facts=recorder,
                 observer=observer,
                 sessions=Sessions(
-                    pins=MemoryPins(), keys=SessionSecret(replica, Secrets.of(settings).reveal), clock=clock
+                    pins=follower.pins, keys=SessionSecret(replica, Secrets.of(settings).reveal), clock=clock
                 ),
                 kept=kept_forms(keep, keys),
                 draining=draining,

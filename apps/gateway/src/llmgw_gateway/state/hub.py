@@ -13,7 +13,8 @@ from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_domain import Event
 from llmgw_eventstore import encode
-from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, WorkerStatus
+from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, ToldPins, WorkerStatus
+from llmgw_gateway.state.pins import HostPins
 from llmgw_relay import keep
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_relay.keep import Sought
@@ -34,6 +35,7 @@ class Hub:
         replica: Replica,
         overlay: Callable[[], Overlay],
         kept: BufferedKeep,
+        pins: HostPins,
         totals: Totals,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -41,6 +43,7 @@ class Hub:
         self._replica = replica
         self._overlay = overlay
         self._kept = kept
+        self._pins = pins
         self._totals = totals
         self._changed = changed
         self._workers: dict[int, Link] = {}
@@ -66,12 +69,17 @@ class Hub:
                 self._changed()
             case "kept":
                 self._kept.note(keep.decode(read(body, bytes)))
+            case "pins":
+                self._pinned(link, read(body, ToldPins))
 
     async def asked(self, link: Link, kind: str, body: msgspec.Raw) -> object:
-        if kind != "find":
-            raise NotAnswered(f"there is no question {kind!r}")
-        found = await self._kept.find(read(body, Sought))
-        return FoundFrames(tuple(keep.encode(change) for change in found.changes), found.complete)
+        match kind:
+            case "find":
+                found = await self._kept.find(read(body, Sought))
+                return FoundFrames(tuple(keep.encode(change) for change in found.changes), found.complete)
+            case "pin":
+                return await self._pins.find(read(body, str))
+        raise NotAnswered(f"there is no question {kind!r}")
 
     async def spread(self, events: Sequence[Event]) -> None:
         """Brings events of the state to every worker, and waits a moment until they serve what comes of them."""
@@ -84,6 +92,15 @@ class Hub:
     async def gather(self) -> None:
         """Asks every worker what it counts. One that does not answer is known by its last answer."""
         await asyncio.gather(*(self._status(slot, link) for slot, link in list(self._workers.items())))
+
+    def _pinned(self, link: Link, told: ToldPins) -> None:
+        """Takes in what a worker tells of its sessions; where they went, the other workers hear as well."""
+        for pin in told.pins:
+            self._pins.put(pin, changed=told.changed)
+        if told.changed:
+            for other in self._workers.values():
+                if other is not link:
+                    other.tell("pins", told.pins)
 
     def _welcome(self, link: Link, hello: Hello) -> None:
         self._workers[hello.slot] = link
