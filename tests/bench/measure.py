@@ -86,15 +86,11 @@ def wait_for(port: int) -> float:
     """Seconds until something listened. Raises TimeoutError."""
     began = time.monotonic()
     while time.monotonic() - began < READY_SECONDS:
-        if listens(port):
-            return time.monotonic() - began
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return time.monotonic() - began
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens on port {port}")
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def cpu_seconds(pid: int) -> float:

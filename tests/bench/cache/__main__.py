@@ -106,7 +106,7 @@ class Bench:
         contender = self._make(name, field)
         with ExitStack() as stack:
             simulator = stack.enter_context(running(self._simulator(port, contender), folder / "simulator.log"))
-            simulator.until_listening(port)
+            simulator.until_ready(port, "/_sim/health")
             stack.enter_context(contender.running())
             played = asyncio.run(self._playing(scenario, contender))
         (folder / "played.json").write_bytes(msgspec.json.encode(played))

@@ -111,7 +111,9 @@ class RoundRobin(Contender):
 
 
 class Processes(Contender):
-    """One that has processes: `_command` is what starts each, on its port."""
+    """One that has processes: `_commands` are what starts each, on its port; `ready` is where it says that it serves."""
+
+    ready = "/"
 
     def __init__(self, field: Field) -> None:
         super().__init__(field)
@@ -129,7 +131,7 @@ class Processes(Contender):
         for at, (command, port, environ) in enumerate(self._commands()):
             log = self.field.folder / f"{self.name}-{at}.log"
             program = self._stack.enter_context(running(command, log, **environ))
-            program.until_listening(port)
+            program.until_ready(port, self.ready)
             self._programs.append(program)
 
     def kill(self) -> None:
@@ -177,6 +179,7 @@ _ADMIN = "bench-admin-token-0123456789abcdef0123456789"
 
 class Gateway(Processes):
     name = "gateway"
+    ready = "/readyz"
     nodes = 1
 
     def __init__(self, field: Field) -> None:
@@ -215,7 +218,7 @@ class Gateway(Processes):
         self._programs.clear()
         command, port, environ = next(self._commands())
         again = self._stack.enter_context(running(command, self.field.folder / "gateway-0.log", **environ))
-        again.until_listening(port)
+        again.until_ready(port, self.ready)
         self._programs.append(again)
 
     def _config(self, port: int, admin: int) -> str:
@@ -271,6 +274,7 @@ class LiteLLM(Processes):
     """Its times can't be scaled, so they are given it as short as they are for the others."""
 
     name = "litellm"
+    ready = "/health/readiness"
     tells_real = True
 
     def __init__(self, field: Field, home: Path, checks: Sequence[str] = CHECKS) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 
 import measure
@@ -37,16 +38,17 @@ class Program:
     def said(self) -> str:
         return self._log.read_text(errors="replace")[-3000:]
 
-    def until_listening(self, port: int) -> None:
-        """Raises `RuntimeError` with what the process said, if it ends before or takes too long."""
+    def until_ready(self, port: int, path: str) -> None:
+        """Wait until GET of `path` there is a 200: what listens may not serve yet.
+
+        Raises `RuntimeError` with what the process said, if it ends before or takes too long.
+        """
         began = time.monotonic()
-        while time.monotonic() - began < measure.READY_SECONDS:
-            if self._process.poll() is not None:
-                break
-            if measure.listens(port):
+        while time.monotonic() - began < measure.READY_SECONDS and self._process.poll() is None:
+            if _is_ready(port, path):
                 return
             time.sleep(0.05)
-        raise RuntimeError(f"nothing listens on port {port}:\n{self.said()}")
+        raise RuntimeError(f"what should serve on port {port} is not ready:\n{self.said()}")
 
     def cpu_seconds(self) -> float:
         return measure.cpu_seconds(self.pid)
@@ -66,6 +68,17 @@ class Program:
                 self._process.wait(_STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill()
+
+
+def _is_ready(port: int, path: str) -> bool:
+    connection = HTTPConnection("127.0.0.1", port, timeout=5.0)
+    try:
+        connection.request("GET", path)
+        return connection.getresponse().status == 200
+    except (OSError, HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 @contextmanager
