@@ -54,3 +54,11 @@ def test_the_last_of_a_pool_is_left_to_be_tried(desk, caplog):
     Rejecting(desk.administration, lambda: desk.catalog)(rejected(desk, "alone"))
     assert desk.catalog.accounts["alone"].enabled
     assert "the last of its pool" in caplog.text
+
+
+def test_a_model_that_is_refused_leaves_the_account(desk, caplog):
+    """It rests for that model alone."""
+    pause = msgspec.structs.replace(rejected(desk, "a", "forbidden"), model="gpt-9")
+    Rejecting(desk.administration, lambda: desk.catalog)(pause)
+    assert desk.catalog.accounts["a"].enabled
+    assert "a model is refused" in caplog.text

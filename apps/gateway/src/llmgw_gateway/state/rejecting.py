@@ -20,8 +20,10 @@ from llmgw_domain import Account, Catalog
 _WHY = {
     "key": "its provider does not accept its credential",
     "forbidden": "its provider does not let it in",
+    "suspended": "its provider has suspended it",
+    "region": "its provider does not serve this region",
     "credit": "its credit is spent",
-    "billing": "its provider wants its bills paid",
+    "no_quota": "it has no quota",
 }
 """The words of signals, for people; any other word stands for itself."""
 
@@ -42,6 +44,9 @@ class Rejecting:
         if account is None or not account.enabled or mark_of(account) != pause.mark:
             return
         why = _WHY.get(pause.reason, pause.reason)
+        if pause.model is not None:
+            _log.warning("a model is refused", extra={"account": account.id, "model": pause.model, "why": why})
+            return
         if _is_last(account, catalog):
             _log.error("an account is refused, and is the last of its pool", extra={"account": account.id, "why": why})
             return
