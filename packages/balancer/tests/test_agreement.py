@@ -112,7 +112,7 @@ UNEQUAL = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 4.0, 4.0)
         ({"weights": (1.0,) * 50, "zipf": 1.0}, 0.75, 1.75),
         ({"count": 100}, 0.9, 2.0),
     ],
-    ids=str,
+    ids=["zipf", "one-tenant", "weights", "weights-zipf", "three", "fifty", "fifty-zipf", "hundred-sessions"],
 )
 def test_other_shapes_are_spread_too(shape, agreed, most):
     """Tenants by Zipf's law, one tenant, weights, few accounts, many accounts, few sessions."""

@@ -20,9 +20,10 @@ from llmgw_balancer.pools import Member, Pool
 
 _DEVIATIONS = 2.75
 """In all where a fair share is below 120 or so, a little more than the random scatter of 1,000 sessions over ten."""
-_FLOW_PART = 0.75
-_FLOW_DEVIATIONS = 2.5
-"""Of what is worth spreading in a second, nobody gets more than twice a fair share; a few are left to chance."""
+_FLOW_PART = 0.6
+_FLOW_DEVIATIONS = 2.0
+"""So that in any second nobody gets more than twice a fair share of what is worth spreading. A flow counts the
+beginning of a second for less, so its bound is lower. A few are left to chance."""
 _TOKEN_DEVIATIONS = 4.0
 """Of calls. They come in sessions, of which about two deviations are that much."""
 
