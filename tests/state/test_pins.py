@@ -82,8 +82,8 @@ def facts_in(url: str) -> list[Event]:
 
 
 def test_sessions_stay_over_the_end_of_every_process(node, simulated, database):
-    """After a restart in good order, after a SIGKILL of a worker, and of all; whichever worker has the next turn, and at
-    another node that asks the database."""
+    """After a restart in good order, after a SIGKILL of a worker, and of all; whichever worker has the next turn, and
+    at another node that asks the database."""
     simulator, environ, clients = simulated().url, external(url_of(database())), Clients(8)
     running = node(simulator, environ=environ)
     furnished(running)
