@@ -111,6 +111,7 @@ def test_sessions_stay_over_the_end_of_every_process(node, simulated, database):
     other = node(simulator, workers=1, environ=environ)
     other.start()
     other.ready()
+    until(lambda: any(line.get("event") == "database is ready" for line in other.lines), 20)
     assert (first, clients.all("home")) == clients.turn(other)
 
 
