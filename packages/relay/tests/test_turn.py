@@ -6,6 +6,7 @@ import pytest
 
 from llmgw_affinity import SessionKeys
 from llmgw_affinity.carriers import Form
+from llmgw_affinity.placing import Instant, forgotten
 from llmgw_balancer import Balancer
 from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target, Usage
 from llmgw_domain.errors import NoAccount
@@ -98,6 +99,22 @@ async def test_a_session_stays_where_it_was_served():
         again, turn = await world.served()
         assert (home, "home", None) == (again, turn.placement, turn.moved(5.0))
         assert ("stay", "free", 5000) == ((choice := turn.choice()).decision, choice.reason, choice.expected)
+
+
+async def test_a_session_that_was_forgotten_is_new():
+    """Its next turn is bound as its first was; late answers do not bring it back."""
+    world = World()
+    await world.served()
+    late = await world.turn()
+    chosen = await late.place(world.route)
+    (pin,) = world.parts.pins
+    world.parts.pins.put(forgotten(pin, Instant(hlc=100, node="n", now=world.now)), changed=True)
+    world.answer(late, chosen)
+    _, turn = await world.served()
+    assert ("new", "unknown", False) == (turn.placement, (said := turn.moved(5.0)).reason, said.moved)
+    assert (0, None) == ((choice := turn.choice()).expected, choice.home)
+    _, again = await world.served()
+    assert ("home", "stay") == (again.placement, again.choice().decision)
 
 
 async def test_others_go_elsewhere():

@@ -48,6 +48,7 @@ class Turn:
         self._envelope: Envelope | None = None
         self._instead: Instead | None = None
         self._named = Named()
+        self._model = ""
         self._tokens = 0
         self._fixed: frozenset[str] | None = None
         self._before: Pin | None = None
@@ -84,10 +85,11 @@ class Turn:
     async def _find(self, model: str) -> None:
         if self._form is None or self._envelope is None:
             return
-        parts = self._parts
+        parts, self._model = self._parts, model
         self._named = named(self._form, model, self._envelope, self._tenant, parts.session_keys(), parts.crowd)
         if self._named.session is not None:
-            self._before = self._pin = await self._known(self._named.session)
+            pin = self._pin = await self._known(self._named.session)
+            self._before = None if pin is None or pin.forgotten else pin
 
     async def _known(self, key: str) -> Pin | None:
         """The session's pin. One that looks cold here may have been served elsewhere meanwhile."""
@@ -278,6 +280,7 @@ class Turn:
             tenant=self._tenant,
             key=self._key,
             session=pin.key,
+            model=self._model,
             pin=pin,
             reason=decision.reason,
             moved=before is not None,
