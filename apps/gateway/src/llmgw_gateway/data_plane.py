@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import socket
@@ -22,6 +23,8 @@ from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.serving import Certificate, Draining, Listener, ServeConfig, renew, watched
 from llmgw_gateway.serving import serve as listen
 from llmgw_gateway.serving.connections import AsgiApp
+from llmgw_gateway.state.pauses import WorkerPauses
+from llmgw_gateway.state.renewals import Renewal, Renewals
 from llmgw_gateway.tempo import Tempo
 from llmgw_httpapi import HttpConfig, data_app
 from llmgw_httpapi.proxies import Behind, TrustedProxies
@@ -58,6 +61,13 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
     pins: Pins
     keys: Callable[[], SessionKeys | None]
     clock: Clock
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What others tell of accounts: their rests, and the operator's changes."""
+
+    pauses: WorkerPauses
+    renewals: Renewals
 
 
 class DataPlane(msgspec.Struct, kw_only=True, eq=False):
@@ -103,6 +113,7 @@ async def open_data_plane(
     facts: Facts,
     observer: Observer,
     sessions: Sessions,
+    told: Told,
     kept: Kept | None = None,
     draining: Draining | None = None,
 ) -> AsyncIterator[DataPlane]:
@@ -140,6 +151,7 @@ async def open_data_plane(
                 config=_relay_config(settings),
             )
         )
+        await stack.enter_async_context(_told(told, balancer, relay))
         app = _data_app(relay, server, ready, draining)
         certificate = _certificate(settings)
         if certificate is not None:
@@ -155,6 +167,28 @@ async def open_data_plane(
             current=current,
             certificate=certificate,
         )
+
+
+@asynccontextmanager
+async def _told(told: Told, balancer: Balancer, relay: Relay) -> AsyncIterator[None]:
+    """Has the balancer hear what others know of accounts, and tells them what it knows, while the context is open."""
+
+    def renewed(renewal: Renewal) -> None:
+        balancer.retain(renewal.accounts)
+        for account in renewal.resumed:
+            told.pauses.resumed(account)
+        relay.renewed()
+
+    told.pauses.serve(balancer)
+    told.renewals.add(renewed)
+    # Owned here, and ended with the context.
+    task = asyncio.get_running_loop().create_task(told.pauses.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        told.pauses.look()
 
 
 def new_request_id() -> str:
@@ -208,6 +242,7 @@ def _relay_config(settings: Settings) -> RelayConfig:
         max_wait_seconds=sessions.max_wait_seconds,
         max_waiting=sessions.max_waiting,
         wait_tokens_per_second=sessions.wait_tokens_per_second,
+        fallback_wait_seconds=sessions.fallback_wait_seconds,
         time_scale=server.time_scale,
     )
 

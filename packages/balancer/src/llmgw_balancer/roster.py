@@ -67,6 +67,7 @@ class Roster:
         lease = self.slots.take(member.account.id, candidate.model, now, tokens)
         lease.probe = member.breaker.circuit is not Circuit.CLOSED
         member.probes += lease.probe
+        member.spend(now, tokens)
         self._weigh(member.account.id)
         return lease
 
@@ -74,7 +75,7 @@ class Roster:
         """What other workers have there now."""
         told = self._others(member.account.id)
         if told is not member.others:
-            member.others = told
+            member.told(told)
             self._weigh(member.account.id)
 
     def reset(self, member: Member, now: float) -> None:
