@@ -80,7 +80,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         replica = Replica(setup.node.id)
         served = Served(
             Secrets.of(settings).reveal,
-            lambda catalog: observer.catalog(catalog.version),
+            observer.catalog,
             time.monotonic,
             observer.changed,
         )
