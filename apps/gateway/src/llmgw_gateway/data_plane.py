@@ -216,7 +216,7 @@ def _relay_config(settings: Settings) -> RelayConfig:
 
 
 def _states(current: Callable[[], Catalog], balancer: Balancer) -> list[tuple[tuple[str, str], int]]:
-    """1 for the state that each account is in. What an operator said of it counts at once, whether or not it is asked."""
+    """1 for the state that each account is in. What an operator said of it counts at once, asked or not."""
     known = balancer.states()
 
     def word(account: Account) -> str:
