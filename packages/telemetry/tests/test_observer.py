@@ -5,7 +5,7 @@ import pytest
 
 from llmgw_affinity import Pin, Stay
 from llmgw_domain import Catalog, Usage
-from llmgw_relay.facts import CallOpened, CallSettled, SessionFacts, SessionPlaced
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, SessionFacts, SessionPlaced
 from llmgw_telemetry import LogStream, Metrics, Observer, Totals, text
 
 CALL = {"call": "c1", "request_id": "r1", "at": 1.5, "tenant": "t", "key": "k", "dialect": "chat", "model": "gpt"}
@@ -267,6 +267,25 @@ def test_a_person_reads_where_a_session_went():
     seen.observer.append(settled(session=turn))
     end = "moved (gone)  950 cached tokens lost: drain  r1\n"
     assert seen.stream.getvalue().endswith(end), seen.stream.getvalue()
+
+
+def test_retries_are_counted_by_their_cause():
+    """What another attempt followed counts, by the error before it; what nothing followed is no retry."""
+    seen = Watched()
+    ended = AttemptEnded(
+        call="c1",
+        request_id="r1",
+        at=1.5,
+        tenant="t",
+        key="k",
+        account="acc",
+        attempt=1,
+        error_code="rate_limit_exceeded",
+        retried=True,
+    )
+    seen.observer.append(ended)
+    seen.observer.append(msgspec.structs.replace(ended, retried=False))
+    assert ['gateway_retries_total{cause="rate_limit_exceeded"} 1'] == seen.samples("gateway_retries_total")
 
 
 def test_waits_are_counted_for_those_that_waited():

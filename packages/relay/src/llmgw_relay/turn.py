@@ -131,6 +131,7 @@ class Turn:
         )
         among = Candidates(self._parts.balancer, route, wanted)
         while True:
+            self._pick = None
             decision = decide(self._pin, self._parts.session_wall(), among.standing, self._terms())
             chosen = self._take(decision, among) or await self._queue(decision, among)
             if chosen is not None:

@@ -16,7 +16,7 @@ import msgspec
 
 from llmgw_domain import Catalog, Usage
 from llmgw_domain.errors import NoAccount
-from llmgw_relay.facts import CallOpened, CallSettled, Fact
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Fact
 from llmgw_telemetry.logging import LogStream
 from llmgw_telemetry.metrics import Metrics
 from llmgw_telemetry.redaction import redact, redact_known
@@ -111,6 +111,9 @@ class Observer:
         self._queued = metrics.histogram(
             "gateway_queued_seconds", "In the queue for an account, of the requests that had to wait."
         ).of()
+        self._retries = metrics.counter(
+            "gateway_retries_total", "Attempts that followed another one, by the error that it ended with.", ("cause",)
+        )
         self._turns = Turns(metrics)
         self._version = metrics.gauge(
             "gateway_catalog_version", "1 for the catalog that is served.", ("version",), "max"
@@ -122,15 +125,15 @@ class Observer:
 
     def append(self, fact: Fact) -> None:
         """Counts and logs calls. Never raises: what fails here is logged, and the call goes on."""
-        if not isinstance(fact, CallOpened | CallSettled):
-            return
         try:
             if isinstance(fact, CallOpened):
                 self._open.add(fact.call)
-            else:
+            elif isinstance(fact, CallSettled):
                 self._settled(fact)
+            elif isinstance(fact, AttemptEnded) and fact.retried:
+                self._retries.of(fact.error_code).inc()
         except Exception:
-            _log.exception("a call could not be recorded", extra={"request_id": fact.request_id})
+            _log.exception("a call could not be recorded", extra={"call": fact.call})
 
     def catalog(self, catalog: Catalog) -> None:
         """This catalog is served from now on, and its prices count."""
