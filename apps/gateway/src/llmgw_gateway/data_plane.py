@@ -16,7 +16,7 @@ import msgspec
 from llmgw_affinity import SessionKeys
 from llmgw_balancer import Balancer
 from llmgw_crdt import Clock
-from llmgw_domain import Catalog, uuid7
+from llmgw_domain import Account, Catalog, uuid7
 from llmgw_gateway.config import ServerConfig, Settings
 from llmgw_gateway.limits import most_streams
 from llmgw_gateway.model_lists import ModelLists
@@ -128,7 +128,9 @@ async def open_data_plane(
         lists = await stack.enter_async_context(ModelLists(current, pool, random.random, settings.config.model_lists))
         tempo = Tempo(server.time_scale)
         balancer = Balancer(clock=tempo.clock, rand=random.random, config=settings.config.balance)
-        observer.accounts(partial(_states, current, balancer))
+        observer.accounts(
+            partial(_states, current, balancer), partial(_error_rates, balancer), partial(_account_leases, balancer)
+        )
         relay = Relay(
             Parts.of(
                 current=current,
@@ -151,6 +153,7 @@ async def open_data_plane(
                 config=_relay_config(settings),
             )
         )
+        observer.queue(lambda: relay.waiting)
         await stack.enter_async_context(_told(told, balancer, relay))
         app = _data_app(relay, server, ready, draining)
         certificate = _certificate(settings)
@@ -248,12 +251,25 @@ def _relay_config(settings: Settings) -> RelayConfig:
 
 
 def _states(current: Callable[[], Catalog], balancer: Balancer) -> list[tuple[tuple[str, str], int]]:
-    """1 for the state that each account is in."""
+    """1 for the state that each account is in. What an operator said of it counts at once, asked or not."""
     known = balancer.states()
-    return [
-        ((name, "disabled" if not account.enabled else known[name].word if name in known else "ok"), 1)
-        for name, account in current().accounts.items()
-    ]
+
+    def word(account: Account) -> str:
+        if not account.enabled:
+            return "disabled"
+        if account.drain:
+            return "draining"
+        return known[account.id].word if account.id in known else "ok"
+
+    return [((name, word(account)), 1) for name, account in current().accounts.items()]
+
+
+def _error_rates(balancer: Balancer) -> list[tuple[tuple[str], float]]:
+    return [((name,), round(state.error_rate, 4)) for name, state in balancer.states().items()]
+
+
+def _account_leases(balancer: Balancer) -> list[tuple[tuple[str], int]]:
+    return [((name,), state.leases) for name, state in balancer.states().items()]
 
 
 def _connections(pool: ConnectionPool) -> list[tuple[tuple[str, str, str], int]]:

@@ -83,7 +83,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         replica, renewals = Replica(setup.node.id), Renewals()
 
         def published(catalog: Catalog) -> None:
-            observer.catalog(catalog.version)
+            observer.catalog(catalog)
             renewals.published(catalog)
 
         served = Served(Secrets.of(settings).reveal, published, time.monotonic, observer.changed)
