@@ -15,6 +15,7 @@ import msgspec
 
 from llmgw_affinity import SessionKeys
 from llmgw_balancer import Balancer
+from llmgw_balancer.roster import alone
 from llmgw_crdt import Clock
 from llmgw_domain import Account, Catalog, uuid7
 from llmgw_gateway.config import ServerConfig, Settings
@@ -23,6 +24,7 @@ from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.serving import Certificate, Draining, Listener, ServeConfig, renew, watched
 from llmgw_gateway.serving import serve as listen
 from llmgw_gateway.serving.connections import AsgiApp
+from llmgw_gateway.state.loads import WorkerLoads
 from llmgw_gateway.state.pauses import WorkerPauses
 from llmgw_gateway.state.renewals import Renewal, Renewals
 from llmgw_gateway.tempo import Tempo
@@ -64,10 +66,13 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What others tell of accounts: their rests, and the operator's changes."""
+    """What others tell of accounts: their rests, the operator's changes, and what the host's other workers have there,
+    where there are any.
+    """
 
     pauses: WorkerPauses
     renewals: Renewals
+    loads: WorkerLoads | None = None
 
 
 class DataPlane(msgspec.Struct, kw_only=True, eq=False):
@@ -127,7 +132,12 @@ async def open_data_plane(
 
         lists = await stack.enter_async_context(ModelLists(current, pool, random.random, settings.config.model_lists))
         tempo = Tempo(server.time_scale)
-        balancer = Balancer(clock=tempo.clock, rand=random.random, config=settings.config.balance)
+        balancer = Balancer(
+            clock=tempo.clock,
+            rand=random.random,
+            config=settings.config.balance,
+            others=alone if told.loads is None else told.loads.others,
+        )
         observer.accounts(
             partial(_states, current, balancer), partial(_error_rates, balancer), partial(_account_leases, balancer)
         )
@@ -184,13 +194,15 @@ async def _told(told: Told, balancer: Balancer, relay: Relay) -> AsyncIterator[N
 
     told.pauses.serve(balancer)
     told.renewals.add(renewed)
+    work = [told.pauses.run()] if told.loads is None else [told.pauses.run(), told.loads.run(balancer)]
     # Owned here, and ended with the context.
-    task = asyncio.get_running_loop().create_task(told.pauses.run())
+    tasks = [asyncio.get_running_loop().create_task(each) for each in work]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         told.pauses.look()
 
 
