@@ -35,6 +35,11 @@ def test_a_few_sessions_prove_nothing():
     assert 10 == width(counted(early=20, rest=80), "early", accounts=10)
 
 
+def test_a_prefix_may_come_from_other_pools():
+    """Its sessions were served by another tier, and no session by this one."""
+    assert 20 == counted(large=10).width(b"large", ("other",), 20, 4, 0.0)
+
+
 def test_what_was_is_forgotten():
     """After one to two periods."""
     prefixes = counted(large=300, rest=700)

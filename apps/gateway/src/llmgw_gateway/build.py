@@ -137,7 +137,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                 node,
                 records,
                 database,
-                published=lambda catalog: observer.catalog(catalog.version),
+                published=observer.catalog,
                 spread=nothing_spread,
                 keeping=spools.frames_into(kept),
             )

@@ -14,15 +14,17 @@ from functools import partial
 import msgspec
 
 from llmgw_affinity import SessionKeys
-from llmgw_balancer import Balancer
+from llmgw_balancer import AccountState, Balancer
+from llmgw_balancer.roster import alone
 from llmgw_crdt import Clock
-from llmgw_domain import Catalog, uuid7
+from llmgw_domain import Account, Catalog, uuid7
 from llmgw_gateway.config import ServerConfig, Settings
 from llmgw_gateway.limits import most_streams
 from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.serving import Certificate, Draining, Listener, ServeConfig, renew, watched
 from llmgw_gateway.serving import serve as listen
 from llmgw_gateway.serving.connections import AsgiApp
+from llmgw_gateway.state.loads import WorkerLoads
 from llmgw_gateway.state.pauses import WorkerPauses
 from llmgw_gateway.state.renewals import Renewal, Renewals
 from llmgw_gateway.tempo import Tempo
@@ -64,10 +66,13 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Told(msgspec.Struct, frozen=True, kw_only=True):
-    """What others tell of accounts: their rests, and the operator's changes."""
+    """What others tell of accounts: their rests, the operator's changes, and what the host's other workers have there,
+    where there are any.
+    """
 
     pauses: WorkerPauses
     renewals: Renewals
+    loads: WorkerLoads | None = None
 
 
 class DataPlane(msgspec.Struct, kw_only=True, eq=False):
@@ -91,11 +96,10 @@ class DataPlane(msgspec.Struct, kw_only=True, eq=False):
         return {account: self.balancer.held(account) for account in self.current().accounts}
 
     def states(self) -> dict[str, str]:
-        """What keeps an account from serving, by account id."""
-        known = self.balancer.states()
-        return {
-            name: known[name].word for name in self.current().accounts if name in known and known[name].word != "ok"
-        }
+        """What keeps an account from serving, for people, by account id; nothing for one that serves."""
+        accounts = self.current().accounts
+        told = ((name, in_words(state)) for name, state in self.balancer.states().items() if name in accounts)
+        return {name: words for name, words in told if words}
 
     async def drain(self, seconds: float) -> None:
         """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
@@ -127,8 +131,15 @@ async def open_data_plane(
 
         lists = await stack.enter_async_context(ModelLists(current, pool, random.random, settings.config.model_lists))
         tempo = Tempo(server.time_scale)
-        balancer = Balancer(clock=tempo.clock, rand=random.random, config=settings.config.balance)
-        observer.accounts(partial(_states, current, balancer))
+        balancer = Balancer(
+            clock=tempo.clock,
+            rand=random.random,
+            config=settings.config.balance,
+            others=alone if told.loads is None else told.loads.others,
+        )
+        observer.accounts(
+            partial(_states, current, balancer), partial(_error_rates, balancer), partial(_account_leases, balancer)
+        )
         relay = Relay(
             Parts.of(
                 current=current,
@@ -151,6 +162,7 @@ async def open_data_plane(
                 config=_relay_config(settings),
             )
         )
+        observer.queue(lambda: relay.waiting)
         await stack.enter_async_context(_told(told, balancer, relay))
         app = _data_app(relay, server, ready, draining)
         certificate = _certificate(settings)
@@ -181,13 +193,15 @@ async def _told(told: Told, balancer: Balancer, relay: Relay) -> AsyncIterator[N
 
     told.pauses.serve(balancer)
     told.renewals.add(renewed)
+    work = [told.pauses.run()] if told.loads is None else [told.pauses.run(), told.loads.run(balancer)]
     # Owned here, and ended with the context.
-    task = asyncio.get_running_loop().create_task(told.pauses.run())
+    tasks = [asyncio.get_running_loop().create_task(each) for each in work]
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         told.pauses.look()
 
 
@@ -247,13 +261,41 @@ def _relay_config(settings: Settings) -> RelayConfig:
     )
 
 
+def in_words(state: AccountState) -> str:
+    """What keeps an account, or a model of it, from serving: `open`, `paused: tokens for 17 s`, `gpt-5: forbidden for
+    58 min`. Empty where nothing does.
+    """
+    rests = [f"{p.model + ': ' if p.model else ''}{p.reason} for {_how_long(p.seconds)}" for p in state.pauses]
+    word = "" if state.word == "ok" else str(state.word)
+    return ": ".join(filter(None, (word, ", ".join(rests))))
+
+
+def _how_long(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
+
+
 def _states(current: Callable[[], Catalog], balancer: Balancer) -> list[tuple[tuple[str, str], int]]:
-    """1 for the state that each account is in."""
+    """1 for the state that each account is in. What an operator said of it counts at once, asked or not."""
     known = balancer.states()
-    return [
-        ((name, "disabled" if not account.enabled else known[name].word if name in known else "ok"), 1)
-        for name, account in current().accounts.items()
-    ]
+
+    def word(account: Account) -> str:
+        if not account.enabled:
+            return "disabled"
+        if account.drain:
+            return "draining"
+        return known[account.id].word if account.id in known else "ok"
+
+    return [((name, word(account)), 1) for name, account in current().accounts.items()]
+
+
+def _error_rates(balancer: Balancer) -> list[tuple[tuple[str], float]]:
+    return [((name,), round(state.error_rate, 4)) for name, state in balancer.states().items()]
+
+
+def _account_leases(balancer: Balancer) -> list[tuple[tuple[str], int]]:
+    return [((name,), state.leases) for name, state in balancer.states().items()]
 
 
 def _connections(pool: ConnectionPool) -> list[tuple[tuple[str, str, str], int]]:

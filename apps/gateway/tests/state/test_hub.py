@@ -17,7 +17,7 @@ from llmgw_cluster import serving, staying
 from llmgw_control import KeyRecord, Records, Replica
 from llmgw_control.testing import Desk, ReversedSealing
 from llmgw_control.views import Actor
-from llmgw_domain import Catalog
+from llmgw_domain import Account, Candidate, Catalog, Provider, Secret, Target
 from llmgw_gateway.state.follower import Follower
 from llmgw_gateway.state.hub import Hub
 from llmgw_gateway.state.messages import Overlay, WorkerStatus
@@ -285,6 +285,25 @@ async def test_what_a_provider_said_is_known_to_all_workers(tmp_path: Path) -> N
             await until(lambda: len(three.balancer.pauses()) == 2)
             assert [500, 3600] == sorted(round(pause.seconds / 10) * 10 for pause in three.balancer.pauses())
         assert 1 == len(house.rejected)
+
+
+async def test_workers_know_what_the_others_have(tmp_path: Path) -> None:
+    """Control tells on what each one tells."""
+    house = House(tmp_path / "s")
+    async with house.open(), house.worker(0) as one, house.worker(1) as two:
+        one.balancer.bound("a", "s1")
+        candidate = Candidate(account("a"), "m", Target(pool="p", model="m"))
+        lease = one.balancer.take(candidate)
+        assert lease is not None
+        one.follower.loads.look(one.balancer)
+        await until(lambda: two.follower.loads.others("a").leases == 1)
+        lease.release()
+        one.follower.loads.look(one.balancer)
+        await until(lambda: two.follower.loads.others("a").leases == 0)
+
+
+def account(name: str) -> Account:
+    return Account(id=name, provider=Provider.OPENAI, base_url="", credential=Secret("s"), pool="p")
 
 
 async def until(condition: Callable[[], bool]) -> None:

@@ -41,7 +41,6 @@ class Member:
         "load",
         "others",
         "pool",
-        "probes",
         "ramp",
         "returned",
         "starts_slowly",
@@ -57,8 +56,6 @@ class Member:
         """New sessions."""
         self.tokens = Flow(_LATELY)
         self.others: OtherLoad = NO_LOAD
-        self.probes = 0
-        """Calls in flight that try whether the account works again."""
         self.heeded = False
         """Whether its circuit keeps calls away; see `Pool.eject`."""
         self.fit = False

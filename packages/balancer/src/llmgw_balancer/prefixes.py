@@ -39,7 +39,8 @@ class Prefixes:
             return min(least, accounts)
         # Less by one deviation: three of the first ten sessions make no prefix with a third of all of them.
         sure = count - math.sqrt(count)
-        wanted = _PARTS * sure * accounts / sum(self._of(pool) for pool in pools)
+        # Its sessions may have been in the pools of other tiers.
+        wanted = _PARTS * sure * accounts / max(count, sum(self._of(pool) for pool in pools))
         width = least
         while width < min(wanted, accounts):
             width *= 2

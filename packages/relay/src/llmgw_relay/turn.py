@@ -135,6 +135,7 @@ class Turn:
         parts = self._parts
         among = Candidates(parts.balancer, route, wanted, self._accounts, lambda: parts.current().accounts)
         while True:
+            self._pick = None
             decision = decide(self._pin, self._parts.session_wall(), among.standing, self._terms())
             chosen = self._take(decision, among) or await self._queue(decision, among)
             if chosen is not None:

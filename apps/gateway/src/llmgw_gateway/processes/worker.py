@@ -83,7 +83,7 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         replica, renewals = Replica(setup.node.id), Renewals()
 
         def published(catalog: Catalog) -> None:
-            observer.catalog(catalog.version)
+            observer.catalog(catalog)
             renewals.published(catalog)
 
         served = Served(Secrets.of(settings).reveal, published, time.monotonic, observer.changed)
@@ -126,7 +126,11 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
                 sessions=Sessions(
                     pins=follower.pins, keys=SessionSecret(replica, Secrets.of(settings).reveal), clock=clock
                 ),
-                told=Told(pauses=follower.pauses, renewals=renewals),
+                told=Told(
+                    pauses=follower.pauses,
+                    renewals=renewals,
+                    loads=follower.loads if setup.workers > 1 else None,
+                ),
                 kept=kept_forms(keep, keys),
                 draining=draining,
             )

@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
@@ -14,6 +15,7 @@ from llmgw_balancer import Pause
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_eventstore import StoreAway, decode
+from llmgw_gateway.state.loads import ToldLoads, WorkerLoads
 from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, ToldPins, WorkerStatus
 from llmgw_gateway.state.pauses import WorkerPauses
 from llmgw_gateway.state.pins import WorkerPins
@@ -43,7 +45,8 @@ class Follower:
         self._link: Link | None = None
         self._serving = False
         self.pins = WorkerPins(self, time.monotonic)
-        self.pauses = WorkerPauses(self._tell_pauses, clock)
+        self.pauses = WorkerPauses(partial(self._tell, "pauses"), clock)
+        self.loads = WorkerLoads(slot, partial(self._tell, "loads"), time.monotonic)
         self.loaded = asyncio.Event()
         """Set once the state has come: from then on there is a catalog to serve."""
 
@@ -71,6 +74,8 @@ class Follower:
                 self.pins.heard(read(body, list[Pin]))
             case "pauses":
                 self.pauses.heard(read(body, list[Pause]))
+            case "loads":
+                self.loads.heard(read(body, ToldLoads))
 
     async def asked(self, link: Link, kind: str, body: msgspec.Raw) -> object:
         match kind:
@@ -112,9 +117,9 @@ class Follower:
         except (LinkLost, NotAnswered) as error:
             raise StoreAway(f"the control process did not answer: {error}") from None
 
-    def _tell_pauses(self, pauses: Sequence[Pause]) -> None:
+    def _tell(self, kind: str, body: object) -> None:
         if self._link is not None:
-            self._link.tell("pauses", pauses)
+            self._link.tell(kind, body)
 
     def _load(self, state: State) -> None:
         if state.overlay is not None:

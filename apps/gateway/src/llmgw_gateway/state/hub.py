@@ -14,6 +14,7 @@ from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_domain import Event
 from llmgw_eventstore import encode
+from llmgw_gateway.state.loads import ToldLoads
 from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, ToldPins, WorkerStatus
 from llmgw_gateway.state.pauses import HostPauses
 from llmgw_gateway.state.pins import HostPins
@@ -77,6 +78,8 @@ class Hub:
                 self._pinned(link, read(body, ToldPins))
             case "pauses":
                 self._tell_others(link, "pauses", self._pauses.heard(read(body, list[Pause])))
+            case "loads":
+                self._tell_others(link, "loads", read(body, ToldLoads))
 
     async def asked(self, link: Link, kind: str, body: msgspec.Raw) -> object:
         match kind:
@@ -106,7 +109,7 @@ class Hub:
         if told.changed:
             self._tell_others(link, "pins", told.pins)
 
-    def _tell_others(self, link: Link, kind: str, told: Sequence[object]) -> None:
+    def _tell_others(self, link: Link, kind: str, told: object) -> None:
         for other in self._workers.values():
             if told and other is not link:
                 other.tell(kind, told)
