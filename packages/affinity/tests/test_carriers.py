@@ -95,6 +95,7 @@ def test_the_most_explicit_carrier_counts() -> None:
         ({"x-session-id": "  "}, {"prompt_cache_key": ""}),
         ({}, {"user": "alice", "safety_identifier": "alice"}),
         ({}, {"metadata": {"user_id": "alice"}}),
+        ({}, {"metadata": {"user_id": "user_session_manager-of-everything"}}),
         ({}, {"metadata": {"user_id": '{"device_id":"d"}'}}),
         ({}, {"metadata": {"user_id": "{"}, "prompt_cache_key": 7}),
         ({}, {"metadata": "text", "conversation": 7, "previous_response_id": None, "client_metadata": []}),

@@ -95,6 +95,8 @@ HUGE = stay("c", 100_000, since=2)
         ((W, CW), FREE, COOL, ("home", "h", "home_is_warm", "cooldown", 0.0, WARM)),
         ((W, CW), FREE, GONE, ("home", "h", "home_is_warm", "", 0.0, WARM)),
         ((W, CCOLD), FREE, FREE, ("home", "h", "home_is_warm", "", 0.0, WARM)),
+        ((stay("h", WARM // 2), CW), FREE, FREE, ("home", "h", "home_is_warm", "", 0.0, WARM // 2)),
+        ((stay("h", WARM // 2 - 1), CW), FREE, FREE, ("rehome", "c", "home_costs_more", "", 0.0, WARM)),
         ((L, HUGE), FREE, FREE, ("rehome", "c", "home_costs_more", "", 0.0, 100_000)),
         ((L, HUGE), FREE, FULL, ("wait", "c", "waiting_costs_less", "full", 2.0, 100_000)),
         ((L, HUGE), FREE, LONG, ("home", "h", "home_is_warm", "cooldown", 0.0, LESS)),
@@ -146,10 +148,15 @@ def test_a_cooldown_of_20_seconds_sends_short_turns_away_and_back_and_lets_long_
     assert ("home", "h", 8000) == (back.kind, back.account, back.expected)
 
 
-@pytest.mark.parametrize(("deadline", "kind"), [(None, "wait"), (25.0, "wait"), (15.0, "move")])
-def test_a_wait_ends_before_the_deadline(deadline: float | None, kind: Kind) -> None:
-    """A turn whose time is short goes away, however much that costs."""
-    assert kind == decided(at_home(), Terms(deadline=deadline), h=COOL).kind
+@pytest.mark.parametrize(
+    ("home", "deadline", "kind"),
+    [(COOL, None, "wait"), (COOL, 25.0, "wait"), (COOL, 15.0, "move"), (LONG, 600.0, "move"), (LONG, None, "move")],
+)
+def test_a_wait_ends_before_the_deadline_and_the_longest_wait(
+    home: Standing, deadline: float | None, kind: Kind
+) -> None:
+    """However much it costs to read anew."""
+    assert kind == decided(at_home(1_000_000), Terms(deadline=deadline), h=home).kind
 
 
 # --- only certain accounts can serve ----------------------------------------------------------------------------------

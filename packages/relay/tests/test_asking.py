@@ -96,6 +96,7 @@ def test_a_renderer_learns_what_it_needs_of_the_account():
         model="up",
         max_output_tokens=100,
         account="a",
+        reader="a",
         platform=account.platform,
         server=server.for_model("up"),
     )

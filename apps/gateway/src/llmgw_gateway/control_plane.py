@@ -36,9 +36,14 @@ from llmgw_gateway.state.feeder import Feeder
 from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
+from llmgw_gateway.state.pauses import HostPauses
+from llmgw_gateway.state.pins import HostPins, recalled
+from llmgw_gateway.state.rejecting import Rejecting
+from llmgw_gateway.state.renewals import Renewals
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
+from llmgw_gateway.tempo import Tempo
 from llmgw_postgres.history import PgHistory
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import Metrics
@@ -71,6 +76,9 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     database: Database
     journal: Spool
     keep: BufferedKeep
+    pins: HostPins
+    pauses: HostPauses
+    renewals: Renewals
     secrets: Secrets
     spreading: Spreading
     clock: Clock
@@ -99,6 +107,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
         if self.database.prepared.is_set() and not await self.feeder.drained(seconds):
             _log.warning("events wait in the spool for the next start", extra={"bytes": self.feeder.backlog()})
         await self.steward.save()
+        await asyncio.to_thread(self.pauses.save)
 
 
 def show(plane: ControlPlane, metrics: Metrics) -> None:
@@ -174,7 +183,13 @@ async def open_control_plane(
         await stack.enter_async_context(spools.flushed(journal))
 
         replica, clock = Replica(node.id), Clock(node.id)
-        served = Served(secrets.reveal, published, time.monotonic)
+        renewals = Renewals()
+
+        def publish(catalog: Catalog) -> None:
+            published(catalog)
+            renewals.published(catalog)
+
+        served = Served(secrets.reveal, publish, time.monotonic)
         database = await stack.enter_async_context(
             open_database(conninfo, _replicas(settings), settings.config.database)
         )
@@ -199,21 +214,26 @@ async def open_control_plane(
             journal.append([encode(event) for event in events])
             spreading.begin(events)
 
+        administration = Administration(
+            replica,
+            served.compiler,
+            journal=write,
+            clock=clock,
+            wall=time.time,
+            rand=os.urandom,
+            sealing=secrets,
+            publish=served.publish,
+            clock_trouble=lambda: feeder.clock_off,
+        )
+        tempo = Tempo(settings.config.server.time_scale)
+        pauses = HostPauses(settings.data_dir, tempo.wall, Rejecting(administration, served.current))
+        pauses.load()
+        renewals.add(lambda renewal: pauses.forget((*renewal.gone, *renewal.resumed)))
         plane = ControlPlane(
             node=node,
             replica=replica,
             served=served,
-            administration=Administration(
-                replica,
-                served.compiler,
-                journal=write,
-                clock=clock,
-                wall=time.time,
-                rand=os.urandom,
-                sealing=secrets,
-                publish=served.publish,
-                clock_trouble=lambda: feeder.clock_off,
-            ),
+            administration=administration,
             steward=steward,
             feeder=feeder,
             database=database,
@@ -227,6 +247,9 @@ async def open_control_plane(
                 wall=time.time,
                 patience=_FOUND_SECONDS,
             ),
+            pins=HostPins(database.find_pins, time.monotonic, tempo.wall),
+            pauses=pauses,
+            renewals=renewals,
             secrets=secrets,
             spreading=spreading,
             clock=clock,
@@ -236,6 +259,8 @@ async def open_control_plane(
             history=_history(database, feeder, journal),
         )
         stack.push_async_callback(plane.keep.close)
+        stack.push_async_callback(plane.pins.close)
+        await asyncio.to_thread(lambda: plane.pins.recall(recalled(spools.folder_of(settings.data_dir))))
         steward.begin(journal.folder)
         check_keys(replica, secrets.keyring())
         plane.lay(records, str(settings.file or "the environment"))
@@ -283,6 +308,7 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
         feed(),
         follow(),
         plane.steward.keep_snapshots(),
+        plane.pauses.keep(),
         tend_secrets(),
         settle_abandoned(plane.data_dir, plane.spool_config),
     )

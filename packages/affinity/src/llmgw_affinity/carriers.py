@@ -86,7 +86,7 @@ _metadata = msgspec.json.Decoder(_Metadata).decode
 _session = msgspec.json.Decoder(_Session).decode
 _conversation = msgspec.json.Decoder(str | _Identified).decode
 
-_IN_USER_ID = re.compile(r"session_([0-9A-Za-z-]{8,64})")
+_IN_USER_ID = re.compile(r"session_([0-9a-f-]{36})")
 """Claude Code until 2.1 wrote `user_<device>_account_<uuid>_session_<uuid>`."""
 
 
@@ -130,7 +130,7 @@ _ANY: tuple[_Field, ...] = (
     ("prompt_cache_key", "prompt_cache_key", _text),
 )
 _FIELDS: dict[Form, tuple[_Field, ...]] = {
-    "chat": (*_ANY, ("metadata.user_id", "metadata", _of_user_id)),
+    "chat": (("metadata.user_id", "metadata", _of_user_id), *_ANY),
     "completions": _ANY,
     "messages": (("metadata.user_id", "metadata", _of_user_id), *_ANY),
     "responses": (

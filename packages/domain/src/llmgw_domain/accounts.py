@@ -161,6 +161,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
             return "foundry"
         return "mantle" if "//bedrock-mantle." in self.base_url else ""
 
+    @property
+    def reader(self) -> str:
+        """Who can read what the provider sealed for this account: all of the same name."""
+        return self.organization or self.id
+
     def for_its_own(self) -> Account:
         """As it is for calls about what it keeps: these go there while it drains."""
         return msgspec.structs.replace(self, drain=False) if self.drain else self

@@ -55,7 +55,8 @@ Source = Inline | Remote | Stored
 class Origin(msgspec.Struct, frozen=True):
     """Who made an opaque value. It is sent back only to a matching origin.
 
-    `family` is `anthropic`, `google` or `openai`; model and account are None where they are not known.
+    `family` is `anthropic`, `google` or `openai`; `account` is who can read it (`Account.reader`). It and the model are
+    None where they are not known.
     """
 
     family: str

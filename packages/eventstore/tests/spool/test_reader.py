@@ -56,6 +56,26 @@ def reader(tmp_path, gaps):
     return SpoolReader(tmp_path, alarm=gaps.append)
 
 
+def test_the_latest_is_some_whole_segments(tmp_path, reader, gaps):
+    """As many of the newest as are small enough together, and the newest in any case."""
+    assert SpoolCursor() == reader.latest(1000)
+    write(tmp_path, *(payloads(number) for number in range(12)))
+    numbers = segment_numbers(tmp_path)
+    assert len(numbers) >= 4
+    everything, _ = drain(reader)
+    sizes = {number: segment_path(tmp_path, number).stat().st_size for number in numbers}
+    two = sizes[numbers[-1]] + sizes[numbers[-2]]
+    assert [SpoolCursor(numbers[-1]), SpoolCursor(numbers[-2]), SpoolCursor(numbers[0])] == [
+        reader.latest(0),
+        reader.latest(two),
+        reader.latest(1 << 20),
+    ]
+    some, _ = drain(reader, reader.latest(two))
+    assert everything[-len(some) :] == some
+    assert 0 < len(some) < len(everything)
+    assert [] == gaps
+
+
 def test_a_reader_follows_its_writer(tmp_path, reader, gaps):
     """Each read gives what was appended since, over rotations and over a new life of the writer."""
     with Spool.open(tmp_path, **SMALL) as spool:

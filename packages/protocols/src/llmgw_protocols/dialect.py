@@ -58,7 +58,8 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a renderer has to know of the place it renders for.
 
     `max_output_tokens` is the output limit to send where the dialect demands one and the client gave none. `account` is
-    its id; `platform` is the account's, `server` the account's as it is for this model.
+    its id, `reader` who can read what was sealed for it; `platform` is the account's, `server` the account's as it is
+    for this model.
     """
 
     provider: Provider
@@ -69,6 +70,7 @@ class TargetFacts(msgspec.Struct, frozen=True, kw_only=True):
     cloud: Cloud = ""
     """The cloud that Anthropic's API is asked at; empty where it is Anthropic's own, or another API."""
     account: str = ""
+    reader: str = ""
     platform: Platform = Platform()
     server: Server = GENERIC
 

@@ -87,6 +87,8 @@ _RULES = (
         Act.NO_THINKING,
         lasting=False,
     ),
+    # "The encrypted content ... could not be verified. Reason: ... organization_id did not match ..."
+    _rule("responses", r"encrypted.content", Act.NO_THINKING, lasting=False),
     # "Function call is missing a thought_signature", "Corrupted thought signature", "Thought signature is not valid".
     _rule("gemini", r"thought[ _]?signature", Act.UNSIGN, lasting=False),
     _rule("messages converse", r"thinking.*when.*tool_?choice", Act.FREE_CHOICE, lasting=False),

@@ -29,7 +29,8 @@ from llmgw_protocols import (
 )
 from llmgw_protocols.continuation import continuation
 from llmgw_protocols.enquiry import Enquiry, Estimate
-from llmgw_protocols.repairs import Repair, in_responses, on_body, on_request, repair_for
+from llmgw_protocols.repairs import Act, Repair, in_responses, on_body, on_request, repair_for
+from llmgw_protocols.responses import opaque
 from llmgw_protocols.signatures import Kept, restored, wanted
 from llmgw_relay.goes import Goes
 from llmgw_relay.learned import Learned
@@ -37,6 +38,8 @@ from llmgw_relay.meter import Meter
 from llmgw_relay.ports import AdvertisedBy, Fetch
 from llmgw_relay.stash import Stash
 from llmgw_relay.transform import Conversion, Passthrough, Transform, Translation
+
+_RESPONSES = "responses"
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,6 +61,15 @@ class Asking(Protocol):
     """One request. Writing it is synchronous, so that an account can be chosen and asked in one step."""
 
     envelope: Envelope
+
+    @property
+    def opaque(self) -> bool:
+        """Whether it holds what only the organization can read that it was sealed for."""
+        ...
+
+    def leave_out_reasoning(self) -> bool:
+        """Goes on without such reasoning, so that every account can serve it. False where that can't be."""
+        ...
 
     def of(self, facts: TargetFacts, api: Api) -> Asked | Estimate:
         """The request for a target, or the gateway's own answer where it can't be asked.
@@ -85,7 +97,19 @@ class Chat:
         self._request: ChatRequest | None = None
         self._kept: Mapping[str, Kept] = {}
         self._fetched: Mapping[str, bytes] = {}
+        self._left_out: tuple[str, ...] = ()
         self.envelope = envelope
+
+    @property
+    def opaque(self) -> bool:
+        return self._client.name == _RESPONSES and opaque.holds(self.envelope)
+
+    def leave_out_reasoning(self) -> bool:
+        without = opaque.without_reasoning(self.envelope) if self._client.name == _RESPONSES else None
+        if without is None:
+            return False
+        self.envelope, self._request, self._left_out = without, None, (opaque.LOST,)
+        return True
 
     async def recall(self, stash: Stash, tenant: str, route: Route) -> None:
         """Looks up the reasoning that the client left out, if the request may have to be translated."""
@@ -128,13 +152,20 @@ class Chat:
         return self._asked(facts, api, self._learned.of(facts.account, facts.model) if self._learned else ())
 
     def again(self, asked: Asked, error: GatewayError, facts: TargetFacts, api: Api) -> Asked | None:
-        """Once a call. A request that passes through is only written otherwise, never asked otherwise."""
+        """Once a call. A request that passes through is only written otherwise, never asked otherwise; but it may leave
+        out reasoning that this account can't read.
+        """
         repair = None if self._repaired else repair_for(asked.dialect.name, error)
-        if repair is None or (asked.dialect.name == self._client.name and not repair.keeps_meaning):
+        if repair is None:
             return None
+        repairs = (*asked.repairs, repair)
+        if asked.dialect.name == self._client.name and not repair.keeps_meaning:
+            if repair.act is not Act.NO_THINKING or not self.leave_out_reasoning():
+                return None
+            repairs = asked.repairs
         self._repaired = True
         try:
-            again = self._asked(facts, api, (*asked.repairs, repair))
+            again = self._asked(facts, api, repairs)
         except GatewayError:
             return None
         # A repair that changes nothing would be refused again.
@@ -165,15 +196,18 @@ class Chat:
         return dialect
 
     def _passed(self, facts: TargetFacts, repairs: tuple[Repair, ...]) -> Rendered:
-        return on_body(repairs, self._client.passthrough(self.envelope, facts), self.envelope.fields)
+        rendered = on_body(repairs, self._client.passthrough(self.envelope, facts), self.envelope.fields)
+        if not self._left_out:
+            return rendered
+        return msgspec.structs.replace(rendered, lossy=(*rendered.lossy, *self._left_out))
 
     def _rendered(self, dialect: ProviderDialect, facts: TargetFacts, repairs: tuple[Repair, ...]) -> Rendered:
         request = media.inlined(self.request, self._fetched, dialect.name, facts.provider)
         if self._kept:
-            request = restored(request, self._kept, dialect.family, facts.model, facts.account)
+            request = restored(request, self._kept, dialect.family, facts.model, facts.reader)
         request, lost = on_request(repairs, request)
         rendered = on_body(repairs, dialect.render(request, facts))
-        lossy = tuple(dict.fromkeys((*rendered.lossy, *self._lost, *lost)))
+        lossy = tuple(dict.fromkeys((*rendered.lossy, *self._lost, *self._left_out, *lost)))
         return rendered if lossy == rendered.lossy else msgspec.structs.replace(rendered, lossy=lossy)
 
     def __repr__(self) -> str:
@@ -186,6 +220,13 @@ class Enquiring:
     def __init__(self, enquiry: Enquiry, envelope: Envelope) -> None:
         self._enquiry = enquiry
         self.envelope = envelope
+
+    @property
+    def opaque(self) -> bool:
+        return False
+
+    def leave_out_reasoning(self) -> bool:
+        return False
 
     def of(self, facts: TargetFacts, api: Api) -> Asked | Estimate:
         question = self._enquiry.ask(self.envelope, facts)
@@ -217,6 +258,7 @@ def facts_of(
         advertised=advertised(account.id, candidate.model) if advertised else None,
         cloud=account.cloud,
         account=account.id,
+        reader=account.reader,
         platform=account.platform,
         server=account.server.for_model(candidate.model),
     )

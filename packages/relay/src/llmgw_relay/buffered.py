@@ -7,14 +7,13 @@ was put a moment ago is found before the store has it, and while the store is aw
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from typing import Protocol
 
-from llmgw_eventstore import StoreAway
 from llmgw_eventstore.spool import SpoolError
 from llmgw_relay.keep import Change, Drop, Found, Place, Put, Sought, Touch, encode, latest
 from llmgw_relay.memory_kept import MemoryKept
+from llmgw_relay.patience import BoundedLook
 
 
 class Stamps(Protocol):
@@ -54,25 +53,20 @@ class BufferedKeep:
         patience: float = 1.0,
         pause: float = 5.0,
     ) -> None:
-        self._store = store
+        self._store = BoundedLook(store.find, clock, patience=patience, pause=pause)
         self._journal = journal
         self._writer = writer
         self._stamps = stamps
-        self._clock = clock
         self._wall = wall
         self._buffer = MemoryKept(wall, limit=buffer)
-        self._patience = patience
-        self._pause = pause
         self._last = 0
         """The largest stamp that was given or seen."""
-        self._away_until = float("-inf")
-        self._ending: set[asyncio.Task[Found]] = set()
         self.unjournaled = 0
 
     @property
     def away(self) -> bool:
         """Whether the store did not answer lately."""
-        return self._clock() < self._away_until
+        return self._store.away
 
     # --- writing ----------------------------------------------------------------------------------------------------
 
@@ -107,7 +101,7 @@ class BufferedKeep:
     # --- reading ----------------------------------------------------------------------------------------------------
 
     async def find(self, sought: Sought) -> Found:
-        far = await self._ask(sought)
+        far = await self._store.ask(sought)
         near = self._buffer.look(sought)
         if far is None:
             return Found(tuple(near), complete=False)
@@ -128,45 +122,15 @@ class BufferedKeep:
         if not only_here:
             return known, far
         kinds, tenants, ids = (tuple(dict.fromkeys(part)) for part in zip(*only_here, strict=True))
-        asked = await self._ask(Sought(kinds=kinds, tenant=tenants[0], ids=ids))
+        asked = await self._store.ask(Sought(kinds=kinds, tenant=tenants[0], ids=ids))
         if asked is None:
             return known, Found(far.changes, complete=False)
         known = latest((*known.values(), *asked.changes))
         return {place: change for place, change in known.items() if isinstance(change, Put)}, far
 
-    async def _ask(self, sought: Sought) -> Found | None:
-        """The store's answer; None while it is away."""
-        if self.away:
-            return None
-        # A task of its own, because a look that is given up may take long to end: psycopg waits ten seconds and more
-        # for a frozen server's answer to the cancellation. `close` waits for it.
-        look = asyncio.get_running_loop().create_task(self._store.find(sought))
-        try:
-            done, _ = await asyncio.wait({look}, timeout=self._patience)
-            if done:
-                return look.result()
-        except StoreAway:
-            pass
-        finally:
-            if not look.done():
-                self._give_up(look)
-        self._away_until = self._clock() + self._pause
-        return None
-
-    def _give_up(self, look: asyncio.Task[Found]) -> None:
-        look.cancel()
-        self._ending.add(look)
-        look.add_done_callback(self._ended)
-
-    def _ended(self, look: asyncio.Task[Found]) -> None:
-        self._ending.discard(look)
-        if not look.cancelled():
-            look.exception()  # looked at, so that nobody is told of it: the store is known to be away
-
     async def close(self) -> None:
         """Waits for the looks that were given up, before their store is closed."""
-        if self._ending:
-            await asyncio.wait(self._ending)
+        await self._store.close()
 
     def __repr__(self) -> str:
         return f"<BufferedKeep {self._writer} {self._buffer!r}{' away' if self.away else ''}>"

@@ -15,6 +15,7 @@ from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import Books, retry_headers
 from llmgw_relay.call import Admission, Beat, Call, Reply
 from llmgw_relay.candidates import Chosen
+from llmgw_relay.fallbacks import Instead
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.ports import UpstreamRequest
@@ -32,8 +33,7 @@ class Carriage:
         self._parts = parts
         self._admission = admission
         self._call = call
-        key = admission.key
-        self._turn = Turn(parts, call.id, key.tenant, key.id, self._remaining)
+        self._turn = Turn(parts, admission, call.id, self._remaining)
         self._books = Books(parts, admission, call, self._turn)
         self._meter = Meter()
         self._attempt: Attempt | None = None
@@ -41,6 +41,8 @@ class Carriage:
         """Accounts that this call does not ask again."""
         self._failed_at: set[str] = set()
         self._failures: list[GatewayError] = []
+        self._elsewhere = 0
+        """Attempts at models that were asked before this one."""
         self._stream: AsyncGenerator[bytes, None] | None = None
 
     @abstractmethod
@@ -52,6 +54,7 @@ class Carriage:
         return None
 
     async def __aenter__(self) -> Reply:
+        self._parts.budget.call()
         try:
             return await self._answer()
         except GatewayError as error:
@@ -95,8 +98,6 @@ class Carriage:
 
         Raises `NoAccount`, or why the attempt before this one failed.
         """
-        if not self._books.attempts:
-            self._parts.budget.call()
         try:
             return await self._turn.place(route, self._spent)
         except NoAccount as error:
@@ -104,9 +105,17 @@ class Carriage:
 
     def _may_retry(self, error: GatewayError) -> bool:
         """Whether another attempt follows. Where it does, it is counted."""
-        if not may_retry(error, self._books.attempts, self._parts.config.max_attempts, self._remaining()):
+        attempts = self._books.attempts - self._elsewhere
+        if not may_retry(error, attempts, self._parts.config.max_attempts, self._remaining()):
             return False
         return self._parts.budget.spend()
+
+    async def _fall_back(self, instead: Instead) -> None:
+        """Another model is asked from now on: what was learned of accounts was about the first one."""
+        self._spent.clear()
+        self._failed_at.clear()
+        self._elsewhere = self._books.attempts
+        await self._turn.fall_back(instead)
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:
         remaining = self._remaining()

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
 
 from llmgw_domain import Route, StreamErrors
-from llmgw_domain.errors import GatewayError, UpstreamTruncated
-from llmgw_protocols import EncodeContext, Envelope, Rendered
+from llmgw_domain.errors import GatewayError
+from llmgw_protocols import EncodeContext, Envelope
 from llmgw_protocols.enquiry import Estimate
+from llmgw_relay.answering import Answering
 from llmgw_relay.asking import Asked, Asking, Chat, Enquiring, facts_of
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.books import ESTIMATED
 from llmgw_relay.call import Admission, Beat, Call, Reply
 from llmgw_relay.candidates import Chosen
-from llmgw_relay.carriage import Carriage
-from llmgw_relay.continuing import Continuing
 from llmgw_relay.endings import stream_errors
+from llmgw_relay.fallbacks import Fallbacks
 from llmgw_relay.meter import Meter
 from llmgw_relay.naming import form_of
 from llmgw_relay.parts import Parts
 from llmgw_relay.retry import cannot_answer
-from llmgw_relay.transform import Step, ending
+from llmgw_relay.transform import ending
 
 _JSON = "application/json"
 _WHITE = b"\n"
@@ -32,21 +31,20 @@ _HEARD_OUT_BYTES = 64 * 1024
 """What a stream that its client left after the model's last word is worth waiting for. Whoever is cut off counts
 nothing for us, and an HTTP/1.1 connection is lost with it."""
 
+_QUIET_SECONDS = 30.0
+"""A call in the queue gives no sign of life before that: with it goes the chance to be told to come back (503)."""
+
 PROVISIONAL = (b"x-gw-provisional", b"1")
 """Marks headers that were sent with a heartbeat: what they tell of the target may change yet."""
 
 
-class Exchange(Carriage):
-    """A call whose answer is decoded as it passes."""
+class Exchange(Answering):
+    """A chat, or a smaller question: who is asked, and what becomes of it."""
 
     def __init__(self, parts: Parts, admission: Admission, call: Call) -> None:
         super().__init__(parts, admission, call)
-        self._continuing = Continuing(parts, admission, call.dialect)
-        self._envelope: Envelope | None = None
-        """The request with its history."""
         self._said: Envelope | None = None
         """The request as a translated answer repeats it."""
-        self._broken: GatewayError | None = None
         self._begun = False
         """The client has the status 200 already, with a heartbeat."""
 
@@ -84,7 +82,7 @@ class Exchange(Carriage):
 
     def beat(self, *, first: bool) -> Beat | None:
         envelope, attempt = self._envelope, self._attempt
-        if envelope is None or attempt is None or self._books.settled or not attempt.alive:
+        if envelope is None or self._books.settled or not self._is_alive:
             return None
         wanted = self._call.heartbeats
         if wanted == "off" or not (envelope.stream or ((first or self._begun) and self._wants_json)):
@@ -94,7 +92,16 @@ class Exchange(Carriage):
         data = dialect.heartbeat(envelope.form) if envelope.stream else _WHITE
         self._books.sent += len(data)
         content_type = dialect.content_type(stream=envelope.stream, form=envelope.form)
-        return Beat(data, [*self._books.headers(attempt, content_type), PROVISIONAL])
+        asked = attempt if self._turn.waits_since is None else None
+        return Beat(data, [*self._books.headers(asked, content_type), PROVISIONAL])
+
+    @property
+    def _is_alive(self) -> bool:
+        """Whether a sign of life would be true."""
+        since = self._turn.waits_since
+        if since is not None:
+            return self._parts.clock() - since >= _QUIET_SECONDS
+        return self._attempt is not None and self._attempt.alive
 
     @property
     def _wants_json(self) -> bool:
@@ -121,14 +128,41 @@ class Exchange(Carriage):
     async def _answer(self) -> Reply:
         envelope = self._read_envelope()
         self._books.stream = envelope.stream
-        route = self._route(envelope.model)
+        named = self._route(envelope.model)
         self._said = self._continuing.shown(envelope)
-        envelope, route = await self._continuing.resume(envelope, route)
+        envelope, route = await self._continuing.resume(envelope, named)
         self._envelope = envelope
-        await self._turn.begin(form_of(self._call.dialect.name) if self._call.enquiry is None else None, envelope)
-        asking = await self._asking(envelope, route)
+        chat = self._call.enquiry is None
+        # What is kept at an account can't be asked elsewhere, and no model's numbers are another's.
+        fallbacks = Fallbacks(self._admission, named.model if chat and route is named else None)
+        await self._turn.begin(form_of(self._call.dialect.name) if chat else None, envelope)
         while True:
-            pick = await self._place(route)
+            asking = await self._asking(envelope, route)
+            self._turn.most_wait = self._most_wait(fallbacks)
+            try:
+                return await self._ask_accounts(asking, route)
+            except GatewayError as error:
+                instead = fallbacks.after(error)
+                if instead is None:
+                    raise
+            await self._fall_back(instead)
+            route = instead.route
+
+    def _most_wait(self, fallbacks: Fallbacks) -> float:
+        config = self._parts.config
+        return config.fallback_wait_seconds if fallbacks.help("overloaded") else config.max_wait_seconds
+
+    async def _ask_accounts(self, asking: Asking, route: Route) -> Reply:
+        """Asks one account after the other. Raises what the last one, or the lack of one, means."""
+        self._turn.only_at(self._readers(route) if asking.opaque else None)
+        while True:
+            try:
+                pick = await self._place(route)
+            except GatewayError:
+                if not asking.leave_out_reasoning():
+                    raise
+                self._turn.only_at(None)
+                continue
             # Leased and written down without an await in between; recorded before anything is sent.
             asked = self._ask(asking, pick, route)
             if isinstance(asked, Estimate):
@@ -143,6 +177,15 @@ class Exchange(Carriage):
                     return await self._tell(asked.otherwise)
                 if not self._may_retry(error):
                     raise
+
+    def _readers(self, route: Route) -> set[str] | None:
+        """The accounts that can read what was sealed for the one that served the session last; None where that is not
+        known, and the provider has to say.
+        """
+        last = self._admission.catalog.accounts.get(self._turn.last_account or "")
+        if last is None or not last.provider.speaks_openai:
+            return None
+        return {c.account.id for c in route if c.account.reader == last.reader} or None
 
     def _read_envelope(self) -> Envelope:
         call = self._call
@@ -168,6 +211,7 @@ class Exchange(Carriage):
             again = asking.again(asked, error, facts, candidate.target.api)
             if again is None:
                 raise
+            self._books.failed(attempt, error)
         await attempt.close()
         reply = await self._run(self._begin(again, pick, envelope), envelope)
         self._parts.learned.learn(candidate.account.id, candidate.model, again.repairs[-1])
@@ -231,131 +275,3 @@ class Exchange(Carriage):
         return stream_errors(
             self._call.stream_errors, self._admission.policy.stream_errors, self._parts.config.stream_errors, user_agent
         )
-
-    async def _run(self, attempt: Attempt, envelope: Envelope) -> Reply:
-        self._books.asked()
-        await self._open(attempt)
-        if envelope.stream:
-            return await self._stream_reply(attempt, envelope)
-        return await self._whole_reply(attempt)
-
-    async def _open(self, attempt: Attempt) -> None:
-        """Sends the attempt's next request. Raises what its refusal means."""
-        reply = await attempt.open(self._parts.upstream)
-        if reply.status >= 400:
-            body = await reply.read(self._parts.config.max_answer_bytes)
-            raise attempt.fault(reply.status, reply.headers, body)
-
-    async def _whole_reply(self, attempt: Attempt) -> Reply:
-        bodies = [await self._body(attempt)]
-        self._books.first_byte()
-        self._go_on(attempt, attempt.transform.further(bodies[0]))
-        while attempt.more:
-            await self._open(attempt)
-            bodies.append(await self._body(attempt))
-            self._go_on(attempt, attempt.transform.further(bodies[-1]))
-        step = attempt.transform.whole(bodies)
-        if step.error is not None:
-            raise step.error
-        self._books.sent += len(step.out)
-        headers = self._books.headers(attempt, self._call.dialect.content_type(stream=False))
-        self._settle(attempt, attempt.reply.status)
-        return Reply(attempt.reply.status, headers, step.out)
-
-    async def _body(self, attempt: Attempt) -> bytes:
-        body = await attempt.reply.read(self._parts.config.max_answer_bytes - attempt.received)
-        attempt.received += len(body)
-        return body
-
-    # --- streams ----------------------------------------------------------------------------------------------------
-
-    async def _stream_reply(self, attempt: Attempt, envelope: Envelope) -> Reply:
-        """Reads up to the commit point: what fails before it can still be tried elsewhere, or keep its status."""
-        held: list[bytes] = []
-        while not attempt.over and not self._meter.semantic:
-            step = await self._read(attempt)
-            if step.error is not None:
-                raise step.error
-            held.append(step.out)
-        if not self._meter.semantic and self._meter.failure is None:
-            raise UpstreamTruncated()
-        self._books.first_byte()
-        # The provider keeps it even if nobody reads it to its end.
-        self._own(attempt)
-        content_type = self._call.dialect.content_type(stream=True, form=envelope.form)
-        self._stream = self._chunks(attempt, b"".join(held))
-        return Reply(200, self._books.headers(attempt, content_type), chunks=self._stream)
-
-    async def _chunks(self, attempt: Attempt, first: bytes) -> AsyncGenerator[bytes, None]:
-        """The client's bytes. The call is settled before its last piece is handed over."""
-        out = first
-        while not attempt.over:
-            if out:
-                self._books.sent += len(out)
-                yield out
-            out = await self._next(attempt)
-        self._books.sent += len(out)
-        self._settle(attempt, 200)
-        if out:
-            yield out
-
-    def _settle(self, attempt: Attempt, status: int) -> None:
-        """Settles an answer that was given, as a good one or a broken one."""
-        in_band = self._meter.failure
-        broken = self._broken or (in_band.error if in_band is not None else None)
-        if not broken:
-            self._keep(attempt)
-        self._books.settle(attempt, self._meter, "failed" if broken else "ok", broken, status)
-
-    def _keep(self, attempt: Attempt) -> None:
-        """Keeps what the client may not bring back, or may come back to."""
-        response = attempt.transform.response or b""
-        self._own(attempt, response)
-        if self._envelope is not None and response and attempt.dialect.name != self._call.dialect.name:
-            self._continuing.keep(self._envelope, response)
-        keeper = attempt.transform.keeper
-        kept = keeper.kept(attempt.candidate.model, attempt.candidate.account.id) if keeper else None
-        if keeper is not None and kept is not None:
-            self._parts.stash.put(self._admission.key.tenant, keeper.keys, kept)
-
-    def _own(self, attempt: Attempt, response: bytes = b"") -> None:
-        """Remembers where a provider of the client's own dialect keeps its answer."""
-        if self._envelope is not None and attempt.dialect.name == self._call.dialect.name:
-            self._continuing.own(self._envelope, self._meter.id, attempt.candidate.account.id, response)
-
-    async def _next(self, attempt: Attempt) -> bytes:
-        try:
-            step = await self._read(attempt)
-        except GatewayError as error:
-            step = Step(b"", error)
-        broken = step.error
-        if broken is None:
-            return step.out
-        attempt.over = True
-        self._broken = broken
-        broken.bytes_received = attempt.received
-        used = self._meter.settled_usage(complete=False, request_bytes=len(self._call.wire.body))
-        return step.out + attempt.transform.fail(broken, used)
-
-    async def _read(self, attempt: Attempt) -> Step:
-        """One network read, turned into the client's bytes. Raises what the transport raises."""
-        if attempt.more:
-            await self._open(attempt)
-        data = await attempt.next_chunk()
-        if data is None:
-            step = attempt.transform.eof()
-            attempt.over = step.further is None
-        else:
-            attempt.received += len(data)
-            events = self._meter.events
-            step = attempt.transform.feed(data)
-            if self._meter.events != events:
-                attempt.reply.progress()
-            attempt.over = step.over
-        self._go_on(attempt, step.further)
-        return step
-
-    def _go_on(self, attempt: Attempt, further: Rendered | None) -> None:
-        """Has an answer that the provider paused continued: the same attempt, the same account."""
-        if further is not None:
-            attempt.ask(self._upstream_request(attempt.candidate.account, further, self._books.stream))

@@ -12,6 +12,7 @@ from llmgw_affinity import Pin
 from llmgw_balancer import Score
 from llmgw_domain import Usage
 from llmgw_domain.limits import RateLimits
+from llmgw_domain.signals import Signal
 
 Outcome = Literal["ok", "refused", "failed", "cancelled"]
 """`ok`: a complete answer. `refused`: an error status before the stream, whoever's fault. `failed`: broken after the
@@ -39,6 +40,9 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     scores: tuple[Score, ...] = ()
     excluded: dict[str, str] = msgspec.field(default_factory=dict)
     more_excluded: int = 0
+    model: str | None = None
+    """Another model's name, which was asked in place of the client's because of `cause`."""
+    cause: str | None = None
 
 
 class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,11 +62,35 @@ class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
     choice: Choice | None = None
 
 
+class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt failed, and the call's settlement will not tell of it: because another one followed (`retried`), or
+    because the call ended for another reason.
+
+    `duration` is in seconds since the account was asked, None where it was not; `first_byte` counts from there too.
+    `signal` is what the provider said of the account.
+    """
+
+    call: str
+    request_id: str
+    at: float
+    tenant: str
+    key: str
+    account: str
+    attempt: int
+    error_code: str
+    retried: bool
+    error_detail: str | None = None
+    upstream_status: int | None = None
+    duration: float | None = None
+    first_byte: float | None = None
+    signal: Signal | None = None
+
+
 class SessionPlaced(msgspec.Struct, frozen=True, kw_only=True):
     """A session was bound, moved, returned or given another home, before it is answered there.
 
-    `session` is its key, `key` the client's, `pin` what is known of the session now. `moved` tells a session that had
-    a place from one that gets its first.
+    `session` is its key, `key` the client's, `model` what was asked for, `pin` what is known of the session now.
+    `moved` tells a session that had a place from one that gets its first.
     """
 
     call: str
@@ -70,6 +98,7 @@ class SessionPlaced(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     key: str
     session: str
+    model: str
     pin: Pin
     reason: str
     moved: bool
@@ -143,4 +172,4 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds in the queue for an account."""
 
 
-Fact = CallOpened | SessionPlaced | CallSettled
+Fact = CallOpened | AttemptEnded | SessionPlaced | CallSettled

@@ -25,7 +25,8 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     """`max_answer_bytes` bounds an answer that is not a stream: it is held whole until it is known to be complete.
 
     A call waits for an account for at most `max_wait_seconds`, beside at most `max_waiting` others, and a second of it
-    is worth `wait_tokens_per_second` that would be read anew elsewhere. Second attempts are at most `retry_share` of
+    is worth `wait_tokens_per_second` that would be read anew elsewhere. Where another model may stand in for an
+    overloaded one, it waits `fallback_wait_seconds` for the first. Second attempts are at most `retry_share` of
     the calls. `time_scale` is how much faster than time the balancer's clock and that of sessions run.
     """
 
@@ -34,6 +35,7 @@ class RelayConfig(msgspec.Struct, frozen=True, kw_only=True):
     stream_errors: StreamErrors = StreamErrors.FINISH
     max_wait_seconds: float = 30.0
     max_waiting: int = 10_000
+    fallback_wait_seconds: float = 2.0
     wait_tokens_per_second: float = 1000.0
     retry_share: float = 0.1
     time_scale: float = 1.0
@@ -106,19 +108,19 @@ class Parts(msgspec.Struct, frozen=True, kw_only=True):
         return cls(
             current=current,
             upstream=upstream,
-            balancer=balancer or Balancer(clock=clock, rand=rand),
+            balancer=Balancer(clock=clock, rand=rand) if balancer is None else balancer,
             queue=Queue(config.max_waiting, config.time_scale),
             budget=RetryBudget(config.retry_share),
-            pins=pins or MemoryPins(),
+            pins=MemoryPins() if pins is None else pins,
             crowd=Crowd(),
             session_keys=session_keys,
             session_wall=session_wall or wall,
             stamp=stamp or itertools.count(1).__next__,
             node=node,
             facts=facts,
-            objects=objects or MemoryObjects(clock),
-            stash=stash or MemoryStash(clock),
-            conversations=conversations or MemoryConversations(clock),
+            objects=MemoryObjects(clock) if objects is None else objects,
+            stash=MemoryStash(clock) if stash is None else stash,
+            conversations=MemoryConversations(clock) if conversations is None else conversations,
             advertised=advertised,
             clock=clock,
             wall=wall,

@@ -20,8 +20,10 @@ from llmgw_balancer import Exclusion, Pick, Wanted
 from llmgw_domain import Candidate, Route, Usage
 from llmgw_domain.errors import NoAccount
 from llmgw_protocols import Envelope
+from llmgw_relay.call import Admission
 from llmgw_relay.candidates import Candidates, Chosen
 from llmgw_relay.facts import Choice, SessionFacts, SessionPlaced
+from llmgw_relay.fallbacks import Instead
 from llmgw_relay.naming import Named, named
 from llmgw_relay.parts import Parts
 from llmgw_relay.queue import QueueFull
@@ -34,15 +36,19 @@ _SHOWN = 12
 class Turn:
     """`begin` it once the request is read, `place` it for each attempt, `leave` it at the end."""
 
-    def __init__(self, parts: Parts, call: str, tenant: str, key: str, remaining: Callable[[], float | None]) -> None:
-        """`call` is the call's own id, `key` that of the client's key; `remaining` gives the seconds that are left of
-        the call's time."""
+    def __init__(self, parts: Parts, admission: Admission, call: str, remaining: Callable[[], float | None]) -> None:
+        """`call` is the call's own id; `remaining` gives the seconds that are left of its time."""
         self._parts = parts
+        self._accounts = admission.catalog.accounts
         self._call = call
-        self._tenant = tenant
-        self._key = key
+        self._tenant = admission.key.tenant
+        self._key = admission.key.id
         self._remaining = remaining
+        self._form: Form | None = None
+        self._envelope: Envelope | None = None
+        self._instead: Instead | None = None
         self._named = Named()
+        self._model = ""
         self._tokens = 0
         self._fixed: frozenset[str] | None = None
         self._before: Pin | None = None
@@ -53,18 +59,37 @@ class Turn:
         self._loss: Loss | None = None
         self.waited = 0.0
         """Seconds in the queue."""
-        self.waiting = False
+        self.waits_since: float | None = None
+        """Since when it is in the queue, by the relay's clock; None while it is not."""
+        self.most_wait = parts.config.max_wait_seconds
+        """Seconds that it waits where nobody can serve it; its session's own account may be worth a longer wait."""
 
     # --- the session ------------------------------------------------------------------------------------------------
 
     async def begin(self, form: Form | None, envelope: Envelope) -> None:
         """Finds out which session this is a turn of, and where that is pinned. No form: of none."""
+        self._form, self._envelope = form, envelope
         self._tokens = len(envelope.wire.body) // _BYTES_A_TOKEN
-        if form is None:
+        await self._find(envelope.model)
+
+    async def fall_back(self, instead: Instead) -> None:
+        """Another model is asked from now on. There the session has a place of its own: the one that it left waits for
+        it to come back.
+        """
+        self.leave()
+        self._instead = instead
+        self._named, self._before, self._pin, self._fixed = Named(), None, None, None
+        self._decision, self._pick, self._account, self._loss = None, None, None, None
+        await self._find(instead.model)
+
+    async def _find(self, model: str) -> None:
+        if self._form is None or self._envelope is None:
             return
-        self._named = named(form, envelope, self._tenant, self._parts.session_keys(), self._parts.crowd)
+        parts, self._model = self._parts, model
+        self._named = named(self._form, model, self._envelope, self._tenant, parts.session_keys(), parts.crowd)
         if self._named.session is not None:
-            self._before = self._pin = await self._known(self._named.session)
+            pin = self._pin = await self._known(self._named.session)
+            self._before = None if pin is None or pin.forgotten else pin
 
     async def _known(self, key: str) -> Pin | None:
         """The session's pin. One that looks cold here may have been served elsewhere meanwhile."""
@@ -84,9 +109,14 @@ class Turn:
         pin, now = self._pin, self._parts.session_wall()
         return pin is not None and any(s.account == account and s.warm(now) for s in (pin.home, pin.current))
 
-    def only_at(self, accounts: Collection[str]) -> None:
-        """The request holds what only these accounts can read."""
-        self._fixed = frozenset(accounts)
+    @property
+    def last_account(self) -> str | None:
+        """Where the session was served last."""
+        return None if self._pin is None else self._pin.current.account
+
+    def only_at(self, accounts: Collection[str] | None) -> None:
+        """The request holds what only these accounts can read. None: it does not."""
+        self._fixed = None if accounts is None else frozenset(accounts)
 
     # --- placing ----------------------------------------------------------------------------------------------------
 
@@ -102,8 +132,10 @@ class Turn:
             tried=tried,
             only=self._fixed,
         )
-        among = Candidates(self._parts.balancer, route, wanted)
+        parts = self._parts
+        among = Candidates(parts.balancer, route, wanted, self._accounts, lambda: parts.current().accounts)
         while True:
+            self._pick = None
             decision = decide(self._pin, self._parts.session_wall(), among.standing, self._terms())
             chosen = self._take(decision, among) or await self._queue(decision, among)
             if chosen is not None:
@@ -161,14 +193,14 @@ class Turn:
             raise self._nobody(among)
         account, patience = decision.account, self._patience()
         if account is None:
-            first = among.soonest()
-            group, accounts = ("route", *among.by_id, *sorted(among.wanted.tried)), tuple(among.by_id)
+            first, patience = among.soonest(), min(patience, max(self._real(self.most_wait) - self.waited, 0.0))
+            group, accounts = ("route", *among.by_account, *sorted(among.wanted.tried)), tuple(among.by_account)
             return await self._join(group, accounts, lambda: self._choose(among), among.soonest, first, patience, among)
 
         def soonest() -> float | None:
             return among.standing(account).wait
 
-        group, accounts = ("account", account, among.by_id[account].model), (account,)
+        group, accounts = ("account", account, among.by_account[account].model), (account,)
         seconds = min(self._real(2 * decision.wait) + 1.0, patience)
         return await self._join(group, accounts, lambda: among.take(account), soonest, soonest(), seconds, among)
 
@@ -186,7 +218,7 @@ class Turn:
         if first is None or seconds <= 0 or (math.isfinite(first) and self._real(first) > seconds):
             raise self._nobody(among)
         parts, began = self._parts, self._parts.clock()
-        self.waiting = True
+        self.waits_since = began
         try:
             return await parts.queue.join(group, accounts, take, soonest, seconds)
         except TimeoutError:
@@ -196,7 +228,7 @@ class Turn:
                 f"{len(parts.queue)} calls wait for an account, and no more may.", retry_after=5.0
             ) from None
         finally:
-            self.waiting = False
+            self.waits_since = None
             self.waited += parts.clock() - began
         if self._patience() <= 0:
             raise self._nobody(among)
@@ -249,6 +281,7 @@ class Turn:
             tenant=self._tenant,
             key=self._key,
             session=pin.key,
+            model=self._model,
             pin=pin,
             reason=decision.reason,
             moved=before is not None,
@@ -273,6 +306,8 @@ class Turn:
             scores=() if pick is None else pick.scores,
             excluded=excluded,
             more_excluded=0 if pick is None else len(pick.excluded) - len(excluded),
+            model=self._instead.model if self._instead else None,
+            cause=self._instead.cause if self._instead else None,
         )
 
     def facts(self) -> SessionFacts | None:

@@ -9,11 +9,15 @@ from contextlib import suppress
 
 import msgspec
 
+from llmgw_balancer import Pause
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_domain import Event
 from llmgw_eventstore import encode
-from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, WorkerStatus
+from llmgw_gateway.state.loads import ToldLoads
+from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, ToldPins, WorkerStatus
+from llmgw_gateway.state.pauses import HostPauses
+from llmgw_gateway.state.pins import HostPins
 from llmgw_relay import keep
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_relay.keep import Sought
@@ -34,6 +38,8 @@ class Hub:
         replica: Replica,
         overlay: Callable[[], Overlay],
         kept: BufferedKeep,
+        pins: HostPins,
+        pauses: HostPauses,
         totals: Totals,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -41,6 +47,8 @@ class Hub:
         self._replica = replica
         self._overlay = overlay
         self._kept = kept
+        self._pins = pins
+        self._pauses = pauses
         self._totals = totals
         self._changed = changed
         self._workers: dict[int, Link] = {}
@@ -66,12 +74,21 @@ class Hub:
                 self._changed()
             case "kept":
                 self._kept.note(keep.decode(read(body, bytes)))
+            case "pins":
+                self._pinned(link, read(body, ToldPins))
+            case "pauses":
+                self._tell_others(link, "pauses", self._pauses.heard(read(body, list[Pause])))
+            case "loads":
+                self._tell_others(link, "loads", read(body, ToldLoads))
 
     async def asked(self, link: Link, kind: str, body: msgspec.Raw) -> object:
-        if kind != "find":
-            raise NotAnswered(f"there is no question {kind!r}")
-        found = await self._kept.find(read(body, Sought))
-        return FoundFrames(tuple(keep.encode(change) for change in found.changes), found.complete)
+        match kind:
+            case "find":
+                found = await self._kept.find(read(body, Sought))
+                return FoundFrames(tuple(keep.encode(change) for change in found.changes), found.complete)
+            case "pin":
+                return await self._pins.find(read(body, str))
+        raise NotAnswered(f"there is no question {kind!r}")
 
     async def spread(self, events: Sequence[Event]) -> None:
         """Brings events of the state to every worker, and waits a moment until they serve what comes of them."""
@@ -85,11 +102,24 @@ class Hub:
         """Asks every worker what it counts. One that does not answer is known by its last answer."""
         await asyncio.gather(*(self._status(slot, link) for slot, link in list(self._workers.items())))
 
+    def _pinned(self, link: Link, told: ToldPins) -> None:
+        """Takes in what a worker tells of its sessions; where they went, the other workers hear as well."""
+        for pin in told.pins:
+            self._pins.put(pin, changed=told.changed)
+        if told.changed:
+            self._tell_others(link, "pins", told.pins)
+
+    def _tell_others(self, link: Link, kind: str, told: object) -> None:
+        for other in self._workers.values():
+            if told and other is not link:
+                other.tell(kind, told)
+
     def _welcome(self, link: Link, hello: Hello) -> None:
         self._workers[hello.slot] = link
         same = hello.digest == self._replica.map.digest()
         laid = hello.overlay == self._replica.overlay_digest()
         dump = None if same else msgspec.json.encode(self._replica.dump())
+        link.tell("pauses", self._pauses.current())
         link.tell("state", State(dump=dump, overlay=None if laid else self._overlay()))
         _log.debug("worker linked", extra={"slot": hello.slot, "pid": hello.pid})
         self._changed()

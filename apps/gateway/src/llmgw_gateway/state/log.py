@@ -10,17 +10,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 
 import msgspec
 
+from llmgw_affinity import Pin
 from llmgw_domain import Event
 from llmgw_domain.errors import StoreUnavailable
 from llmgw_eventstore import Appended, Cursor, EventStore, Log, Page, StoreAway, StoreError
 from llmgw_postgres.config import PostgresConfig
 from llmgw_postgres.kept import PgKept
 from llmgw_postgres.migrate import migrate
+from llmgw_postgres.pins import PgPins
 from llmgw_postgres.pools import Pools
 from llmgw_postgres.projections import Projections, ReplayRunning
 from llmgw_postgres.replicas import Replicas
@@ -39,13 +41,22 @@ _log = logging.getLogger(__name__)
 
 
 class Database(msgspec.Struct, kw_only=True, eq=False):
-    """Its parts. `replicas` is where dashboards read, or None without a database."""
+    """Its parts. `replicas` is where dashboards read; it, `pins` and `projections` are None without a database."""
 
     store: EventStore
     kept: KeptStore
     prepared: asyncio.Event
+    pins: PgPins | None = None
     replicas: Replicas | None = None
     projections: Projections | None = None
+
+    async def find_pins(self, keys: Collection[str]) -> dict[str, Pin]:
+        """The pins of these sessions, as far as there are any. Raises `StoreError`."""
+        if self.pins is None:
+            return {}
+        if not self.prepared.is_set():
+            raise StoreAway("the database is not ready yet")
+        return await self.pins.get(keys)
 
     async def replay(self, repair: bool) -> list[str]:
         """Folds the whole log anew; how the tables differ from that, a line each. With `repair` it takes their place.
@@ -84,7 +95,12 @@ async def open_database(
             stack.push_async_callback(_ended, asyncio.get_running_loop().create_task(work))
         reads = await stack.enter_async_context(Replicas(pools, replicas))
         yield Database(
-            store=store, kept=PgKept(pools), prepared=prepared, replicas=reads, projections=Projections(pools)
+            store=store,
+            kept=PgKept(pools),
+            prepared=prepared,
+            pins=PgPins(pools),
+            replicas=reads,
+            projections=Projections(pools),
         )
 
 
@@ -108,12 +124,13 @@ async def _prepare(conninfo: str, config: PostgresConfig, prepared: asyncio.Even
 async def _jobs(pools: Pools, prepared: asyncio.Event) -> None:
     """What one node of the cluster does now and then: partitions ahead, months closed, what has expired."""
     await prepared.wait()
-    kept = PgKept(pools)
+    kept, pins = PgKept(pools), PgPins(pools)
     while True:
         try:
             await upkeep(pools)
-            while await kept.sweep(_SWEPT_AT_ONCE) == _SWEPT_AT_ONCE:
-                pass
+            for sweep in (kept.sweep, pins.sweep):
+                while await sweep(_SWEPT_AT_ONCE) == _SWEPT_AT_ONCE:
+                    pass
         except StoreError as error:
             _log.info("upkeep of the database is put off: %s", error)
         await asyncio.sleep(_UPKEEP_SECONDS)

@@ -11,12 +11,19 @@ and a body of another shape cuts the link.
 | worker tells | `serving` | its slot | |
 | worker tells | `kept` | a frame of `llmgw_relay.keep` | |
 | worker asks | `find` | `Sought` | `FoundFrames` |
+| worker tells | `pins` | `ToldPins` | |
+| control tells | `pins` | a list of `Pin`s that changed | |
+| worker tells | `pauses` | a list of `Pause`s that it was told | |
+| control tells | `pauses` | those of other workers, and what it knows from before | |
+| worker tells, control tells on | `loads` | `loads.ToldLoads` | |
+| worker asks | `pin` | a session's key | its `Pin`, or none |
 """
 
 from __future__ import annotations
 
 import msgspec
 
+from llmgw_affinity import Pin
 from llmgw_control import Records
 from llmgw_telemetry import Collected
 
@@ -63,3 +70,10 @@ class FoundFrames(msgspec.Struct, frozen=True):
 
     frames: tuple[bytes, ...]
     complete: bool
+
+
+class ToldPins(msgspec.Struct, frozen=True):
+    """Pins of a worker's sessions. `changed`: they were bound or moved, which the other workers should hear."""
+
+    pins: tuple[Pin, ...]
+    changed: bool

@@ -151,6 +151,16 @@ class SpoolReader:
     def _lost(self, number: int, offset: int, size: int, reason: str) -> None:
         self._alarm(Gap(str(segment_path(self.folder, number)), offset, size, reason))
 
+    def latest(self, most: int) -> SpoolCursor:
+        """The beginning of the newest segments that have up to `most` bytes together, or of the newest alone."""
+        first, total = 0, 0
+        for number, size in reversed(segment_sizes(self.folder).items()):
+            total += size
+            if first and total > most:
+                break
+            first = number
+        return SpoolCursor(first)
+
     # --- how far it is drained ---------------------------------------------------------------------------------------
 
     @property

@@ -6,6 +6,7 @@ model's name changes, and what only this gateway can read is left out: see `pass
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from typing import Annotated, Any
 
 import msgspec
@@ -83,6 +84,13 @@ def passthrough(envelope: Envelope, facts: TargetFacts) -> Rendered:
 def has(fields: dict[str, Raw], name: str) -> bool:
     """Whether a field says anything: null is as good as absent."""
     return name in fields and bytes(fields[name]) != b"null"
+
+
+def with_input(envelope: Envelope, fields: Mapping[str, bytes], items: Iterable[bytes | Raw]) -> Envelope:
+    """The request with these fields and these items in place of its own; its body is made anew."""
+    changed = {**fields, "input": b"[" + b",".join(bytes(item) for item in items) + b"]"}
+    wire = msgspec.structs.replace(envelope.wire, body=toplevel.join(changed))
+    return msgspec.structs.replace(envelope, wire=wire, fields={name: Raw(raw) for name, raw in changed.items()})
 
 
 def _read(name: str, raw: Raw) -> Any:

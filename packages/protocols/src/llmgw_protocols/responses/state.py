@@ -8,16 +8,15 @@ affair. All functions are pure.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import Raw
 
 from llmgw_domain.errors import InvalidField
-from llmgw_protocols import toplevel
 from llmgw_protocols.dialect import Envelope
 from llmgw_protocols.resources import unescaped
-from llmgw_protocols.responses.envelope import has
+from llmgw_protocols.responses.envelope import has, with_input
 from llmgw_protocols.responses.reading import read
 
 _PREVIOUS = "previous_response_id"
@@ -94,7 +93,7 @@ def expand(envelope: Envelope, history_items: Sequence[Raw]) -> Envelope:
     Instructions are not inherited; they never are items of the input.
     """
     fields = {name: bytes(raw) for name, raw in envelope.fields.items() if name != _PREVIOUS}
-    return _with_input(envelope, fields, (*history_items, *stored_items(envelope)))
+    return with_input(envelope, fields, (*history_items, *stored_items(envelope)))
 
 
 # --- references to single items ---------------------------------------------------------------------------------------
@@ -119,7 +118,7 @@ def resolve(envelope: Envelope, stored: Sequence[Raw]) -> Envelope:
     """The request with each reference replaced by the stored item of that id; those to others stay, to be refused."""
     known = {item.id: raw for raw in stored if (item := _head(raw)).id and item.type != "item_reference"}
     items = [known.get(_referenced(item) or "", item) for item in stored_items(envelope)]
-    return _with_input(envelope, {name: bytes(raw) for name, raw in envelope.fields.items()}, items)
+    return with_input(envelope, {name: bytes(raw) for name, raw in envelope.fields.items()}, items)
 
 
 def _referenced(raw: Raw) -> str | None:
@@ -132,9 +131,3 @@ def _head(raw: Raw) -> _Item:
         return _item.decode(raw)
     except msgspec.ValidationError:
         return _Item()
-
-
-def _with_input(envelope: Envelope, fields: Mapping[str, bytes], items: Sequence[Raw]) -> Envelope:
-    changed = {**fields, "input": b"[" + b",".join(bytes(item) for item in items) + b"]"}
-    wire = msgspec.structs.replace(envelope.wire, body=toplevel.join(changed))
-    return msgspec.structs.replace(envelope, wire=wire, fields={name: Raw(raw) for name, raw in changed.items()})
