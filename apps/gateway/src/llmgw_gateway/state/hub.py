@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import msgspec
 
+from llmgw_affinity import Pin
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_domain import Event
@@ -98,9 +99,13 @@ class Hub:
         for pin in told.pins:
             self._pins.put(pin, changed=told.changed)
         if told.changed:
-            for other in self._workers.values():
-                if other is not link:
-                    other.tell("pins", told.pins)
+            self.tell_pins(told.pins, link)
+
+    def tell_pins(self, pins: Sequence[Pin], of: Link | None = None) -> None:
+        """Lets the workers know where sessions are, but for the one `of` which that is known."""
+        for worker in self._workers.values():
+            if worker is not of:
+                worker.tell("pins", pins)
 
     def _welcome(self, link: Link, hello: Hello) -> None:
         self._workers[hello.slot] = link
