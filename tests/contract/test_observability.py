@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
+
+ROOT = Path(__file__).parents[2]
 
 NAMES = {
     "gateway_requests_total": {"dialect", "provider", "model", "account", "outcome"},
@@ -17,6 +20,13 @@ NAMES = {
     "gateway_account_state": {"account", "state"},
     "gateway_upstream_connections": {"transport", "origin", "state"},
     "gateway_pings_total": {"outcome"},
+    "gateway_session_turns_total": {"placement"},
+    "gateway_cache_expected_tokens_total": set(),
+    "gateway_cache_observed_tokens_total": set(),
+    "gateway_account_error_rate": {"account"},
+    "gateway_account_leases": {"account"},
+    "gateway_queue_depth": set(),
+    "gateway_queued_seconds": set(),
 }
 """The metrics of this version and their labels."""
 
@@ -40,6 +50,9 @@ FIELDS = {
     "duration_ms",
     "first_byte_ms",
     "overhead_ms",
+    "session",
+    "placement",
+    "reason",
     "tokens_input",
     "tokens_cache_read",
     "tokens_cache_write",
@@ -81,6 +94,28 @@ async def test_the_metrics_have_their_names_and_labels(stack, call):
         found = [set(given) - {"le"} for n, given, _ in samples if re.fullmatch(f"{name}(_bucket|_sum|_count)?", n)]
         assert found, name
         assert all(given == labels for given in found), name
+
+
+async def test_every_metric_is_documented(stack, call):
+    """The page on metrics names each one that there is."""
+    await call()
+    async with stack.http.get(f"{stack.admin}/metrics") as response:
+        names = re.findall(r"^# TYPE (\w+)", await response.text(), re.MULTILINE)
+    page = (ROOT / "docs/metrics.md").read_text()
+    assert [] == [name for name in names if f"`{name}`" not in page]
+
+
+async def test_turns_of_a_session_are_counted(stack, call):
+    """A conversation's first turn is new, its second at home; the log and the header say the same."""
+    headers = {"x-session-id": "one"}
+    answers = [await call(headers=headers), await call(headers=headers)]
+    lines = await call.logged(2)
+    assert ["new", "home"] == [answer.headers["x-gw-session"] for answer in answers]
+    assert [("new", "unknown"), ("home", "free")] == [(line["placement"], line["reason"]) for line in lines]
+    assert lines[0]["session"] == lines[1]["session"]
+    samples = await metrics(stack)
+    turns = {given["placement"]: n for name, given, n in samples if name == "gateway_session_turns_total"}
+    assert {"new": 1, "home": 1} == turns
 
 
 async def test_calls_are_counted_by_how_they_ended(stack, call, dialect):

@@ -78,3 +78,50 @@ async def test_what_an_account_says_puts_it_in_no_doubt(script):
     for _ in range(5):
         await bench.run(streamed())
     assert Circuit.CLOSED == bench.balancer.states()["a"].circuit
+
+
+async def test_an_attempt_that_another_one_followed_is_told():
+    """With its error, the provider's status, and what that said of the account; the call's settlement has the last."""
+    refusal = Script([b'{"error": {"message": "slow down"}}'], status=429, headers={"retry-after": "7"})
+    bench = Bench(refusal, Script(STREAM))
+    await bench.run(streamed())
+    [ended] = bench.facts.ended
+    assert (1, "a", "rate_limit_exceeded", 429, True) == (
+        ended.attempt,
+        ended.account,
+        ended.error_code,
+        ended.upstream_status,
+        ended.retried,
+    )
+    assert ended.signal is not None
+    assert ("pause", 7.0) == (ended.signal.verdict, ended.signal.seconds)
+    assert ended.duration is not None
+    assert ended.duration > 0
+    assert (["b"], None) == ([fact.account for fact in bench.facts.settled], bench.facts.settled[0].error_code)
+
+
+async def test_the_settlement_tells_of_the_last_attempt():
+    """One that served, and one that failed with the error that the client sees, is told once."""
+    bench = Bench(Script(STREAM))
+    await bench.run(streamed())
+    bench.upstream.scripts = [Script([b"{}"], status=400)]
+    await bench.run(streamed())
+    assert ([], [None, "invalid_request"]) == (bench.facts.ended, [fact.error_code for fact in bench.facts.settled])
+
+
+async def test_a_failure_that_the_client_is_not_shown_is_told():
+    """Of two failures the client is shown the one that it can act on: here the first. Neither is lost."""
+    bench = Bench(Script([b"{}"], status=429), Script([b"{}"], status=401))
+    await bench.run(streamed())
+    assert "rate_limit_exceeded" == bench.facts.settled[0].error_code
+    assert [(1, True), (2, False)] == [(fact.attempt, fact.retried) for fact in bench.facts.ended]
+
+
+async def test_a_repaired_request_is_a_retry():
+    """The refusal that said how the account would take the request is told like every other."""
+    message = b'{"error": {"message": "Unsupported parameter: max_tokens. Use max_completion_tokens instead.", '
+    limit = message + b'"type": "invalid_request_error", "code": "unsupported_parameter", "param": "max_tokens"}}'
+    bench = Bench(Script([limit], status=400), Script(STREAM), on=catalog(account("a")))
+    await bench.run(streamed(max_tokens=9))
+    assert [("a", "a")] == [tuple(fact.account for fact in bench.facts.opened)]
+    assert [(1, 400, True)] == [(fact.attempt, fact.upstream_status, fact.retried) for fact in bench.facts.ended]

@@ -5,13 +5,14 @@ import msgspec
 import pytest
 
 from llmgw_affinity import SessionKeys
+from llmgw_affinity.carriers import Form
 from llmgw_affinity.placing import Instant, forgotten
 from llmgw_balancer import Balancer
-from llmgw_domain import Account, Catalog, Model, Policy, Provider, Secret, Target, Usage
+from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target, Usage
 from llmgw_domain.errors import NoAccount
-from llmgw_domain.models import Fallback
 from llmgw_domain.signals import Signal
 from llmgw_protocols import WireRequest, dialect_named
+from llmgw_relay.call import Admission
 from llmgw_relay.fallbacks import Instead
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
@@ -28,7 +29,7 @@ def account(name: str, pool: str = "p", **more) -> Account:
 
 
 class World:
-    """The parts of a worker with accounts a, b and c for `m`, and d for `other`; time stands still unless it is moved."""
+    """The parts of a worker with accounts a, b, c for `m` and d for `other`. Time stands still unless it is moved."""
 
     def __init__(self, *accounts: Account, **config) -> None:
         self.now = 1000.0
@@ -61,11 +62,13 @@ class World:
     def route(self):
         return self.catalog.route("m", POLICY)
 
-    async def turn(self, text: str = "Hi", remaining: float | None = None) -> Turn:
-        turn = Turn(self.parts, "call", "t", "k", lambda: remaining)
+    async def turn(self, text: str = "Hi", remaining: float | None = None, form: Form | None = "messages") -> Turn:
+        key = ClientKey(id="k", tenant="t", digest=b"")
+        admission = Admission(catalog=self.catalog, key=key, policy=POLICY)
+        turn = Turn(self.parts, admission, "call", lambda: remaining)
         body = {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 5}
         envelope = dialect_named("messages").envelope(WireRequest(body=msgspec.json.encode(body)))
-        await turn.begin("messages", envelope)
+        await turn.begin(form, envelope)
         return turn
 
     async def served(self, cached: int = 5000, **more) -> tuple[str, Turn]:
@@ -144,7 +147,7 @@ async def test_a_large_cache_is_waited_for():
     home, _ = await world.served(cached=50_000)
     world.pause(home, 20.0)
     turn = await world.turn()
-    waiting = asyncio.ensure_future(turn.place(world.route))
+    waiting = asyncio.get_running_loop().create_task(turn.place(world.route))
     await asyncio.sleep(0.05)
     assert not waiting.done()
     assert turn.waits_since is not None
@@ -176,7 +179,7 @@ async def test_all_cooling_is_waited_out():
     for name in "abc":
         world.pause(name, 4.0 if name == "b" else 9.0)
     turn = await world.turn()
-    waiting = asyncio.ensure_future(turn.place(world.route))
+    waiting = asyncio.get_running_loop().create_task(turn.place(world.route))
     await asyncio.sleep(0)
     world.now += 5.0
     chosen = await asyncio.wait_for(waiting, 5)
@@ -198,7 +201,7 @@ async def test_no_more_may_wait_than_the_queue_holds():
     """The next one is told at once."""
     world = World(account("a", max_concurrency=1), max_waiting=1)
     held = await (await world.turn("one")).place(world.route)
-    waiting = asyncio.ensure_future((await world.turn("two")).place(world.route))
+    waiting = asyncio.get_running_loop().create_task((await world.turn("two")).place(world.route))
     await asyncio.sleep(0)
     with pytest.raises(NoAccount, match="no more may"):
         await (await world.turn("three")).place(world.route)
@@ -211,7 +214,7 @@ async def test_who_waits_and_leaves_takes_nothing():
     """A cancelled call leaves no lease, whether it was served in that moment or not."""
     world = World(account("a", max_concurrency=1))
     held = await (await world.turn("one")).place(world.route)
-    waiting = asyncio.ensure_future((await world.turn("two")).place(world.route))
+    waiting = asyncio.get_running_loop().create_task((await world.turn("two")).place(world.route))
     await asyncio.sleep(0)
     held.give_back()
     waiting.cancel()
@@ -236,7 +239,6 @@ async def test_another_model_has_a_place_of_its_own():
     )
     world.answer(turn, chosen)
     assert (home, "home") == ((again := await world.served())[0], again[1].placement)
-    assert Fallback(model="other", on=frozenset({"overloaded"})).model == "other"
 
 
 async def test_what_only_some_can_read_goes_to_them():
@@ -268,7 +270,25 @@ async def test_a_removed_account_is_never_followed():
 async def test_a_call_of_no_form_belongs_to_no_session():
     """It is placed all the same, anywhere."""
     world = World()
-    turn = Turn(world.parts, "call", "t", "k", lambda: None)
-    await turn.begin(None, (await world.turn())._envelope)
+    turn = await world.turn(form=None)
     (await turn.place(world.route)).give_back()
     assert ("none", None, None) == (turn.placement, turn.facts(), turn.moved(1.0))
+
+
+@pytest.mark.parametrize("how", ["disabled", "removed"])
+async def test_who_waits_does_not_follow_an_account_that_went(how):
+    """What an operator took out of use while the call was in the queue does not serve it."""
+    world = World(account("a", max_concurrency=1), account("b", max_concurrency=1))
+    held = [await (await world.turn(f"{n}")).place(world.route) for n in range(2)]
+    turn = await world.turn("waits")
+    waiting = asyncio.get_running_loop().create_task(turn.place(world.route))
+    await asyncio.sleep(0)
+    left = held[0].candidate.account
+    others = [account(name, max_concurrency=1, enabled=name != left.id) for name in "ab"]
+    world.catalog = World(*(o for o in others if how == "disabled" or o.enabled)).catalog
+    held[0].give_back()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    held[1].give_back()
+    chosen = await asyncio.wait_for(waiting, 5)
+    assert held[1].candidate.account.id == chosen.candidate.account.id

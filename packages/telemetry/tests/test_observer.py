@@ -4,9 +4,9 @@ import msgspec
 import pytest
 
 from llmgw_affinity import Pin, Stay
-from llmgw_domain import Usage
-from llmgw_relay.facts import CallOpened, CallSettled, SessionPlaced
-from llmgw_telemetry import LogStream, Metrics, Observer
+from llmgw_domain import Catalog, Usage
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, SessionFacts, SessionPlaced
+from llmgw_telemetry import LogStream, Metrics, Observer, Totals, text
 
 CALL = {"call": "c1", "request_id": "r1", "at": 1.5, "tenant": "t", "key": "k", "dialect": "chat", "model": "gpt"}
 SERVED = {"account": "acc", "provider": "openai", "target_model": "gpt-5"}
@@ -195,19 +195,113 @@ def test_where_a_session_goes_is_no_call():
 def test_the_catalog_has_one_version():
     """Only the served catalog's version is shown."""
     seen = Watched()
-    seen.observer.catalog("v1")
-    seen.observer.catalog("v2")
+    seen.observer.catalog(Catalog.of(version="v1"))
+    seen.observer.catalog(Catalog.of(version="v2"))
     assert seen.samples("gateway_catalog_version") == ['gateway_catalog_version{version="v2"} 1']
+
+
+def test_accounts_are_read_when_asked():
+    """Their states, error rates and calls, and the length of the queue, are shown as they are at the scrape."""
+    seen, waiting = Watched(), []
+    seen.observer.accounts(
+        lambda: [(("a", "ok"), 1), (("b", "paused"), 1)], lambda: [(("b",), 0.25)], lambda: [(("a",), 2)]
+    )
+    seen.observer.queue(lambda: len(waiting))
+    waiting += ["one", "two"]
+    assert seen.samples("gateway_account") == [
+        'gateway_account_state{account="a",state="ok"} 1',
+        'gateway_account_state{account="b",state="paused"} 1',
+        'gateway_account_error_rate{account="b"} 0.25',
+        'gateway_account_leases{account="a"} 2',
+    ]
+    assert ["gateway_queue_depth 2"] == seen.samples("gateway_queue_depth")
+
+
+def test_workers_accounts_are_one_view():
+    """Of several workers the worst error rate counts, and the sum of their calls."""
+    totals = Totals()
+    for worker, rate in (("w0", 0.5), ("w1", 0.1)):
+        seen = Watched()
+        seen.observer.accounts(lambda: [(("a", "ok"), 1)], lambda rate=rate: [(("a",), rate)], lambda: [(("a",), 2)])
+        totals.put(worker, seen.metrics.collect())
+    lines = [line for line in text(totals.collect()).decode().splitlines() if line.startswith("gateway_account")]
+    assert lines == [
+        'gateway_account_state{account="a",state="ok"} 1',
+        'gateway_account_error_rate{account="a"} 0.5',
+        'gateway_account_leases{account="a"} 4',
+    ]
+
+
+def test_a_turn_of_a_session_has_its_line():
+    """The line says which session, where it was served and why, how long it waited, and what its cache lost."""
+    seen = Watched()
+    turn = SessionFacts(
+        key="5e", placement="moved", reason="waits_too_long", expected=900, observed=0, lost=950, cause="full"
+    )
+    seen.observer.append(settled(**SERVED, session=turn, queued=0.25))
+    line = {
+        "queued_ms": 250.0,
+        "session": "5e",
+        "placement": "moved",
+        "reason": "waits_too_long",
+        "cache_expected": 900,
+        "cache_lost": 950,
+        "cache_cause": "full",
+    }
+    assert list(line.items()) == [(name, value) for name, value in seen.line().items() if name in line]
+
+
+def test_a_turn_that_lost_nothing_says_so_by_silence():
+    """What there is none of is left out of the line: waiting, expected and lost tokens, the cause."""
+    seen = Watched()
+    turn = SessionFacts(key="5e", placement="new", reason="unknown", expected=0, observed=0)
+    seen.observer.append(settled(**SERVED, session=turn))
+    extra = {"session", "placement", "reason", "queued_ms", "cache_expected", "cache_lost", "cache_cause"}
+    assert {"session": "5e", "placement": "new", "reason": "unknown"} == {
+        name: value for name, value in seen.line().items() if name in extra
+    }
+
+
+def test_a_person_reads_where_a_session_went():
+    """The console form names a turn's placement, its reason, and what was lost."""
+    seen = Watched(console=True)
+    turn = SessionFacts(key="5e", placement="moved", reason="gone", expected=900, observed=0, lost=950, cause="drain")
+    seen.observer.append(settled(session=turn))
+    end = "moved (gone)  950 cached tokens lost: drain  r1\n"
+    assert seen.stream.getvalue().endswith(end), seen.stream.getvalue()
+
+
+def test_retries_are_counted_by_their_cause():
+    """What another attempt followed counts, by the error before it; what nothing followed is no retry."""
+    seen = Watched()
+    ended = AttemptEnded(
+        call="c1",
+        request_id="r1",
+        at=1.5,
+        tenant="t",
+        key="k",
+        account="acc",
+        attempt=1,
+        error_code="rate_limit_exceeded",
+        retried=True,
+    )
+    seen.observer.append(ended)
+    seen.observer.append(msgspec.structs.replace(ended, retried=False))
+    assert ['gateway_retries_total{cause="rate_limit_exceeded"} 1'] == seen.samples("gateway_retries_total")
+
+
+def test_waits_are_counted_for_those_that_waited():
+    """A request that was served at once does not make the waits of others look short."""
+    seen = Watched()
+    seen.observer.append(settled())
+    seen.observer.append(settled(queued=1.5))
+    assert ["gateway_queued_seconds_count 1"] == seen.samples("gateway_queued_seconds_count")
+    assert ["gateway_queued_seconds_sum 1.5"] == seen.samples("gateway_queued_seconds_sum")
 
 
 def test_connections_are_read_when_asked():
     """Connections, the calls on them and their PINGs are shown as they are at the scrape."""
     seen, now, calls, pings = Watched(), {("http1", "https://a", "idle"): 1}, {("http2", "a"): 3}, {"answered": 4}
-    seen.observer.accounts(lambda: [(("a", "ok"), 1), (("b", "doubted"), 1)])
-    assert seen.samples("gateway_account_state") == [
-        'gateway_account_state{account="a",state="ok"} 1',
-        'gateway_account_state{account="b",state="doubted"} 1',
-    ]
     seen.observer.connections(now.items, calls.items, lambda: pings)
     now["http2", "https://b", "leased"] = 2
     assert seen.samples("gateway_upstream_connections") == [

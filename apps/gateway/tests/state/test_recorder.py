@@ -16,7 +16,7 @@ from llmgw_domain.errors import GatewayBusy
 from llmgw_eventstore import decode
 from llmgw_eventstore.spool import Spool, SpoolCursor, SpoolFull, SpoolReader
 from llmgw_gateway.state.recorder import Recorder
-from llmgw_relay.facts import CallOpened, CallSettled, Fact, SessionFacts, SessionPlaced
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Fact, SessionFacts, SessionPlaced
 
 
 class Told:
@@ -104,6 +104,20 @@ def placed(moved: bool = False) -> SessionPlaced:
         pin=PIN,
         reason="cold",
         moved=moved,
+    )
+
+
+def ended() -> AttemptEnded:
+    return AttemptEnded(
+        call="r1",
+        request_id="chosen",
+        at=1_700_000_000.0,
+        tenant="t",
+        key="k",
+        account="a",
+        attempt=1,
+        error_code="rate_limit_exceeded",
+        retried=True,
     )
 
 
@@ -219,3 +233,19 @@ def test_where_a_session_goes_is_not_held() -> None:
     books = recorder(spool, told)
     books.append(placed())
     assert ([], 0, 1) == (spool.said(), books.held, len(told.facts))
+
+
+def test_a_failed_attempt_is_an_event_of_its_request() -> None:
+    """It stands between the openings. Without room it is left out: nothing is counted by it."""
+    spool, told = Narrow(), Told()
+    books = recorder(spool, told)
+    for fact in (opened(), ended(), opened(attempt=2), settled()):
+        books.append(fact)
+    kinds = ["request.opened", "request.attempt_ended", "request.opened", "request.settled"]
+    assert [(kind, "request/r1") for kind in kinds] == spool.said()
+    assert ("rate_limit_exceeded", True) == (lambda body: (body["error_code"], body["retried"]))(
+        msgspec.json.decode(spool.events[1].body)
+    )
+    spool.full = True
+    books.append(ended())
+    assert (4, 0, 5) == (len(spool.said()), books.held, len(told.facts))

@@ -89,6 +89,7 @@ KINDS = Kinds(
         Kind(name="state.deleted", log="state"),
         Kind(name="request.opened", log="fact"),
         Kind(name="request.settled", log="fact"),
+        Kind(name="request.attempt_ended", log="fact"),
         Kind(name="session.bound", log="fact"),
         Kind(name="session.moved", log="fact"),
         Kind(name="session.forgotten", log="fact"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import msgspec
+
 from llmgw_affinity.placing import Placement
 from llmgw_balancer import Outcome as Went
 from llmgw_domain import Usage
@@ -18,7 +20,7 @@ from llmgw_domain.errors import (
 from llmgw_protocols import Dialect
 from llmgw_relay.attempt import Attempt
 from llmgw_relay.call import Admission, Call, Verb
-from llmgw_relay.facts import CallOpened, CallSettled, Outcome
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Outcome
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
 from llmgw_relay.turn import Turn
@@ -48,6 +50,8 @@ class Books:
         self._wall = parts.wall
         self._session_wall = parts.session_wall
         self._judged: Attempt | None = None
+        self._failure: tuple[GatewayError, AttemptEnded] | None = None
+        """That of the last attempt, for as long as nothing tells of it."""
         self._asked: float | None = None
         self._asked_at = 0.0
         self._first_byte: float | None = None
@@ -77,6 +81,8 @@ class Books:
             )
         )
         self.attempts += 1
+        self._tell_failure(retried=True)
+        self._asked = self._first_byte = None
         if (placed := self._turn.moved(at)) is not None:
             self._facts.append(placed)
 
@@ -119,6 +125,8 @@ class Books:
             if outcome in ("ok", "cancelled"):
                 self._turn.heard(attempt.candidate, meter.usage, self._asked_at)
         self._turn.leave()
+        if self._failure is not None and self._failure[0] is not error:
+            self._tell_failure(retried=False)
         self._facts.append(self._fact(attempt, meter, outcome, usage, error, status))
 
     def judge(self, attempt: Attempt, error: GatewayError | None, usage: Usage | None = None) -> None:
@@ -126,14 +134,45 @@ class Books:
         if attempt is self._judged:
             return
         self._judged = attempt
-        first = None if self._first_byte is None or self._asked is None else self._first_byte - self._asked
+        if error is not None:
+            self.failed(attempt, error)
         self._balancer.learn(
             attempt.lease,
             _went(error),
             attempt.signal,
-            first_byte=first,
+            first_byte=self._first_after(),
             tokens=None if usage is None else usage.total,
         )
+
+    def failed(self, attempt: Attempt, error: GatewayError) -> None:
+        """An attempt failed. It is written down unless the call's settlement tells of it."""
+        admission, call, asked = self._admission, self._call, self._asked
+        ended = AttemptEnded(
+            call=call.id,
+            request_id=call.request_id,
+            at=self._wall(),
+            tenant=admission.key.tenant,
+            key=admission.key.id,
+            account=attempt.candidate.account.id,
+            attempt=self.attempts,
+            error_code=error.code,
+            error_detail=_detail(error, attempt),
+            upstream_status=error.upstream_status,
+            duration=None if asked is None else self._clock() - asked,
+            first_byte=self._first_after(),
+            signal=attempt.signal,
+            retried=False,
+        )
+        self._failure = error, ended
+
+    def _tell_failure(self, *, retried: bool) -> None:
+        if self._failure is not None:
+            self._facts.append(msgspec.structs.replace(self._failure[1], retried=retried))
+            self._failure = None
+
+    def _first_after(self) -> float | None:
+        """Seconds from the upstream asked to the answer's first byte."""
+        return None if self._first_byte is None or self._asked is None else self._first_byte - self._asked
 
     def _fact(
         self,

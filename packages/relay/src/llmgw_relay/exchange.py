@@ -211,6 +211,7 @@ class Exchange(Answering):
             again = asking.again(asked, error, facts, candidate.target.api)
             if again is None:
                 raise
+            self._books.failed(attempt, error)
         await attempt.close()
         reply = await self._run(self._begin(again, pick, envelope), envelope)
         self._parts.learned.learn(candidate.account.id, candidate.model, again.repairs[-1])

@@ -12,6 +12,7 @@ from llmgw_affinity import Pin
 from llmgw_balancer import Score
 from llmgw_domain import Usage
 from llmgw_domain.limits import RateLimits
+from llmgw_domain.signals import Signal
 
 Outcome = Literal["ok", "refused", "failed", "cancelled"]
 """`ok`: a complete answer. `refused`: an error status before the stream, whoever's fault. `failed`: broken after the
@@ -59,6 +60,30 @@ class CallOpened(msgspec.Struct, frozen=True, kw_only=True):
     target_model: str
     attempt: int
     choice: Choice | None = None
+
+
+class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
+    """An attempt failed, and the call's settlement will not tell of it: because another one followed (`retried`), or
+    because the call ended for another reason.
+
+    `duration` is in seconds since the account was asked, None where it was not; `first_byte` counts from there too.
+    `signal` is what the provider said of the account.
+    """
+
+    call: str
+    request_id: str
+    at: float
+    tenant: str
+    key: str
+    account: str
+    attempt: int
+    error_code: str
+    retried: bool
+    error_detail: str | None = None
+    upstream_status: int | None = None
+    duration: float | None = None
+    first_byte: float | None = None
+    signal: Signal | None = None
 
 
 class SessionPlaced(msgspec.Struct, frozen=True, kw_only=True):
@@ -147,4 +172,4 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     """Seconds in the queue for an account."""
 
 
-Fact = CallOpened | SessionPlaced | CallSettled
+Fact = CallOpened | AttemptEnded | SessionPlaced | CallSettled

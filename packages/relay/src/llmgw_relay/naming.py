@@ -45,7 +45,7 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def named(form: Form, model: str, envelope: Envelope, tenant: str, keys: SessionKeys | None, crowd: Crowd) -> Named:
-    """The names of a request to a `model`. Without `keys` nothing is pinned yet. Whoever gets a `crowd` leaves it again."""
+    """The names of a request to a `model`. Without `keys` nothing is pinned. Whoever gets a `crowd` leaves it."""
     prints = fingerprint(form, model, envelope.fields)
     said = carried(form, envelope.wire.headers, envelope.fields)
     if said is not None and said.carrier in _REMADE:

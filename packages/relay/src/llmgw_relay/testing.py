@@ -12,7 +12,7 @@ from types import TracebackType
 import msgspec
 
 from llmgw_domain.errors import BadRequest, UpstreamMalformed
-from llmgw_relay.facts import CallOpened, CallSettled, Fact, SessionPlaced
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Fact, SessionPlaced
 from llmgw_relay.keep import Change, Drop, Found, KeptStore, Put, Sought, Touch
 from llmgw_relay.memory_kept import MemoryKept
 from llmgw_relay.ports import UpstreamRequest
@@ -24,6 +24,7 @@ class MemoryFacts:
 
     def __init__(self) -> None:
         self.opened: list[CallOpened] = []
+        self.ended: list[AttemptEnded] = []
         self.placed: list[SessionPlaced] = []
         self.settled: list[CallSettled] = []
 
@@ -31,6 +32,8 @@ class MemoryFacts:
         match fact:
             case CallOpened():
                 self.opened.append(fact)
+            case AttemptEnded():
+                self.ended.append(fact)
             case SessionPlaced():
                 self.placed.append(fact)
             case CallSettled():

@@ -14,12 +14,13 @@ from typing import Any
 
 import msgspec
 
-from llmgw_domain import Usage
+from llmgw_domain import Catalog, Usage
 from llmgw_domain.errors import NoAccount
-from llmgw_relay.facts import CallOpened, CallSettled, Fact
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Fact
 from llmgw_telemetry.logging import LogStream
 from llmgw_telemetry.metrics import Metrics
 from llmgw_telemetry.redaction import redact, redact_known
+from llmgw_telemetry.turns import Turns, of_turn
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +33,8 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     """The log line of a request, in its order. Fields without a value are left out. Durations are in milliseconds.
 
     `status` is what the client saw; `first_byte_ms` counts from the request's first byte; `tokens_input` are the
-    uncached ones, so that the five token counts add up.
+    uncached ones, so that the five token counts add up. `session` is the session's key, `placement` where this turn of
+    it was served and `reason` why; of `cache_expected` tokens `cache_lost` were not found, because of `cache_cause`.
     """
 
     ts: str
@@ -55,6 +57,13 @@ class RequestLine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     duration_ms: float
     first_byte_ms: float | None = None
     overhead_ms: float | None = None
+    queued_ms: float | None = None
+    session: str | None = None
+    placement: str | None = None
+    reason: str | None = None
+    cache_expected: int | None = None
+    cache_lost: int | None = None
+    cache_cause: str | None = None
     tokens_input: int | None = None
     tokens_cache_read: int | None = None
     tokens_cache_write: int | None = None
@@ -99,6 +108,13 @@ class Observer:
             "Answers that a provider bills without saying what they used: their cost is none.",
             ("account", "model"),
         )
+        self._queued = metrics.histogram(
+            "gateway_queued_seconds", "In the queue for an account, of the requests that had to wait."
+        ).of()
+        self._retries = metrics.counter(
+            "gateway_retries_total", "Attempts that followed another one, by the error that it ended with.", ("cause",)
+        )
+        self._turns = Turns(metrics)
         self._version = metrics.gauge(
             "gateway_catalog_version", "1 for the catalog that is served.", ("version",), "max"
         )
@@ -109,29 +125,49 @@ class Observer:
 
     def append(self, fact: Fact) -> None:
         """Counts and logs calls. Never raises: what fails here is logged, and the call goes on."""
-        if not isinstance(fact, CallOpened | CallSettled):
-            return
         try:
             if isinstance(fact, CallOpened):
                 self._open.add(fact.call)
-            else:
+            elif isinstance(fact, CallSettled):
                 self._settled(fact)
+            elif isinstance(fact, AttemptEnded) and fact.retried:
+                self._retries.of(fact.error_code).inc()
         except Exception:
-            _log.exception("a call could not be recorded", extra={"request_id": fact.request_id})
+            _log.exception("a call could not be recorded", extra={"call": fact.call})
 
-    def catalog(self, version: str) -> None:
-        """The catalog with this version is served from now on."""
+    def catalog(self, catalog: Catalog) -> None:
+        """This catalog is served from now on, and its prices count."""
         self._version.clear()
-        self._version.of(version).set(1)
+        self._version.of(catalog.version).set(1)
+        self._turns.prices = catalog.prices
 
     def changed(self, seconds: float) -> None:
         """A change of the catalog was taken in, or published, and held up everything else for so long."""
         self._changes.observe(seconds)
 
-    def accounts(self, states: Callable[[], Iterable[tuple[tuple[str, str], int]]]) -> None:
-        """Shows the state of each account: `ok`, `doubted` (its last call lost it), `disabled`. Once a process."""
-        labels = ("account", "state")
-        self._metrics.callback("gateway_account_state", "1 for an account's state.", labels, states, merge="max")
+    def accounts(
+        self,
+        states: Callable[[], Iterable[tuple[tuple[str, str], int]]],
+        error_rates: Callable[[], Iterable[tuple[tuple[str], float]]],
+        leases: Callable[[], Iterable[tuple[tuple[str], int]]],
+    ) -> None:
+        """Shows how accounts are doing. Once a process.
+
+        `states` gives 1 for each account and its state: `ok`, or the `Exclusion` of `llmgw_balancer` that keeps calls
+        of every model away from it. `error_rates` gives the share of its calls that failed lately, `leases` the calls
+        that it is serving. Workers may differ on an account: then each of their states is shown, and the worst rate.
+        """
+        callback, labels = self._metrics.callback, ("account",)
+        text = "1 for an account's state: ok, or what keeps calls away from it."
+        callback("gateway_account_state", text, ("account", "state"), states, merge="max")
+        text = "Share of an account's calls that failed lately, 0 to 1."
+        callback("gateway_account_error_rate", text, labels, error_rates, merge="max")
+        callback("gateway_account_leases", "Calls that an account is serving.", labels, leases)
+
+    def queue(self, depth: Callable[[], int]) -> None:
+        """Shows how many requests wait for an account. Once a process."""
+        text = "Requests that wait for an account."
+        self._metrics.callback("gateway_queue_depth", text, (), lambda: [((), depth())])
 
     def connections(
         self,
@@ -172,8 +208,11 @@ class Observer:
             self._first.of(fact.dialect, provider, model).observe(fact.first_byte)
         if fact.overhead is not None:
             self._overhead.observe(fact.overhead)
+        if fact.queued:
+            self._queued.observe(fact.queued)
         if fact.usage is not None:
             self._count_tokens(fact.usage)
+        self._turns.count(fact)
         if fact.unmetered:
             self._unmetered.of(fact.account or NOWHERE, model).inc()
 
@@ -223,6 +262,8 @@ def request_line(fact: CallSettled) -> RequestLine:
         duration_ms=round(fact.duration * 1000, 3),
         first_byte_ms=_ms(fact.first_byte),
         overhead_ms=_ms(fact.overhead),
+        queued_ms=_ms(fact.queued or None),
+        **of_turn(fact.session),
         **_tokens(fact.usage),
         unmetered=fact.unmetered,
         bytes_sent=fact.bytes_sent,
@@ -251,6 +292,10 @@ def console_line(fact: CallSettled) -> str:
     words.append(f"{line.duration_ms:.0f} ms")
     if fact.usage is not None:
         words.append(f"{fact.usage.input} in ({fact.usage.cache_read} cached), {fact.usage.output} out")
+    if line.placement:
+        words.append(f"{line.placement} ({line.reason})")
+    if line.cache_lost:
+        words.append(f"{line.cache_lost} cached tokens lost: {line.cache_cause}")
     if line.error_code:
         words.append(f"{line.error_code}: {line.error_detail or ''}")
     return "  ".join([*words, line.request_id])

@@ -3,7 +3,7 @@
 An opened call is on its way to the disk before its provider hears of it, so a call that cost money is never unknown. If
 the spool can't take it, the call is refused. A settled call can't be refused any more: it is held in memory, within a
 bound, and written as soon as there is room. Where a session was placed is written if there is room: the settled call
-says it again.
+says it again. So is how an attempt failed that another one followed: it is for people, and nothing is counted by it.
 
 A segment of the spool may be gone before a long call ends, so the opened ones are written again at the beginning of
 each new segment: the last segments alone say which calls a process has left open when it dies.
@@ -23,11 +23,11 @@ from llmgw_domain import Event, uuid7
 from llmgw_domain.errors import GatewayBusy
 from llmgw_eventstore import encode
 from llmgw_eventstore.spool import SpoolFull
-from llmgw_relay.facts import CallOpened, CallSettled, Fact, SessionPlaced
+from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Fact, SessionPlaced
 from llmgw_relay.pin_facts import BOUND, MOVED, Placed
 from llmgw_relay.ports import Facts
 
-OPENED, SETTLED = "request.opened", "request.settled"
+OPENED, SETTLED, ENDED = "request.opened", "request.settled", "request.attempt_ended"
 VERSION = 1
 
 _MOST_HELD = 10_000
@@ -80,6 +80,8 @@ class Recorder:
             self._opened(fact)
         elif isinstance(fact, SessionPlaced):
             self._placed(fact)
+        elif isinstance(fact, AttemptEnded):
+            self._write_if_room(self._event(ENDED, fact, f"request/{fact.call}", fact))
         elif fact.key or fact.call in self._open:
             # Whoever has no key is counted and logged, but can't fill the log of what was used.
             self._settled(fact)
@@ -112,7 +114,9 @@ class Recorder:
 
     def _placed(self, fact: SessionPlaced) -> None:
         body = Placed(call=fact.call, model=fact.model, pin=fact.pin, reason=fact.reason)
-        event = self._event(MOVED if fact.moved else BOUND, fact, f"session/{fact.session}", body)
+        self._write_if_room(self._event(MOVED if fact.moved else BOUND, fact, f"session/{fact.session}", body))
+
+    def _write_if_room(self, event: Event) -> None:
         try:
             self.flush()
             if not self._held:

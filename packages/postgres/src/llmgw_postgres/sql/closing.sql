@@ -28,7 +28,7 @@ SET LOCAL lock_timeout = '5s';
 ALTER TABLE llmgw.fact_events DETACH PARTITION llmgw.{partition};
 WITH kept AS (
     DELETE FROM llmgw.{partition} AS e
-    WHERE kind = 'usage.closed' OR kind IN ('request.opened', 'request.settled') AND EXISTS (
+    WHERE kind = 'usage.closed' OR kind IN ('request.opened', 'request.attempt_ended', 'request.settled') AND EXISTS (
         SELECT FROM llmgw.requests WHERE 'request/' || request_id = e.subject)
     RETURNING e.*
 )
@@ -36,7 +36,7 @@ INSERT INTO llmgw.fact_events SELECT * FROM kept;
 WITH told AS (
     DELETE FROM llmgw.fact_events_other AS e
     USING (SELECT id, llmgw.object_of(body) -> 'at' AS at FROM llmgw.fact_events_other
-           WHERE kind IN ('request.opened', 'request.settled')) AS f, llmgw.closed AS c
+           WHERE kind IN ('request.opened', 'request.attempt_ended', 'request.settled')) AS f, llmgw.closed AS c
     WHERE e.id = f.id AND CASE WHEN llmgw.is_seconds(f.at) THEN f.at::numeric >= c.began AND f.at::numeric < c.ended END
       AND NOT EXISTS (SELECT FROM llmgw.requests WHERE 'request/' || request_id = e.subject)
     RETURNING e.*
