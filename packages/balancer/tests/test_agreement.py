@@ -109,7 +109,7 @@ UNEQUAL = (1.0, 1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 4.0, 4.0)
         ({"weights": (1.0,) * 3}, 0.95, 1.3),
         # 20 sessions for each: chance alone puts 35 on one of 50. Nodes differ in how large a tenant is.
         ({"weights": (1.0,) * 50}, 0.55, 1.75),
-        ({"weights": (1.0,) * 50, "zipf": 1.0}, 0.6, 1.75),
+        ({"weights": (1.0,) * 50, "zipf": 1.0}, 0.75, 1.75),
         ({"count": 100}, 0.9, 2.0),
     ],
     ids=["zipf", "one-tenant", "weights", "weights-zipf", "three", "fifty", "fifty-zipf", "hundred-sessions"],

@@ -24,8 +24,9 @@ def test_a_session_belongs_to_the_same_account_everywhere():
     """Whatever else a node has seen, as long as no bound is reached."""
     tiers, clock = [tier("abcdefghij")], Clock()
     one, two = (Balancer(clock=clock, rand=Random(seed).random) for seed in (1, 2))
-    for n in range(10):
-        two.choose(tiers, session(1000 + n, b"q"))
+    for n in range(200):  # Elsewhere others have come, of whom this prefix is as small a part.
+        one.choose(tiers, session(1000 + n, b"%d" % (n % 40))).lease.release()
+        two.choose(tiers, session(2000 + n, b"%d" % (n % 50))).lease.release()
     for n in range(10):
         clock.now += 5
         assert name(one.choose(tiers, session(n))) == name(two.choose(tiers, session(n)))

@@ -13,8 +13,6 @@ from collections import Counter
 _PARTS = 12
 """Of a fair share: no prefix is to put more than one of them on one account. Found by trying, over
 many seeds of equal and of very unequal tenants; see the decision page on bounded loads."""
-_TOGETHER = 2
-"""Sessions of a prefix that may as well be on one account: so few fill nobody up."""
 
 
 class Prefixes:
@@ -43,7 +41,6 @@ class Prefixes:
         sure = count - math.sqrt(count)
         # Its sessions may have been in the pools of other tiers.
         wanted = _PARTS * sure * accounts / max(count, sum(self._of(pool) for pool in pools))
-        wanted = min(wanted, sure / _TOGETHER)
         width = least
         while width < min(wanted, accounts):
             width *= 2
