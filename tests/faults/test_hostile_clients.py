@@ -25,6 +25,7 @@ import pytest
 
 from llmgw_pool.testing import Peer, RawServer
 from llmgw_pool.testing_http2 import Http2Server, Served
+from llmgw_postgres.testing import free_port
 from llmgw_simulator import Fault, Match, Rule, Simulator, SimulatorConfig
 
 KEY = "gw-client"
@@ -213,8 +214,7 @@ class Fat:
 async def running(
     folder: Path, engine: str, transport: str, send_timeout: float = 60.0, fat: str = "http://127.0.0.1:9"
 ) -> AsyncIterator[Product]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        port, admin = one.getsockname()[1], two.getsockname()[1]
+    port, admin = free_port(), free_port()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     async with Simulator(SimulatorConfig(log_entries=20_000)).serve() as simulator:

@@ -20,6 +20,8 @@ from typing import Any
 import msgspec
 import pytest
 
+from llmgw_postgres.testing import free_port
+
 COMMANDS = Path(sys.executable).parent
 READY_SECONDS = 10.0
 
@@ -167,14 +169,6 @@ def _end(program: Program) -> None:
     for pipe in (program.process.stdin, program.process.stdout, program.process.stderr):
         if pipe is not None:
             pipe.close()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.fixture
