@@ -35,7 +35,7 @@ _WHO = {
     "deploy": ("gateway",),
     "crash": ("gateway",),
 }
-"""Round robin has nothing to restart; LiteLLM without a database keeps nothing, and can't take a deployment out of use."""
+"""Round robin has nothing to restart; LiteLLM without a database can't drain a deployment, and keeps nothing."""
 
 _QUICK = {"scenarios": ["healthy", "down", "deploy"], "contenders": ["gateway"], "seconds": 360.0, "alive": 120}
 

@@ -184,6 +184,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             administration=control.administration,
             history=control.history,
             replay=control.database.replay,
+            sessions=control.sessions,
         )
         unlimited = ServeConfig(engine=server.engine)
         admin = await stack.enter_async_context(listen(pages, admin_sockets, unlimited))

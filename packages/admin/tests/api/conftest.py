@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryHistory
+from llmgw_admin.testing import MemoryHistory, MemorySessions, a_session
 from llmgw_control import AccountRecord, Records
 from llmgw_control.testing import OWNER, Desk
 from llmgw_domain import Secret
@@ -24,6 +24,7 @@ class Stack(msgspec.Struct, kw_only=True):
 
     desk: Desk
     history: MemoryHistory
+    sessions: MemorySessions
     before: int
     owner: TestClient
     operator: TestClient
@@ -39,6 +40,7 @@ async def metrics_text() -> bytes:
 def stack() -> Stack:
     desk = Desk(file=FILE)
     history = MemoryHistory(desk.journal.events)
+    sessions = MemorySessions([a_session(1), a_session(2, current="b", tenant="emca"), a_session(3, key="web")])
     config = AdminConfig(token=Secret("env-token"), owner_token=Secret("owner-token"))
     app = admin_app(
         lambda: desk.catalog,
@@ -47,6 +49,7 @@ def stack() -> Stack:
         config,
         administration=desk.administration,
         history=history,
+        sessions=sessions,
     )
 
     def client(token: str | None) -> TestClient:
@@ -57,4 +60,4 @@ def stack() -> Stack:
         role: client(desk.administration.create("token", role, {"role": role}, OWNER).secret)
         for role in ("owner", "operator", "viewer")
     }
-    return Stack(desk=desk, history=history, before=len(history.log), nobody=client(None), **clients)
+    return Stack(desk=desk, history=history, sessions=sessions, before=len(history.log), nobody=client(None), **clients)
