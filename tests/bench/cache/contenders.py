@@ -111,7 +111,7 @@ class RoundRobin(Contender):
 
 
 class Processes(Contender):
-    """One that has processes: `_commands` are what starts each, on its port; `ready` is where it says that it serves."""
+    """One that has processes: `_commands` are what starts each, on its port; `ready` is where it says it serves."""
 
     ready = "/"
 
