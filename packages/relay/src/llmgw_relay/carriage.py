@@ -141,8 +141,9 @@ class Carriage:
     # --- refusals ---------------------------------------------------------------------------------------------------
 
     async def _end_attempt(self, attempt: Attempt, error: GatewayError) -> None:
-        attempt.lease.release()
+        # Before the lease is back, which wakes who waits for the account.
         self._books.judge(attempt, error)
+        attempt.lease.release()
         self._spend(attempt, error)
         error.bytes_received = attempt.received
         self._failures.append(error)
