@@ -57,6 +57,7 @@ def furnished(node: Node) -> None:
         account = {"id": name, "provider": "openai", "pool": "openai", "base_url": own["base_url"]}
         reply = node.command("POST", "accounts", {**account, "credential": f"sk-{name}"})
         assert reply.status == 201, reply.body
+    informed(node)
 
 
 def informed(node: Node) -> None:
