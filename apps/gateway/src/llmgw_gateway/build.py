@@ -178,6 +178,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             admin_config(settings),
             administration=control.administration,
             history=control.history,
+            requests=control.requests,
             replay=control.database.replay,
         )
         unlimited = ServeConfig(engine=server.engine)

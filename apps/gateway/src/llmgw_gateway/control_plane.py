@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from llmgw_admin.history import History
+from llmgw_admin.requests import RequestLog
 from llmgw_control import Administration, Records, Refused, Replica, Unrevealed, compile_catalog
 from llmgw_control.refusal import NotWritable
 from llmgw_control.views import SYSTEM
@@ -37,11 +38,13 @@ from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
 from llmgw_gateway.state.pins import HostPins, recalled
+from llmgw_gateway.state.requests import DatabaseRequests, NoRequests
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
 from llmgw_gateway.tempo import Tempo
 from llmgw_postgres.history import PgHistory
+from llmgw_postgres.requests import PgRequests
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import Metrics
 
@@ -81,6 +84,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     data_dir: Path
     spool_config: SpoolConfig
     history: History
+    requests: RequestLog
 
     def current(self) -> Catalog:
         return self.served.current()
@@ -238,6 +242,7 @@ async def open_control_plane(
             data_dir=settings.data_dir,
             spool_config=settings.config.spool,
             history=_history(database, feeder, journal),
+            requests=_requests(database),
         )
         stack.push_async_callback(plane.keep.close)
         stack.push_async_callback(plane.pins.close)
@@ -263,6 +268,12 @@ def _history(database: Database, feeder: Feeder, journal: Spool) -> History:
         return feeder.lsn
 
     return DatabaseHistory(PgHistory(database.replicas), written)
+
+
+def _requests(database: Database) -> RequestLog:
+    if database.replicas is None:
+        return NoRequests()
+    return DatabaseRequests(PgRequests(database.replicas), database.prepared.is_set)
 
 
 @asynccontextmanager

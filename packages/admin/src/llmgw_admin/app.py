@@ -19,9 +19,11 @@ from llmgw_admin.api.operations import Operation
 from llmgw_admin.api.portable import portable_operations
 from llmgw_admin.api.records import record_operations
 from llmgw_admin.api.replay import Replay, replay_operations
+from llmgw_admin.api.requests import request_operations
 from llmgw_admin.guard import AdminConfig, Guard
 from llmgw_admin.history import History
 from llmgw_admin.overview import overview
+from llmgw_admin.requests import RequestLog
 from llmgw_admin.status import Status
 from llmgw_control import Administration
 from llmgw_domain import Catalog
@@ -38,15 +40,16 @@ def admin_app(
     *,
     administration: Administration | None = None,
     history: History | None = None,
+    requests: RequestLog | None = None,
     replay: Replay | None = None,
     settled: Settled = at_once,
 ) -> ASGIApp:
     """Pages and JSON API as an ASGI application.
 
     `current` gives the catalog that is served, `metrics_text` Prometheus' text format, `status` the present moment;
-    `administration` takes the API's commands, `history` is where the audit trail is read from. Without the one there is
-    no API, without the other it has no events; `replay` folds the log anew. What was commanded is answered once
-    `settled` returns.
+    `administration` takes the API's commands, `history` is where the audit trail is read from, `requests` the request
+    log; `replay` folds the log anew. Without the first there is no API, without one of the others it has no such part.
+    What was commanded is answered once `settled` returns.
 
     Raises ValueError if `config` would open the pages to other machines without a token.
     """
@@ -66,7 +69,7 @@ def admin_app(
     pages, config = Starlette(routes=routes), config or AdminConfig()
     if administration is None:
         return Guard(pages, config)
-    api = Api(api_operations(administration, current, history, status().version, replay), settled)
+    api = Api(api_operations(administration, current, history, status().version, requests, replay), settled)
     return Guard(pages, config, api, administration.actor_of)
 
 
@@ -75,6 +78,7 @@ def api_operations(
     current: Callable[[], Catalog],
     history: History | None,
     version: str,
+    requests: RequestLog | None = None,
     replay: Replay | None = None,
 ) -> list[Operation]:
     """The whole table of the API, with the description of itself."""
@@ -83,6 +87,7 @@ def api_operations(
         *catalog_operations(administration, current),
         *portable_operations(administration),
         *(event_operations(history) if history is not None else ()),
+        *(request_operations(requests) if requests is not None else ()),
         *(replay_operations(replay) if replay is not None else ()),
     ]
     return [*operations, openapi_operation(operations, version)]

@@ -1,12 +1,17 @@
-"""In-memory form of what the admin listener is given: a history over a list of events."""
+"""In-memory forms of what the admin listener is given: a history and a request log, over lists of events."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+import msgspec
 
 from llmgw_admin.history import Filters, Slice, Write
+from llmgw_admin.requests import LogSlice
 from llmgw_domain import Event
 from llmgw_domain.errors import BadRequest
+from llmgw_eventstore.projection import project
+from llmgw_eventstore.requests import REQUESTS, Logged, RequestFilters
 
 
 class MemoryHistory:
@@ -31,3 +36,54 @@ class MemoryHistory:
 
     def __repr__(self) -> str:
         return f"<MemoryHistory of {len(self.log)} events>"
+
+
+class MemoryRequestLog:
+    """A `RequestLog` over `facts`, in the order in which they were told; they may grow."""
+
+    def __init__(self, facts: Iterable[Event] = ()) -> None:
+        self.facts = list(facts)
+
+    async def page(self, after: str | None, limit: int, filters: RequestFilters) -> LogSlice:
+        taken = [logged for logged in self._newest() if _fits(logged, filters)]
+        ids = [logged.id for logged in taken]
+        if after is not None and after not in ids:
+            raise BadRequest(f"'after' must be the 'next' of a page, not {after[:40]!r}.", param="after")
+        begin = 0 if after is None else ids.index(after) + 1
+        page = tuple(taken[begin : begin + limit])
+        return LogSlice(page, page[-1].id if len(taken) > begin + limit else None)
+
+    async def find(self, id: str) -> Logged | None:
+        rows = self._newest()
+        matching = [row for row in rows if row.id == id] or [row for row in rows if row.row.told.request_id == id]
+        return msgspec.structs.replace(matching[0], matches=len(matching)) if matching else None
+
+    async def told(self, logged: Logged) -> Sequence[Event]:
+        def about(event: Event) -> bool:
+            if event.subject.startswith("session/"):
+                return bool(msgspec.json.decode(event.body)["call"] == logged.id)
+            return event.subject == f"request/{logged.id}"
+
+        return [event for event in self.facts if about(event)]
+
+    def _newest(self) -> list[Logged]:
+        rows = [Logged(id=call, row=row) for call, row in project(REQUESTS, self.facts).rows.items()]
+        return sorted(rows, key=lambda logged: (logged.at, logged.id), reverse=True)
+
+    def __repr__(self) -> str:
+        return f"<MemoryRequestLog of {len(self.facts)} facts>"
+
+
+def _fits(logged: Logged, filters: RequestFilters) -> bool:
+    told, settled = logged.row.told, logged.row.settled
+    session = settled.session.key if settled and settled.session else None
+    asked_and_found = (
+        (filters.tenant, told.tenant),
+        (filters.key, told.key),
+        (filters.account, told.account),
+        (filters.model, told.model),
+        (filters.outcome, logged.row.outcome),
+        (filters.session, session),
+    )
+    late = filters.since is None or logged.at >= filters.since
+    return late and all(asked in (None, found) for asked, found in asked_and_found)
