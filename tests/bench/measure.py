@@ -103,6 +103,11 @@ def resident_mib(pid: int) -> float:
     return sum(int(fields[21]) for _, fields in _tree(pid)) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
+def descendants(pid: int) -> list[int]:
+    """The process and all that it started and that still runs."""
+    return [one for one, _ in _tree(pid)]
+
+
 def _tree(root: int) -> list[tuple[int, list[str]]]:
     """Pid and the fields of /proc/PID/stat after the command's name (proc(5) counts them from 3)."""
     stats = {}

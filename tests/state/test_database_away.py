@@ -91,7 +91,11 @@ def settled(node: Node, url: str, calls: int, listings: int = 0) -> None:
     provider, so that it is settled only.
     """
     until(lambda: node.spooled() == 0, 30, lambda: f"{node.spooled()} bytes wait")
-    found = rows(url, "SELECT kind, count(*), count(DISTINCT subject) FROM llmgw.fact_events GROUP BY 1 ORDER BY 1")
+    found = rows(
+        url,
+        "SELECT kind, count(*), count(DISTINCT subject) FROM llmgw.fact_events WHERE kind LIKE 'request.%'"
+        " GROUP BY 1 ORDER BY 1",
+    )
     both = calls + listings
     assert [("request.opened", calls, calls), ("request.settled", both, both)] == found
     until(lambda: rows(url, "SELECT count(*) FROM llmgw.requests") == [(both,)], 20)

@@ -1,6 +1,8 @@
 import msgspec
 
+from llmgw_simulator.ask import Ask, Turn
 from llmgw_simulator.calllog import CallLog, Tally
+from llmgw_simulator.engine import decide
 from llmgw_simulator.testing import incoming_of
 
 
@@ -54,3 +56,25 @@ def test_clear_keeps_what_is_in_flight():
     assert ([], {}, 1) == (log.entries, log.credentials, log.in_flight)
     log.settle(entry, "served", 0.1)
     assert (0, 2) == (log.in_flight, log.next_serial())
+
+
+def test_an_answer_is_charged_however_it_ends():
+    """In its line of the ledger, and in the counts of its credential."""
+    log, ask = CallLog(10, 1000), Ask(model="m", turns=(Turn("user", "Hello"),))
+    answers = msgspec.structs.replace(decide(ask, 0), prompt_tokens=100, cached_tokens=60, written_tokens=30)
+    entry = opened(log, 1)
+    log.charge(entry, ask, answers)
+    assert (1, 0) == (log.in_flight_of("key"), log.in_flight_of("other"))
+    entry.status = 200
+    log.settle(entry, "reset", 2.5)
+    (line,) = log.ledger.after(0, 10)
+    assert (200, "reset", 2.5, 100, 60) == (line.status, line.outcome, line.seconds, line.prompt, line.cached)
+    tally = log.credentials["key"]
+    assert (100, 60, 30, {200: 1}) == (tally.prompt_tokens, tally.cached_tokens, tally.written_tokens, tally.statuses)
+
+
+def test_a_request_that_was_not_let_in_costs_nothing():
+    """It has no line."""
+    log = CallLog(10, 1000)
+    log.settle(opened(log, 1), "refused", 0.1)
+    assert [] == log.ledger.after(0, 10)

@@ -8,6 +8,7 @@ import urllib.request
 
 import pytest
 
+from llmgw_simulator.accounts import Setting
 from llmgw_simulator.cli import _parser, config_of, main
 from llmgw_simulator.testing import KEYS, post, request_of
 
@@ -46,7 +47,10 @@ def test_a_port_that_is_taken_is_an_error(capsys):
     assert "simulator: " in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--time-scale", "0"], ["--ttft", "-1"], ["--port", "x"], ["--aws-key", "A"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--time-scale", "0"], ["--ttft", "-1"], ["--port", "x"], ["--aws-key", "A"], ["--account", "key,down=200"]],
+)
 def test_wrong_arguments_are_refused(arguments, capsys):
     """By argparse, with status 2."""
     with pytest.raises(SystemExit) as caught:
@@ -59,6 +63,15 @@ def test_keys_are_read(tmp_path):
     (tmp_path / "key.pem").write_text("PEM")
     found = config_of(_parser().parse_args(["--aws-key", "A=b=c", "--google-key", f"x@y={tmp_path / 'key.pem'}"]))
     assert ({"A": "b=c"}, {"x@y": "PEM"}) == (found.keyring.aws, found.keyring.google)
+
+
+def test_accounts_are_read():
+    """As often as they are given, oldest first; times are told in the caller's seconds if that is wanted."""
+    found = config_of(_parser().parse_args(["--account", "a-*,concurrency=2", "--account", "a-1,down=529"]))
+    assert (Setting(credential="a-*", concurrency=2), Setting(credential="a-1", down=529)) == found.accounts
+    assert [False, True] == [
+        config_of(_parser().parse_args(options)).tells_real_seconds for options in ([], ["--tell-real-seconds"])
+    ]
 
 
 def test_the_help_says_how_to_use_it(capsys):

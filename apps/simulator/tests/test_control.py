@@ -70,6 +70,42 @@ def test_a_wrong_rule_is_refused_with_its_reason(service, body):
     assert [] == service.faults.rules
 
 
+def test_accounts_are_set_shown_and_cleared(service):
+    """A setting works on the next request, and what each credential was answered is counted."""
+    setting = b'{"credential": "a", "down": 503}'
+    assert (200, [{"credential": "a", "down": 503}]) == (
+        (answer := asked(service, "POST", "/_sim/accounts", body=setting))[0],
+        answer[1]["settings"],
+    )
+    call(service, "one", "a")
+    assert 1 == asked(service, "GET", "/_sim/accounts")[1]["credentials"]["a"]["requests"]
+    assert [] == asked(service, "DELETE", "/_sim/accounts")[1]["settings"]
+    status, answer = asked(service, "POST", "/_sim/accounts", body=b'{"credential": "a", "down": 200}')
+    assert (400, True, []) == (status, bool(answer["error"]), service.admission.accounts.settings)
+
+
+def test_trouble_of_some_seconds_begins_when_it_is_set():
+    """By the clock of the world, times the time scale."""
+    service = Service(SimulatorConfig(time_scale=10.0))
+    control = Control(service, Connections(), clock=lambda: 1e9 - 1.0)
+    path, body = request_of("chat", "x")
+    statuses = []
+    for seconds in (20, 5):
+        control.answer("POST", "/_sim/accounts", {}, b'{"credential": "*", "down": 503, "seconds": %d}' % seconds)
+        statuses.append(service.receive(incoming_of(path, body, KEYS["chat"]))[1].status)
+    assert [503, 200] == statuses
+
+
+def test_the_ledger_tells_what_it_all_cost(service):
+    """In lines behind the last that the reader has, with the names of their fields."""
+    for text in ("one", "two", "three"):
+        call(service, text, "a")
+    first = asked(service, "GET", "/_sim/ledger", {"limit": "2"})[1]
+    lines = [dict(zip(first["fields"], line, strict=True)) for line in first["lines"]]
+    assert [("a", "sim/gpt", 1)] * 2 == [(line["credential"], line["model"], line["turn"]) for line in lines]
+    assert 1 == len(asked(service, "GET", "/_sim/ledger", {"after": str(lines[-1]["id"])})[1]["lines"])
+
+
 def test_other_control_paths_do_not_exist(service):
     """But for the health check."""
     assert 404 == asked(service, "GET", "/_sim/other")[0]

@@ -1,13 +1,15 @@
 """What every transport does to a script: comments, a trickle, a huge frame."""
 
+import asyncio
 import time
 
 import msgspec
 import pytest
 
 from llmgw_simulator import SimulatorConfig
+from llmgw_simulator.script import Pace
 from llmgw_simulator.simulator import Simulator
-from llmgw_simulator.testing import KEYS, post, request_of
+from llmgw_simulator.testing import KEYS, post, request_of, until
 from llmgw_simulator.testing_http2 import Http2Client
 
 
@@ -76,3 +78,34 @@ async def test_what_was_sent_is_counted():
         await client.until(lambda: client.streams[number].status)
         (entry,) = running.log.entries
         assert (0, 0) == (entry.sent_events, entry.sent_bytes)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("protocol", ["1.1", "2"])
+async def test_an_account_that_goes_down_takes_its_open_answers_with_it(stream, protocol):
+    """By resets, at their next byte; and resets what comes until it is well again."""
+    path, body = request_of("chat", "Hello", stream=stream)
+    async with Simulator(SimulatorConfig(pace=Pace(tps=50.0), log_entries=10)).serve() as running:
+
+        async def ask():
+            if protocol == "1.1":
+                return await post(running.port, path, body, KEYS["chat"])
+            async with Http2Client(running.port) as client:
+                return await client.answer(path, body, KEYS["chat"])
+
+        async with asyncio.TaskGroup() as group:
+            asking = group.create_task(ask())
+            await until(lambda: running.log.entries)
+            await told(running, "down=reset")
+        endings = [asking.result().ending, (await ask()).ending]
+        await told(running, "down")
+        assert "complete" not in endings
+        assert ["reset", "reset"] == [entry.outcome for entry in running.log.entries]
+        assert "complete" == (await ask()).ending
+
+
+async def told(running, what):
+    """Set all accounts' trouble; `down` alone takes it away."""
+    how = what.partition("=")[2] or None
+    answer = await post(running.port, "/_sim/accounts", {"credential": "*", "down": how}, {})
+    assert 200 == answer.status

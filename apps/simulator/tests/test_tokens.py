@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from llmgw_simulator.tokens import count, pieces
+from llmgw_simulator.tokens import bursts, count, pieces
 
 
 @given(st.text())
@@ -10,6 +10,13 @@ def test_pieces_joined_are_the_text_again(text):
     cut = pieces(text)
     assert text == "".join(cut)
     assert all(cut)
+
+
+def test_bursts_are_the_same_pieces_in_fewer_events():
+    """With the number of tokens in each; one token each is what pieces are."""
+    assert [("You said: so", 3), (" be it", 2)] == list(bursts("You said: so be it", 3))
+    assert [(piece, 1) for piece in pieces("You said: so")] == list(bursts("You said: so", 1))
+    assert [] == list(bursts("", 3))
 
 
 def test_pieces_keep_the_space_before_a_word():

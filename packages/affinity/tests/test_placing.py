@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from llmgw_affinity import Decision, Pin, Stay, answered, merged, placed
+from llmgw_affinity import Decision, Pin, Standing, Stay, Terms, answered, decide, merged, placed
 from llmgw_affinity.decide import Kind
-from llmgw_affinity.placing import Instant, placement
+from llmgw_affinity.placing import Instant, forgotten, moved, placement
 from llmgw_affinity.warmth import HELD, CacheRule
 from llmgw_domain import Usage
 
@@ -101,3 +101,40 @@ def test_an_answer_is_told_of_the_account_that_gave_it() -> None:
 def test_the_word_for_a_client(before: Pin | None, account: str | None, word: str) -> None:
     """As the contract lists them."""
     assert word == placement(before, account)
+
+
+def test_a_session_that_is_forgotten_begins_anew() -> None:
+    """Whatever is told of it late; nothing of what was cached counts, and its next turn is the first."""
+    nowhere = forgotten(GONE_OUT, AT)
+    assert (True, NOW + 200) == (nowhere.forgotten, nowhere.current.warm_until)
+    late = [
+        GONE_OUT,
+        placed(AT_HOME, "k", Decision(kind="rehome", reason="cold"), "x", Instant(hlc=49, node="z", now=NOW)),
+    ]
+    assert [nowhere] * 4 == [merged(*pair) for each in late for pair in ((nowhere, each), (each, nowhere))]
+    for fixed in (None, frozenset({"h"})):
+        said = decide(nowhere, NOW, lambda account: Standing(0.0), Terms(fixed=fixed))
+        assert ("new", 0) == (said.kind, said.expected)
+    later = Instant(hlc=60, node="n", now=NOW)
+    anew = placed(nowhere, "k", Decision(kind="new", reason="unknown"), "x", later)
+    begun = Stay(account="x", since=60, node="n", warm_until=NOW + HELD)
+    assert Pin(key="k", epoch=nowhere.epoch + 1, home=begun, current=begun) == anew
+    assert [anew, anew] == [merged(anew, nowhere), merged(merged(anew, GONE_OUT), nowhere)]
+
+
+def test_what_is_changed_wins_over_what_a_clock_that_is_ahead_told() -> None:
+    """Whoever changes a pin knows what it was."""
+    behind = Instant(hlc=2, node="n", now=NOW)
+    nowhere = forgotten(GONE_OUT, behind)
+    assert nowhere == merged(nowhere, GONE_OUT)
+    for kind, account in (("move", "x"), ("home", "h"), ("rehome", "x")):
+        changed = placed(GONE_OUT, "k", Decision(kind=kind, reason="free"), account, behind)  # type: ignore[arg-type]
+        assert (changed, account) == (merged(changed, GONE_OUT), changed.current.account)
+
+
+def test_who_has_not_heard_yet_that_a_session_is_forgotten_moves_it() -> None:
+    """Then it is where it was served last, and its home is gone: that is what it gets a new one for."""
+    both = merged(forgotten(AT_HOME, AT), moved(AT_HOME, "x", Instant(hlc=70, node="z", now=NOW)))
+    standing = {"": Standing(None, "removed"), "x": Standing(0.0)}
+    said = decide(both, NOW, standing.__getitem__, Terms())
+    assert (False, "x", "rehome", "x") == (both.forgotten, both.current.account, said.kind, said.account)

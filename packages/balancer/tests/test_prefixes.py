@@ -24,18 +24,26 @@ def test_a_prefix_of_few_sessions_is_on_few_accounts():
 def test_a_prefix_of_many_sessions_is_on_more():
     """So that none of its accounts has more than a part of its fair share from it."""
     prefixes = counted(large=300, middle=30, rest=670)
-    assert (32, 8) == (width(prefixes, "large"), width(prefixes, "middle"))
+    assert (20, 8) == (width(prefixes, "large"), width(prefixes, "middle"))
+    assert 3 == width(prefixes, "large", accounts=3) == width(prefixes, "unknown", accounts=3)
 
 
 def test_a_few_sessions_prove_nothing():
-    """Three of the first ten are chance."""
-    assert 8 >= width(counted(early=3, rest=7), "early", accounts=10)
+    """Two of the first ten are chance."""
+    assert 4 == width(counted(early=2, rest=8), "early", accounts=5)
+    assert 8 == width(counted(early=2, rest=8), "early", accounts=10)
+    assert 10 == width(counted(early=20, rest=80), "early", accounts=10)
+
+
+def test_a_prefix_may_come_from_other_pools():
+    """Its sessions were served by another tier, and no session by this one."""
+    assert 20 == counted(large=10).width(b"large", ("other",), 20, 4, 0.0)
 
 
 def test_what_was_is_forgotten():
     """After one to two periods."""
     prefixes = counted(large=300, rest=700)
-    assert 32 == width(prefixes, "large", 59.0)
-    assert 32 == width(prefixes, "large", 61.0)
+    assert 20 == width(prefixes, "large", 59.0)
+    assert 20 == width(prefixes, "large", 61.0)
     assert 4 == width(prefixes, "large", 121.5)
     assert 4 == width(counted(large=300, rest=700), "large", 500.0)

@@ -94,7 +94,6 @@ def test_the_limits_of_an_account_and_of_a_model_there_are_two():
     assert [(Exclusion.REQUESTS, 0)] == list(rates.waits(other, OtherLoad(), 0, 0.0))
     lease = slots.take("a", "m", 0.0, 5)
     rates.correct(lease, 7)
-    rates.correct(lease, 7)
     assert 7 == rates.window("a", "m", 0.0).tokens == rates.window("a", None, 0.0).tokens
 
 

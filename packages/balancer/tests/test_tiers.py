@@ -12,7 +12,7 @@ class Joined:
 
 
 def test_a_prefix_has_few_accounts_and_its_sessions_are_divided_over_them():
-    """All sessions of it begin with one of the same four, and each of these has some; the others follow in one order."""
+    """All of its sessions begin with one of the same four, and each has some; the others follow in one order."""
     made = Tiers(Joined).of(tier([f"a{n}" for n in range(10)]))
     orders = [list(made.order(b"prefix", b"session%d" % n, 4)) for n in range(100)]
     assert all(sorted(order) == list(range(10)) for order in orders)
@@ -27,10 +27,10 @@ def test_a_wider_prefix_moves_few_sessions():
         width: [next(iter(made.order(b"prefix", b"session%d" % n, width))) for n in range(400)] for width in (4, 5, 10)
     }
     assert 0.1 < sum(a != b for a, b in zip(firsts[4], firsts[5], strict=True)) / 400 < 0.3
-    assert firsts[10] == Ranking_first(made)
+    assert firsts[10] == firsts_of_all(made)
 
 
-def Ranking_first(made: Tier) -> list[int]:
+def firsts_of_all(made: Tier) -> list[int]:
     return [made.ranking.best(b"prefix" + b"session%d" % n, range(10))[0] for n in range(400)]
 
 

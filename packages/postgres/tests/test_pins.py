@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from psycopg.conninfo import make_conninfo
 
 from llmgw_affinity import Pin, Stay
+from llmgw_affinity.placing import Instant, forgotten
 from llmgw_crdt.clock import hlc_at
 from llmgw_domain import uuid7
 from llmgw_eventstore import StoreAway
@@ -27,7 +28,7 @@ from llmgw_postgres.queries import queries
 from llmgw_postgres.replicas import Replicas
 from llmgw_postgres.store import PgEventStore
 from llmgw_postgres.testing import Server
-from llmgw_relay.pin_facts import KEPT_SECONDS, PINS, Pinned
+from llmgw_relay.pin_facts import KEPT_SECONDS, PINS, Arrival, Pinned
 
 NOW = time.time()
 _numbers = iter(range(1, 1_000_000))
@@ -54,15 +55,17 @@ def pin(number=1, home=None, current=None, epoch=0):
     return Pin(key=key_of(number), epoch=epoch, home=home, current=current or home)
 
 
-def fact(said, kind="session.bound", *, tenant="acme", v=1, body=None):
+def fact(said, kind="session.bound", *, tenant="acme", v=1, body=None, actor="key:k", model="gpt", reason="cold"):
     """What tells of a pin."""
     number = next(_numbers)
     told = msgspec.to_builtins(said)
     if body is None:
-        body = {"session": {"pin": told}} if kind == "request.settled" else {"pin": told, "reason": "cold"}
+        body = (
+            {"session": {"pin": told}} if kind == "request.settled" else {"pin": told, "model": model, "reason": reason}
+        )
     event = make_event(number, kind=kind, body=body)
     return msgspec.structs.replace(
-        event, id=uuid7(NOW, number * 7919), v=v, tenant=tenant, subject=f"session/{told['key']}"
+        event, id=uuid7(NOW, number * 7919), v=v, tenant=tenant, actor=actor, subject=f"session/{told['key']}"
     )
 
 
@@ -77,11 +80,16 @@ def rows(database):
     found = select(
         database,
         "SELECT key, tenant, jsonb_build_object('key', key, 'epoch', epoch, 'home', home, 'current', current)::text,"
-        " expires FROM llmgw.pins",
+        " arrival::text, expires FROM llmgw.pins",
     )
     return {
-        key: Pinned(tenant=tenant, pin=msgspec.json.decode(said, type=Pin), expires=expires)
-        for key, tenant, said, expires in found
+        key: Pinned(
+            tenant=tenant,
+            pin=msgspec.json.decode(said, type=Pin),
+            arrival=msgspec.json.decode(arrival, type=Arrival),
+            expires=expires,
+        )
+        for key, tenant, said, arrival, expires in found
     }
 
 
@@ -100,12 +108,17 @@ stays = st.builds(
     cached=st.integers(0, 2),
     told=st.none() | times,
 )
-pins = st.builds(pin, st.integers(1, 3), stays, stays, st.integers(0, 2))
+placed = st.builds(pin, st.integers(1, 3), stays, stays, st.integers(0, 2))
+nowhere = st.builds(lambda said, at: forgotten(said, Instant(hlc=hlc_at(at), node="m", now=at)), placed, times)
+pins = placed | nowhere
 facts = st.builds(
     fact,
     pins,
-    st.sampled_from(["session.bound", "session.moved", "request.settled"]),
+    st.sampled_from(["session.bound", "session.moved", "session.forgotten", "request.settled"]),
     tenant=st.sampled_from(["acme", "emca"]),
+    actor=st.sampled_from(["key:a", "key:B"]),
+    model=st.sampled_from(["gpt", "ä"]),
+    reason=st.sampled_from(["cold", "Free"]),
 )
 
 
@@ -144,6 +157,7 @@ def test_the_table_is_that_of_the_pure_fold(shared, events, rand):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @settings(max_examples=400, deadline=None)
 @given(st.lists(facts, min_size=1, max_size=12), st.randoms(use_true_random=False))
 def test_the_table_is_that_of_the_pure_fold_in_many_histories(shared, events, rand):
@@ -212,8 +226,9 @@ async def test_a_replay_tells_every_difference_in_words(database, pools, store):
     select(database, f"DELETE FROM llmgw.pins WHERE key = '{key_of(2)}'")
     select(
         database,
-        "INSERT INTO llmgw.pins (key, tenant, epoch, home, current, expires)"
-        f" SELECT '{key_of(4)}', tenant, epoch, home, current, expires FROM llmgw.pins WHERE key = '{key_of(3)}'",
+        "INSERT INTO llmgw.pins (key, tenant, epoch, home, current, arrival, expires)"
+        f" SELECT '{key_of(4)}', tenant, epoch, home, current, arrival, expires FROM llmgw.pins"
+        f" WHERE key = '{key_of(3)}'",
     )
     changed, lost, made_up = await projections.replay()
     assert f"pins {key_of(1)}: pin is " in changed
@@ -233,10 +248,14 @@ BROKEN = [
     {"pin": {**msgspec.to_builtins(pin()), "current": {"account": 7, "since": 1, "node": "n"}}},
 ]
 
+UNTOLD = [
+    {"pin": msgspec.to_builtins(pin()), name: value} for name in ("model", "reason", "call") for value in (7, None)
+]
+
 
 async def test_what_is_no_pin_is_noted(database, pools, store):
     """It is left out, an operator hears of it, and nothing else is held up."""
-    log = [fact(pin(), body=body) for body in BROKEN]
+    log = [fact(pin(), body=body) for body in (*BROKEN, *UNTOLD)]
     log += [fact(pin(), "request.settled", body={"session": body}) for body in BROKEN[1:]]
     log += [fact(pin(), "request.settled", body={"session": 7}), fact(pin(), v=2), fact(pin(9), tenant="acme")]
     settled = {"session": {"key": "x", "placement": "none", "pin": None}}
@@ -278,7 +297,30 @@ async def test_pages_of_sessions(database, pools, store):
         ]
         assert [[2], []] == [await numbers(key=key_of(2)), await numbers(key=key_of(9))]
         (row,) = await sessions.page(1, key=key_of(1))
-        assert Pinned(tenant="acme", pin=pin(1), expires=row.expires) == row
+        arrival = Arrival(since=hlc_at(NOW), node="m", actor="key:k", model="gpt", reason="cold")
+        assert Pinned(tenant="acme", pin=pin(1), arrival=arrival, expires=row.expires) == row
+        assert [[1, 2, 3], []] == [await numbers(actor="key:k"), await numbers(actor="key:other")]
+
+
+async def test_a_session_that_is_forgotten_is_found_by_those_who_must_drop_it(database, pools, store):
+    """It is no session any more, whatever is told of it afterwards, until a turn has bound it anew."""
+    known = pin(1, stay(warm=300.0, cached=7, told=NOW))
+    nowhere = forgotten(known, Instant(hlc=hlc_at(time.time()), node="m", now=time.time()))
+    found = PgPins(pools)
+    assert ([], 0) == await found.forgotten(0)
+    await store.append("fact", [fact(known)])
+    _, before = await found.forgotten(0)
+    await store.append("fact", [fact(nowhere, "session.forgotten", actor="admin:ci"), fact(known, "request.settled")])
+    assert ([nowhere], 3) == await found.forgotten(before)
+    assert ([], 3) == await found.forgotten(3)
+    await fold_all(Projections(pools))
+    assert {key_of(1): nowhere} == await found.get([key_of(1)])
+    async with Replicas(pools, []) as replicas:
+        assert [] == await PgSessions(replicas).page(10)
+        anew = msgspec.structs.replace(pin(1, stay("b", time.time())), epoch=nowhere.epoch + 1)
+        await store.append("fact", [fact(anew)])
+        await fold_all(Projections(pools))
+        assert [anew] == [row.pin for row in await PgSessions(replicas).page(10)]
 
 
 @pytest.mark.parametrize("name", ["by_keys", "page", "sweep"])
@@ -287,7 +329,15 @@ async def test_no_look_reads_the_whole_table(name, database, pools, store):
     log = [fact(pin(number, stay(f"a{number % 50}")), tenant=f"t{number % 50}") for number in range(3000)]
     await store.append("fact", log)
     await fold_all(Projections(pools))
-    values = {"keys": [key_of(1)], "limit": 10, "after": None, "key": None, "tenant": "t7", "account": None}
+    values = {
+        "keys": [key_of(1)],
+        "limit": 10,
+        "after": None,
+        "key": None,
+        "tenant": "t7",
+        "account": None,
+        "actor": None,
+    }
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute("ANALYZE llmgw.pins")
         asked = [values, {**values, "tenant": None, "account": "a7"}] if name == "page" else [values]

@@ -18,7 +18,8 @@ def among(balancer: Balancer, *accounts: Account, targets: int = 1, **wanted) ->
     made = tuple(Target(pool="p", model=f"up{n}") for n in range(targets))
     tiers = tuple(tuple(Candidate(a, target.model, target) for a in accounts) for target in made)
     asked = Wanted(**{"prefix": None, "session": "s", "tokens": 10, "tried": (), **wanted})
-    return Candidates(balancer, Route(Model(name="m", targets=made), tiers), asked)
+    configured = {a.id: a for a in accounts}
+    return Candidates(balancer, Route(Model(name="m", targets=made), tiers), asked, configured, lambda: configured)
 
 
 @pytest.fixture
@@ -30,9 +31,9 @@ def test_an_account_stands_as_the_balancer_says(balancer):
     """In affinity's words; one that is not of the route is gone."""
     accounts = [account("free"), account("full", max_concurrency=1), account("off", enabled=False), account("pausing")]
     asked = among(balancer, *accounts, tried=["tried"])
-    balancer.take(asked.by_id["full"])
+    balancer.take(asked.by_account["full"])
     pause = Signal(verdict="pause", whole=True, seconds=9.0, reason="requests")
-    balancer.hear(asked.by_id["pausing"], pause)
+    balancer.hear(asked.by_account["pausing"], pause)
     assert Standing(0.0) == asked.standing("free")
     assert Standing(math.inf, "full") == asked.standing("full")
     assert Standing(None, "disabled") == asked.standing("off")

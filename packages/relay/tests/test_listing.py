@@ -27,7 +27,7 @@ async def ask(dialect: str, model: str | None = None, query=None, policy: Policy
         wall=lambda: 2.0,
         rand=lambda: 0.0,
     )
-    books = Books(parts, admission, call, Turn(parts, "c", "t", "k", lambda: None))
+    books = Books(parts, admission, call, Turn(parts, admission, "c", lambda: None))
     async with Listing(admission, call, books) as reply:
         return reply, msgspec.json.decode(reply.body), facts
 

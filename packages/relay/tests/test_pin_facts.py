@@ -6,12 +6,13 @@ import msgspec
 import pytest
 
 from llmgw_affinity import Pin, Stay, merged
+from llmgw_affinity.placing import Instant, forgotten
 from llmgw_domain import Event
 from llmgw_eventstore import Unreadable
 from llmgw_eventstore.projection import project
 from llmgw_eventstore.testing import make_event
 from llmgw_relay.facts import CallSettled, SessionFacts
-from llmgw_relay.pin_facts import KEPT_SECONDS, PINS, Placed, expires_at, pin_of
+from llmgw_relay.pin_facts import KEPT_SECONDS, PINS, Arrival, Placed, expires_at, pin_of
 
 KEY = "0" * 32
 SECOND = 1000 << 16
@@ -54,6 +55,23 @@ def test_three_facts_tell_of_a_pin() -> None:
     assert pin_of(event("request.settled", settled(None))) is None
     assert pin_of(event("request.settled", settled(msgspec.structs.replace(turn, pin=None)))) is None
     assert pin_of(event("request.opened", {})) is None
+
+
+def test_how_a_session_came_to_where_it_is() -> None:
+    """The latest of its placings says, in whatever order they come; turns that stay say nothing."""
+    first = event("session.bound", Placed(pin=pin(), model="m", reason="unknown"), 1)
+    then = event("session.moved", Placed(pin=pin("b", 2 * SECOND), model="m", reason="gone"), 2)
+    turn = SessionFacts(key=KEY, placement="home", reason="free", pin=pin("b", 2 * SECOND, told=3 * SECOND))
+    stayed = event("request.settled", settled(turn), 3)
+    for events in ([first, then, stayed], [stayed, then, first]):
+        (row,) = project(PINS, events).rows.values()
+        assert Arrival(since=2 * SECOND, node="n", actor=then.actor, model="m", reason="gone") == row.arrival
+
+
+def test_a_session_that_is_forgotten_is_told_of_too() -> None:
+    """By what anybody who still has its pin must hear."""
+    nowhere = forgotten(pin(), Instant(hlc=2 * SECOND, node="n", now=2.0))
+    assert nowhere == pin_of(event("session.forgotten", Placed(pin=nowhere, reason="forgotten")))
 
 
 def test_a_row_is_all_that_was_told() -> None:

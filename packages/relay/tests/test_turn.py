@@ -6,11 +6,13 @@ import pytest
 
 from llmgw_affinity import SessionKeys
 from llmgw_affinity.carriers import Form
+from llmgw_affinity.placing import Instant, forgotten
 from llmgw_balancer import Balancer
-from llmgw_domain import Account, Catalog, Model, Policy, Provider, Secret, Target, Usage
+from llmgw_domain import Account, Catalog, ClientKey, Model, Policy, Provider, Secret, Target, Usage
 from llmgw_domain.errors import NoAccount
 from llmgw_domain.signals import Signal
 from llmgw_protocols import WireRequest, dialect_named
+from llmgw_relay.call import Admission
 from llmgw_relay.fallbacks import Instead
 from llmgw_relay.parts import Parts, RelayConfig
 from llmgw_relay.testing import MemoryFacts, ScriptedUpstream
@@ -61,7 +63,9 @@ class World:
         return self.catalog.route("m", POLICY)
 
     async def turn(self, text: str = "Hi", remaining: float | None = None, form: Form | None = "messages") -> Turn:
-        turn = Turn(self.parts, "call", "t", "k", lambda: remaining)
+        key = ClientKey(id="k", tenant="t", digest=b"")
+        admission = Admission(catalog=self.catalog, key=key, policy=POLICY)
+        turn = Turn(self.parts, admission, "call", lambda: remaining)
         body = {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 5}
         envelope = dialect_named("messages").envelope(WireRequest(body=msgspec.json.encode(body)))
         await turn.begin(form, envelope)
@@ -95,6 +99,22 @@ async def test_a_session_stays_where_it_was_served():
         again, turn = await world.served()
         assert (home, "home", None) == (again, turn.placement, turn.moved(5.0))
         assert ("stay", "free", 5000) == ((choice := turn.choice()).decision, choice.reason, choice.expected)
+
+
+async def test_a_session_that_was_forgotten_is_new():
+    """Its next turn is bound as its first was; late answers do not bring it back."""
+    world = World()
+    await world.served()
+    late = await world.turn()
+    chosen = await late.place(world.route)
+    (pin,) = world.parts.pins
+    world.parts.pins.put(forgotten(pin, Instant(hlc=100, node="n", now=world.now)), changed=True)
+    world.answer(late, chosen)
+    _, turn = await world.served()
+    assert ("new", "unknown", False) == (turn.placement, (said := turn.moved(5.0)).reason, said.moved)
+    assert (0, None) == ((choice := turn.choice()).expected, choice.home)
+    _, again = await world.served()
+    assert ("home", "stay") == (again.placement, again.choice().decision)
 
 
 async def test_others_go_elsewhere():
@@ -253,3 +273,22 @@ async def test_a_call_of_no_form_belongs_to_no_session():
     turn = await world.turn(form=None)
     (await turn.place(world.route)).give_back()
     assert ("none", None, None) == (turn.placement, turn.facts(), turn.moved(1.0))
+
+
+@pytest.mark.parametrize("how", ["disabled", "removed"])
+async def test_who_waits_does_not_follow_an_account_that_went(how):
+    """What an operator took out of use while the call was in the queue does not serve it."""
+    world = World(account("a", max_concurrency=1), account("b", max_concurrency=1))
+    held = [await (await world.turn(f"{n}")).place(world.route) for n in range(2)]
+    turn = await world.turn("waits")
+    waiting = asyncio.get_running_loop().create_task(turn.place(world.route))
+    await asyncio.sleep(0)
+    left = held[0].candidate.account
+    others = [account(name, max_concurrency=1, enabled=name != left.id) for name in "ab"]
+    world.catalog = World(*(o for o in others if how == "disabled" or o.enabled)).catalog
+    held[0].give_back()
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    held[1].give_back()
+    chosen = await asyncio.wait_for(waiting, 5)
+    assert held[1].candidate.account.id == chosen.candidate.account.id

@@ -181,7 +181,9 @@ def test_where_a_session_goes_is_no_call():
     stay = Stay(account="acc", since=1, node="n")
     pin = Pin(key="s", epoch=0, home=stay, current=stay)
     seen.observer.append(
-        SessionPlaced(call="c1", at=1.5, tenant="t", key="k", session="s", pin=pin, reason="cold", moved=False)
+        SessionPlaced(
+            call="c1", at=1.5, tenant="t", key="k", session="s", model="m", pin=pin, reason="cold", moved=False
+        )
     )
     assert ("", [], ["gateway_inflight 0"]) == (
         seen.stream.getvalue(),

@@ -29,7 +29,7 @@ from llmgw_gateway.bind import Bind
 from llmgw_gateway.config import Settings
 from llmgw_gateway.control_plane import ControlPlane, Unopened, open_control_plane, show
 from llmgw_gateway.data_dir import UnusableDataDir
-from llmgw_gateway.data_plane import DataPlane, Sessions, open_data_plane
+from llmgw_gateway.data_plane import DataPlane, Sessions, Told, open_data_plane
 from llmgw_gateway.heap import settle_heap
 from llmgw_gateway.home import admin_config, conninfo, keyring, log_config, nothing_spread, ready, simulator, welcome
 from llmgw_gateway.limits import raise_descriptors
@@ -41,9 +41,11 @@ from llmgw_gateway.serving import serve as listen
 from llmgw_gateway.signals import hurried, stop_signals
 from llmgw_gateway.state import spools
 from llmgw_gateway.state.keeping import kept_forms
+from llmgw_gateway.state.pauses import WorkerPauses
 from llmgw_gateway.state.recorder import Recorder
 from llmgw_gateway.state.session_keys import SessionSecret
 from llmgw_gateway.state.settling import settle
+from llmgw_gateway.tempo import Tempo
 from llmgw_pool import ConnectionPool
 from llmgw_postgres.embedded import EmbeddedError
 from llmgw_relay import Relay
@@ -148,6 +150,8 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
         await stack.enter_async_context(spools.flushed(spool, recorder.flush))
 
         draining = Draining()
+        pauses = WorkerPauses(control.pauses.heard, Tempo(server.time_scale).clock)
+        pauses.heard(control.pauses.current())
         plane = await stack.enter_async_context(
             open_data_plane(
                 settings,
@@ -161,6 +165,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
                     keys=SessionSecret(control.replica, control.secrets.reveal),
                     clock=control.clock,
                 ),
+                told=Told(pauses=pauses, renewals=control.renewals),
                 kept=kept_forms(control.keep, keyring(settings)),
                 draining=draining,
             )

@@ -98,12 +98,15 @@ class SessionsConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Calls that wait at once, in each worker."""
     wait_tokens_per_second: float = 1000.0
     """What a second of waiting is worth, in tokens that another account would have to read anew."""
+    fallback_wait_seconds: float = 2.0
+    """How long it waits for one of a model's accounts before another model is asked for them."""
 
     def problems(self) -> dict[str, str]:
         """What is wrong, by the field's name."""
         wrong = {
             "max_wait_seconds": _seconds_problem(self.max_wait_seconds),
             "wait_tokens_per_second": _seconds_problem(self.wait_tokens_per_second),
+            "fallback_wait_seconds": _seconds_problem(self.fallback_wait_seconds),
             "max_waiting": None if self.max_waiting > 0 else f"must be a positive integer, not {self.max_waiting}",
         }
         return {name: problem for name, problem in wrong.items() if problem}

@@ -37,7 +37,10 @@ from llmgw_gateway.state.feeder import Feeder
 from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
+from llmgw_gateway.state.pauses import HostPauses
 from llmgw_gateway.state.pins import HostPins, recalled
+from llmgw_gateway.state.rejecting import Rejecting
+from llmgw_gateway.state.renewals import Renewals
 from llmgw_gateway.state.requests import DatabaseRequests, NoRequests
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.settling import settle_abandoned
@@ -77,6 +80,8 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     journal: Spool
     keep: BufferedKeep
     pins: HostPins
+    pauses: HostPauses
+    renewals: Renewals
     secrets: Secrets
     spreading: Spreading
     clock: Clock
@@ -106,6 +111,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
         if self.database.prepared.is_set() and not await self.feeder.drained(seconds):
             _log.warning("events wait in the spool for the next start", extra={"bytes": self.feeder.backlog()})
         await self.steward.save()
+        await asyncio.to_thread(self.pauses.save)
 
 
 def show(plane: ControlPlane, metrics: Metrics) -> None:
@@ -181,7 +187,13 @@ async def open_control_plane(
         await stack.enter_async_context(spools.flushed(journal))
 
         replica, clock = Replica(node.id), Clock(node.id)
-        served = Served(secrets.reveal, published, time.monotonic)
+        renewals = Renewals()
+
+        def publish(catalog: Catalog) -> None:
+            published(catalog)
+            renewals.published(catalog)
+
+        served = Served(secrets.reveal, publish, time.monotonic)
         database = await stack.enter_async_context(
             open_database(conninfo, _replicas(settings), settings.config.database)
         )
@@ -206,21 +218,26 @@ async def open_control_plane(
             journal.append([encode(event) for event in events])
             spreading.begin(events)
 
+        administration = Administration(
+            replica,
+            served.compiler,
+            journal=write,
+            clock=clock,
+            wall=time.time,
+            rand=os.urandom,
+            sealing=secrets,
+            publish=served.publish,
+            clock_trouble=lambda: feeder.clock_off,
+        )
+        tempo = Tempo(settings.config.server.time_scale)
+        pauses = HostPauses(settings.data_dir, tempo.wall, Rejecting(administration, served.current))
+        pauses.load()
+        renewals.add(lambda renewal: pauses.forget((*renewal.gone, *renewal.resumed)))
         plane = ControlPlane(
             node=node,
             replica=replica,
             served=served,
-            administration=Administration(
-                replica,
-                served.compiler,
-                journal=write,
-                clock=clock,
-                wall=time.time,
-                rand=os.urandom,
-                sealing=secrets,
-                publish=served.publish,
-                clock_trouble=lambda: feeder.clock_off,
-            ),
+            administration=administration,
             steward=steward,
             feeder=feeder,
             database=database,
@@ -234,7 +251,9 @@ async def open_control_plane(
                 wall=time.time,
                 patience=_FOUND_SECONDS,
             ),
-            pins=HostPins(database.find_pins, time.monotonic, Tempo(settings.config.server.time_scale).wall),
+            pins=HostPins(database.find_pins, time.monotonic, tempo.wall),
+            pauses=pauses,
+            renewals=renewals,
             secrets=secrets,
             spreading=spreading,
             clock=clock,
@@ -300,6 +319,7 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
         feed(),
         follow(),
         plane.steward.keep_snapshots(),
+        plane.pauses.keep(),
         tend_secrets(),
         settle_abandoned(plane.data_dir, plane.spool_config),
     )

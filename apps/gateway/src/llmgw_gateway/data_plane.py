@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import socket
@@ -14,6 +15,7 @@ import msgspec
 
 from llmgw_affinity import SessionKeys
 from llmgw_balancer import Balancer
+from llmgw_balancer.roster import alone
 from llmgw_crdt import Clock
 from llmgw_domain import Account, Catalog, uuid7
 from llmgw_gateway.config import ServerConfig, Settings
@@ -22,6 +24,9 @@ from llmgw_gateway.model_lists import ModelLists
 from llmgw_gateway.serving import Certificate, Draining, Listener, ServeConfig, renew, watched
 from llmgw_gateway.serving import serve as listen
 from llmgw_gateway.serving.connections import AsgiApp
+from llmgw_gateway.state.loads import WorkerLoads
+from llmgw_gateway.state.pauses import WorkerPauses
+from llmgw_gateway.state.renewals import Renewal, Renewals
 from llmgw_gateway.tempo import Tempo
 from llmgw_httpapi import HttpConfig, data_app
 from llmgw_httpapi.proxies import Behind, TrustedProxies
@@ -58,6 +63,16 @@ class Sessions(msgspec.Struct, frozen=True, kw_only=True):
     pins: Pins
     keys: Callable[[], SessionKeys | None]
     clock: Clock
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What others tell of accounts: their rests, the operator's changes, and what the host's other workers have there,
+    where there are any.
+    """
+
+    pauses: WorkerPauses
+    renewals: Renewals
+    loads: WorkerLoads | None = None
 
 
 class DataPlane(msgspec.Struct, kw_only=True, eq=False):
@@ -103,6 +118,7 @@ async def open_data_plane(
     facts: Facts,
     observer: Observer,
     sessions: Sessions,
+    told: Told,
     kept: Kept | None = None,
     draining: Draining | None = None,
 ) -> AsyncIterator[DataPlane]:
@@ -116,7 +132,12 @@ async def open_data_plane(
 
         lists = await stack.enter_async_context(ModelLists(current, pool, random.random, settings.config.model_lists))
         tempo = Tempo(server.time_scale)
-        balancer = Balancer(clock=tempo.clock, rand=random.random, config=settings.config.balance)
+        balancer = Balancer(
+            clock=tempo.clock,
+            rand=random.random,
+            config=settings.config.balance,
+            others=alone if told.loads is None else told.loads.others,
+        )
         observer.accounts(
             partial(_states, current, balancer), partial(_error_rates, balancer), partial(_account_leases, balancer)
         )
@@ -143,6 +164,7 @@ async def open_data_plane(
             )
         )
         observer.queue(lambda: relay.waiting)
+        await stack.enter_async_context(_told(told, balancer, relay))
         app = _data_app(relay, server, ready, draining)
         certificate = _certificate(settings)
         if certificate is not None:
@@ -158,6 +180,30 @@ async def open_data_plane(
             current=current,
             certificate=certificate,
         )
+
+
+@asynccontextmanager
+async def _told(told: Told, balancer: Balancer, relay: Relay) -> AsyncIterator[None]:
+    """Has the balancer hear what others know of accounts, and tells them what it knows, while the context is open."""
+
+    def renewed(renewal: Renewal) -> None:
+        balancer.retain(renewal.accounts)
+        for account in renewal.resumed:
+            told.pauses.resumed(account)
+        relay.renewed()
+
+    told.pauses.serve(balancer)
+    told.renewals.add(renewed)
+    work = [told.pauses.run()] if told.loads is None else [told.pauses.run(), told.loads.run(balancer)]
+    # Owned here, and ended with the context.
+    tasks = [asyncio.get_running_loop().create_task(each) for each in work]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        told.pauses.look()
 
 
 def new_request_id() -> str:
@@ -211,6 +257,7 @@ def _relay_config(settings: Settings) -> RelayConfig:
         max_wait_seconds=sessions.max_wait_seconds,
         max_waiting=sessions.max_waiting,
         wait_tokens_per_second=sessions.wait_tokens_per_second,
+        fallback_wait_seconds=sessions.fallback_wait_seconds,
         time_scale=server.time_scale,
     )
 

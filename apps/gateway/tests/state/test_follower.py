@@ -22,7 +22,7 @@ NO_LINK: Link = None  # type: ignore[assignment]
 @pytest.fixture
 def follower() -> Follower:
     served = Served(ReversedSealing().reveal, lambda catalog: None, time.monotonic)
-    return Follower(0, Replica("n"), served, lambda: None)  # type: ignore[arg-type, return-value]
+    return Follower(0, Replica("n"), served, lambda: None, time.monotonic)  # type: ignore[arg-type, return-value]
 
 
 async def test_without_a_link_what_is_kept_is_away(follower: Follower) -> None:

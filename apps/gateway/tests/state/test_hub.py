@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import msgspec
 
 from llmgw_affinity import Pin, Stay
+from llmgw_balancer import Balancer, Pause
 from llmgw_cluster import serving, staying
 from llmgw_control import KeyRecord, Records, Replica
 from llmgw_control.testing import Desk, ReversedSealing
 from llmgw_control.views import Actor
-from llmgw_domain import Catalog
+from llmgw_domain import Account, Candidate, Catalog, Provider, Secret, Target
 from llmgw_gateway.state.follower import Follower
 from llmgw_gateway.state.hub import Hub
 from llmgw_gateway.state.messages import Overlay, WorkerStatus
+from llmgw_gateway.state.pauses import HostPauses
 from llmgw_gateway.state.pins import HostPins
 from llmgw_gateway.state.served import Served
 from llmgw_relay.buffered import BufferedKeep
@@ -46,7 +48,9 @@ class Worker:
         self.replica = Replica("n")
         self.catalogs: list[Catalog] = []
         self.served = Served(ReversedSealing().reveal, self.catalogs.append, time.monotonic)
-        self.follower = Follower(slot, self.replica, self.served, self.status)
+        self.follower = Follower(slot, self.replica, self.served, self.status, time.monotonic)
+        self.balancer = Balancer(clock=time.monotonic, rand=lambda: 0.0)
+        self.follower.pauses.serve(self.balancer)
 
     def status(self) -> WorkerStatus:
         return WorkerStatus(
@@ -75,8 +79,15 @@ class House:
         self.away = False
         self.pins = HostPins(self.found, time.monotonic, time.time)
         self.totals = Totals()
+        self.rejected: list[Pause] = []
+        self.pauses = HostPauses(path.parent, time.time, self.rejected.append)
         self.hub = Hub(
-            self.desk.replica, lambda: Overlay(records=FILE, file="g.toml"), self.keep, self.pins, self.totals
+            self.desk.replica,
+            lambda: Overlay(records=FILE, file="g.toml"),
+            self.keep,
+            self.pins,
+            self.pauses,
+            self.totals,
         )
 
     async def found(self, keys: Collection[str]) -> dict[str, Pin]:
@@ -255,3 +266,49 @@ async def test_a_new_control_process_is_told_where_sessions_are(tmp_path: Path) 
 def _calls(totals: Totals) -> float:
     (family,) = [f for f in msgspec.to_builtins(totals.collect()) if f["name"] == "calls_total"]
     return sum(value for _, value in family["numbers"])
+
+
+async def test_what_a_provider_said_is_known_to_all_workers(tmp_path: Path) -> None:
+    """One is told, the others and those that come later know; control hears of what is rejected."""
+    house = House(tmp_path / "s")
+    pauses = [
+        Pause(account="a", verdict="exhausted", seconds=500.0, reason="5h"),
+        Pause(account="b", verdict="disable", seconds=3600.0, reason="key", mark="m"),
+    ]
+    async with house.open(), house.worker(0) as one, house.worker(1) as two:
+        one.balancer.relearn(pauses)
+        one.follower.pauses.look()
+        await until(lambda: len(two.balancer.pauses()) == 2)
+        assert ["b"] == [pause.account for pause in house.rejected]
+        two.follower.pauses.look()
+        async with house.worker(2) as three:
+            await until(lambda: len(three.balancer.pauses()) == 2)
+            assert [500, 3600] == sorted(round(pause.seconds / 10) * 10 for pause in three.balancer.pauses())
+        assert 1 == len(house.rejected)
+
+
+async def test_workers_know_what_the_others_have(tmp_path: Path) -> None:
+    """Control tells on what each one tells."""
+    house = House(tmp_path / "s")
+    async with house.open(), house.worker(0) as one, house.worker(1) as two:
+        one.balancer.bound("a", "s1")
+        candidate = Candidate(account("a"), "m", Target(pool="p", model="m"))
+        lease = one.balancer.take(candidate)
+        assert lease is not None
+        one.follower.loads.look(one.balancer)
+        await until(lambda: two.follower.loads.others("a").leases == 1)
+        lease.release()
+        one.follower.loads.look(one.balancer)
+        await until(lambda: two.follower.loads.others("a").leases == 0)
+
+
+def account(name: str) -> Account:
+    return Account(id=name, provider=Provider.OPENAI, base_url="", credential=Secret("s"), pool="p")
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    for _ in range(1000):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it has not come true")

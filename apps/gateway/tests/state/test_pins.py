@@ -200,3 +200,18 @@ def test_what_the_spools_hold_is_known_at_the_start(tmp_path: Path) -> None:
     host.recall(recalled(tmp_path))
     assert (pin(1), pin(2), None) == tuple(host.known(pin(number).key) for number in (1, 2, 3))
     assert [] == [*recalled(tmp_path / "nowhere")]
+
+
+async def test_what_is_known_from_before_is_asked_for_once() -> None:
+    """Warm or not: another node may have served the session meanwhile. While the database is away it is the answer."""
+    far, clock = Far(pin(1, "b", since=2, warm_until=200.0)), Now()
+    far.error = StoreAway("gone")
+    host = HostPins(far.get, clock, Now())
+    before = pin(1, warm_until=200.0)
+    host.recall(iter([before]))
+    assert before == await host.find(before.key)
+    far.error, clock.now = None, clock.now + 10.0
+    both = merged(before, far.pins[before.key])
+    assert [both, both] == [await host.find(before.key) for _ in range(2)]
+    assert 2 == len(far.asked)
+    await host.close()

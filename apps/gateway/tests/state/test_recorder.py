@@ -95,7 +95,15 @@ def settled(id: str = "r1", key: str = "k") -> CallSettled:
 
 def placed(moved: bool = False) -> SessionPlaced:
     return SessionPlaced(
-        call="r1", at=1_700_000_000.0, tenant="t", key="k", session=PIN.key, pin=PIN, reason="cold", moved=moved
+        call="r1",
+        at=1_700_000_000.0,
+        tenant="t",
+        key="k",
+        session=PIN.key,
+        model="m",
+        pin=PIN,
+        reason="cold",
+        moved=moved,
     )
 
 
@@ -213,7 +221,7 @@ def test_where_a_session_goes_is_an_event() -> None:
     first, _, last = spool.events
     assert ("t", "key:k", None) == (first.tenant, first.actor, first.cause)
     pin = msgspec.to_builtins(PIN)
-    assert {"call": "r1", "pin": pin, "reason": "cold"} == msgspec.json.decode(first.body)
+    assert {"call": "r1", "model": "m", "pin": pin, "reason": "cold"} == msgspec.json.decode(first.body)
     assert pin == msgspec.json.decode(last.body)["session"]["pin"]
     assert 3 == len(told.facts)
 

@@ -121,13 +121,22 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
 class Answers(msgspec.Struct, frozen=True):
     """All choices of one request. `id` is a hexadecimal digest of request and seed.
 
-    `cached_tokens` are those of the prompt that a prompt cache held.
+    `cached_tokens` are those of the prompt that a prompt cache held, `written_tokens` those that it has from now on,
+    `written_hour_tokens` the ones of these that it keeps for an hour. An event of a stream holds up to `burst` tokens.
     """
 
     id: str
     prompt_tokens: int
     choices: tuple[Answer, ...]
     cached_tokens: int = 0
+    written_tokens: int = 0
+    written_hour_tokens: int = 0
+    burst: int = 1
+
+    @property
+    def fresh_tokens(self) -> int:
+        """Those of the prompt that were neither in a cache nor written to one."""
+        return self.prompt_tokens - self.cached_tokens - self.written_tokens
 
     @property
     def tokens(self) -> int:

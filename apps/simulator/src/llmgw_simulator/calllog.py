@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from llmgw_simulator.ask import Answers, Ask
+from llmgw_simulator.ledger import Ledger, Line
 from llmgw_simulator.wire import Incoming
 
 _MOST_CREDENTIALS = 10_000
@@ -21,7 +23,8 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
 
     `outcome` is `in_flight`, then one of `served`, `refused` (an error answer), `client_closed` (the caller left before
     the end), `reset`, `eof`, `fin`, `stall`, `rst`, `black_hole`, `refused_stream` (a fault ended it), `crashed` (a
-    fault of the simulator itself). `connection` is the number of the one that it came on.
+    fault of the simulator itself). `connection` is the number of the one that it came on. `cost` is its line in the
+    ledger, if it was let in to a model.
     """
 
     id: int
@@ -43,20 +46,27 @@ class Entry(msgspec.Struct, kw_only=True, omit_defaults=True):
     sent_bytes: int = 0
     sent_events: int = 0
     seconds: float | None = None
+    cost: Line | None = None
 
 
 class Tally(msgspec.Struct):
-    """Counts of one credential."""
+    """Counts of one credential; tokens are those of the requests that were let in."""
 
     requests: int = 0
     in_flight: int = 0
     outcomes: dict[str, int] = {}
+    statuses: dict[int, int] = {}
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    written_tokens: int = 0
+    output_tokens: int = 0
 
 
 class CallLog:
     """The ring. `open` and `settle` are called by the server; everything else is for readers."""
 
-    def __init__(self, most_entries: int, most_bytes: int) -> None:
+    def __init__(self, most_entries: int, most_bytes: int, most_lines: int = 100_000) -> None:
+        self.ledger = Ledger(most_lines)
         self._most_entries = most_entries
         self._most_bytes = most_bytes
         self._entries: OrderedDict[int, Entry] = OrderedDict()
@@ -114,10 +124,30 @@ class CallLog:
         tally = self._tally(entry.credential)
         tally.in_flight = max(0, tally.in_flight - 1)
         tally.outcomes[outcome] = tally.outcomes.get(outcome, 0) + 1
+        if entry.status is not None:
+            tally.statuses[entry.status] = tally.statuses.get(entry.status, 0) + 1
+        if entry.cost is not None:
+            _close(entry.cost, entry)
+
+    def charge(self, entry: Entry, ask: Ask, answers: Answers) -> None:
+        """Note what the answer costs, which is charged however it ends."""
+        entry.cost = self.ledger.open(entry.id, entry.started, entry.credential or "", ask)
+        entry.cost.count(answers)
+        tally = self._tally(entry.credential)
+        tally.prompt_tokens += answers.prompt_tokens
+        tally.cached_tokens += answers.cached_tokens
+        tally.written_tokens += answers.written_tokens
+        tally.output_tokens += answers.tokens
+
+    def in_flight_of(self, credential: str) -> int:
+        """How many requests of a credential are in flight."""
+        tally = self._tallies.get(credential)
+        return tally.in_flight if tally else 0
 
     def clear(self) -> None:
         """Forget requests and counts, but not what is in flight."""
         self._entries.clear()
+        self.ledger.clear()
         self._sizes.clear()
         self._tallies.clear()
         self._bytes = 0
@@ -136,6 +166,10 @@ class CallLog:
         if len(self._tallies) > _MOST_CREDENTIALS:
             self._tallies.popitem(last=False)
         return tally
+
+
+def _close(line: Line, entry: Entry) -> None:
+    line.status, line.outcome, line.seconds = entry.status or 0, entry.outcome, entry.seconds or 0.0
 
 
 def _shown(body: bytes, is_json: bool) -> msgspec.Raw | str | None:

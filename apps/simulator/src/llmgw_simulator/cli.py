@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 
 from llmgw_simulator import certificates
+from llmgw_simulator.accounts import Setting, parse_setting
 from llmgw_simulator.config import SimulatorConfig
 from llmgw_simulator.keyring import Keyring
 from llmgw_simulator.script import Pace
@@ -22,6 +23,7 @@ Any API key works, but for those that start with "bad". Any model works, but for
 The AWS secret access key of ID is "secret-of-ID"; a Google service account gets its tokens from /token.
 HTTP/1.1 and HTTP/2 (by prior knowledge, or agreed on by TLS) share the port.
 What was received: GET /_sim/log. What goes wrong: header x-sim-fault, or POST /_sim/faults. GET /_sim/connections.
+Limits and trouble of credentials: --account, or POST /_sim/accounts. What it all cost: GET /_sim/ledger.
 """
 
 
@@ -61,6 +63,16 @@ def _parser() -> argparse.ArgumentParser:
     add("--late-headers", action="store_true", help="keep the headers back while thinking, too")
     add("--tps", type=_seconds, default=0.0, metavar="N", help="output tokens a second; 0 for no delay (default: 0)")
     add("--tokens", type=int, default=0, metavar="N", help="make texts at least N tokens long (default: 0)")
+    add("--burst", type=int, default=1, metavar="N", help="an event holds up to N tokens (default: 1)")
+    add(
+        "--account",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="PATTERN,NAME=VALUE,...",
+        help="limits of credentials: requests-per-minute, tokens-per-minute, output-tokens-per-minute, concurrency; "
+        "down=STATUS or down=reset",
+    )
     add(
         "--aws-key",
         type=_pair,
@@ -87,6 +99,11 @@ def _parser() -> argparse.ArgumentParser:
     add("--calm-pings", type=int, metavar="N", help="HTTP/2: more PINGs than that are too many (ENHANCE_YOUR_CALM)")
     add("--calm-seconds", type=_scale, default=10.0, metavar="S", help="in so many seconds (default: 10)")
     add("--time-scale", type=_scale, default=1.0, metavar="N", help="let clocks run N times faster (default: 1)")
+    add(
+        "--tell-real-seconds",
+        action="store_true",
+        help="tell times in the caller's seconds, not in those of --time-scale",
+    )
     return parser
 
 
@@ -104,6 +121,13 @@ def _pair(text: str) -> tuple[str, str]:
     return name, value
 
 
+def _setting(text: str) -> Setting:
+    try:
+        return parse_setting(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def _scale(text: str) -> float:
     value = float(text)
     if not value > 0:
@@ -113,7 +137,7 @@ def _scale(text: str) -> float:
 
 def config_of(options: argparse.Namespace) -> SimulatorConfig:
     """The settings that the command line asks for. Raises `OSError` if a key's file cannot be read."""
-    names = ("ttft", "think", "tps", "tokens", "late_headers")
+    names = ("ttft", "think", "tps", "tokens", "burst", "late_headers")
     pace = Pace(**{name: getattr(options, name) for name in names})
     google = {email: Path(file).read_text() for email, file in options.google_key}
     keyring = Keyring(aws=dict(options.aws_key), google=google)
@@ -122,6 +146,8 @@ def config_of(options: argparse.Namespace) -> SimulatorConfig:
         seed=options.seed,
         pace=pace,
         time_scale=options.time_scale,
+        tells_real_seconds=options.tell_real_seconds,
+        accounts=tuple(options.account),
         keyring=keyring,
         tls=certificates.make((*certificates.NAMES, *options.tls_name)) if secure else None,
         protocols=tuple(name for name in options.alpn.split(",") if name),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from llmgw_simulator.accounts import Setting
 from llmgw_simulator.certificates import Identity
 from llmgw_simulator.keyring import Keyring
 from llmgw_simulator.script import Pace
@@ -32,7 +33,13 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Timing of answers, in seconds before the time scale."""
 
     time_scale: float = 1.0
-    """All waits are divided by this."""
+    """All waits are divided by this, and so are the lives of caches and the minutes of limits."""
+
+    tells_real_seconds: bool = False
+    """With a time scale: what headers and errors tell of times is in the caller's seconds, not in the simulator's."""
+
+    accounts: tuple[Setting, ...] = ()
+    """Limits and trouble of credentials from the start on."""
 
     models: tuple[str, ...] = MODELS
     """What the model lists show. Any other name is answered too, but for `missing-model`."""
@@ -68,3 +75,6 @@ class SimulatorConfig(msgspec.Struct, frozen=True, kw_only=True):
     log_entries: int = 1000
     log_bytes: int = 64 * 1024 * 1024
     """How many requests the log keeps, and how many bytes of their bodies."""
+
+    ledger_entries: int = 100_000
+    """How many answers the ledger keeps, which has no bodies."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
 
+from llmgw_simulator.accounts import parse_settings
 from llmgw_simulator.connections import Connections
 from llmgw_simulator.faults import parse_rules
+from llmgw_simulator.ledger import Line
 from llmgw_simulator.service import Service
 from llmgw_simulator.wire import Reply
 
@@ -16,7 +19,9 @@ from llmgw_simulator.wire import Reply
 class Control:
     """Answers the control paths."""
 
-    def __init__(self, service: Service, connections: Connections) -> None:
+    def __init__(self, service: Service, connections: Connections, clock: Callable[[], float] = time.time) -> None:
+        """`clock` is the world's, in Unix seconds."""
+        self._clock = clock
         self._service = service
         self._connections = connections
 
@@ -25,6 +30,10 @@ class Control:
         verbs: dict[tuple[str, str], Callable[[], dict[str, Any]]] = {
             ("GET", "/_sim/log"): lambda: self._log(query),
             ("DELETE", "/_sim/log"): self._clear_log,
+            ("GET", "/_sim/ledger"): lambda: self._ledger(query),
+            ("GET", "/_sim/accounts"): self._accounts,
+            ("POST", "/_sim/accounts"): lambda: self._set(body),
+            ("DELETE", "/_sim/accounts"): self._clear_accounts,
             ("GET", "/_sim/faults"): self._faults,
             ("POST", "/_sim/faults"): lambda: self._add(body),
             ("DELETE", "/_sim/faults"): self._clear_faults,
@@ -54,6 +63,23 @@ class Control:
     def _clear_log(self) -> dict[str, Any]:
         self._service.log.clear()
         return {"cleared": True}
+
+    def _ledger(self, query: Mapping[str, str]) -> dict[str, Any]:
+        """Oldest first: the lines behind number `after`, up to `limit`."""
+        lines = self._service.log.ledger.after(int(query.get("after", 0)), int(query.get("limit", 1_000_000)))
+        return {"fields": Line.__struct_fields__, "lines": lines}
+
+    def _accounts(self) -> dict[str, Any]:
+        return {"settings": self._service.admission.accounts.settings, "credentials": self._service.log.credentials}
+
+    def _set(self, body: bytes) -> dict[str, Any]:
+        for setting in parse_settings(body):
+            self._service.admission.set(setting, self._clock())
+        return self._accounts()
+
+    def _clear_accounts(self) -> dict[str, Any]:
+        self._service.admission.accounts.clear()
+        return self._accounts()
 
     def _open(self) -> dict[str, Any]:
         return {"total": self._connections.total, "open": list(self._connections.open.values())}

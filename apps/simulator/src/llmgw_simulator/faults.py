@@ -27,6 +27,8 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, rename="kebab", omit_defa
     message: str | None = None
     """For `status`: the message instead of the provider's usual one."""
 
+    reset: bool | None = None
+    """TCP reset before the headers."""
     reset_bytes: int | None = None
     reset_events: int | None = None
     """TCP reset."""

@@ -19,13 +19,14 @@ class Pace(msgspec.Struct, frozen=True, kw_only=True):
     """How fast answers come. Seconds; `tps` is output tokens a second, 0 for no delay.
 
     `ttft` passes before the headers, `think` between the headers and the first event; with `late_headers` the headers
-    wait for that too. `tokens` lengthens texts to at least so many tokens.
+    wait for that too. `tokens` lengthens texts to at least so many tokens, of which an event holds up to `burst`.
     """
 
     ttft: float = 0.0
     think: float = 0.0
     tps: float = 0.0
     tokens: int = 0
+    burst: int = 1
     late_headers: bool = False
 
     def under(self, fault: Fault) -> Pace:

@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from llmgw_simulator.admission import Admission
 from llmgw_simulator.ask import Answers, Ask
 from llmgw_simulator.calllog import CallLog, Entry
 from llmgw_simulator.config import SimulatorConfig
@@ -18,14 +19,12 @@ from llmgw_simulator.engine import decide
 from llmgw_simulator.faults import HEADER, Fault, FaultBook, parse_fault
 from llmgw_simulator.models import anthropic_models, gemini_models, openai_models
 from llmgw_simulator.openai.api import OpenAI
-from llmgw_simulator.promptcache import PromptCache
+from llmgw_simulator.promptcache import Held
 from llmgw_simulator.routes import CHAT, GEMINI, Route, find
 from llmgw_simulator.script import Close, Open, Send, Step, script, whole_script
 from llmgw_simulator.wire import Dialect, Incoming, Parsed, Product, Refusal, Reply
 
 _NO_FAULT = Fault()
-_CACHING = ("chat", "responses")
-"""The dialects whose providers cache prompts unasked."""
 _NOTHING = Parsed(ask=Ask(model="", turns=()), stream=True)
 
 
@@ -42,6 +41,8 @@ class Performance(msgspec.Struct, frozen=True):
     headers: dict[str, str]
     steps: Iterator[Step]
     streams: bool = False
+    broken: Callable[[float], bool] = lambda now: False
+    """Whether its account is down by then (Unix time), which takes its open answers with it."""
 
 
 class Service:
@@ -49,10 +50,10 @@ class Service:
 
     def __init__(self, config: SimulatorConfig) -> None:
         self.config = config
-        self.log = CallLog(config.log_entries, config.log_bytes)
+        self.log = CallLog(config.log_entries, config.log_bytes, config.ledger_entries)
         self.faults = FaultBook()
         self._openai = OpenAI(config.seed, self._carry_out)
-        self._cache = PromptCache(config.time_scale)
+        self.admission = Admission(config)
 
     def receive(self, incoming: Incoming) -> tuple[Entry, Performance]:
         """The log's entry for the request, and the answer."""
@@ -90,6 +91,7 @@ class Service:
         try:
             if route.kind == "models":
                 return entry, self._models(route, incoming)
+            incoming = self.admission.standing(incoming)
             fault = self._fault(incoming, entry)
             if fault is not _NO_FAULT:
                 entry.fault = fault
@@ -101,22 +103,24 @@ class Service:
                 entry.stream = product.frames is not None
                 return entry, self._produced(dialect, incoming, product, fault)
             parsed = dialect.parse(incoming)
+            if isinstance(parsed, Reply):
+                return entry, self._ready(dialect, incoming, parsed, fault)
+            entry.stream = parsed.stream
+            return entry, self._answer(dialect, incoming, parsed, fault, entry)
         except Refusal as refusal:
-            return entry, self._whole(dialect.refuse(refusal, incoming))
+            return entry, self._whole(dialect.refuse(refusal, self.admission.standing(incoming)))
         except Exception:
             self.log.settle(entry, "crashed", 0.0)
             raise
-        if isinstance(parsed, Reply):
-            return entry, self._ready(dialect, incoming, parsed, fault)
-        entry.stream = parsed.stream
-        return entry, self._answer(dialect, incoming, parsed, fault)
 
     def _fault(self, incoming: Incoming, entry: Entry) -> Fault:
-        """The header's fault, else the first rule's."""
+        """The header's fault, else the credential's trouble, else the first rule's."""
         wish = incoming.headers.get(HEADER)
         if wish is None:
-            found = self.faults.take(entry.credential or "", entry.model, entry.path) if self.faults.rules else None
-            return found or _NO_FAULT
+            trouble = self.admission.trouble(incoming)
+            if trouble is None and self.faults.rules:
+                trouble = self.faults.take(entry.credential or "", entry.model, entry.path)
+            return trouble or _NO_FAULT
         try:
             return parse_fault(wish)
         except (ValueError, msgspec.ValidationError) as error:
@@ -133,28 +137,26 @@ class Service:
         kind = "application/json; charset=UTF-8" if route.dialect is GEMINI else "application/json"
         return self._whole(Reply(200, {"content-type": kind}, msgspec.json.encode(listed)))
 
-    def _answer(self, dialect: Dialect, incoming: Incoming, parsed: Parsed, fault: Fault) -> Performance:
+    def _answer(self, dialect: Dialect, incoming: Incoming, parsed: Parsed, fault: Fault, entry: Entry) -> Performance:
         pace = self.config.pace.under(fault)
-        answers = self._cached(decide(parsed.ask, self.config.seed, pace.tokens), dialect, incoming, parsed)
+        held = self.admission.let_in(dialect, incoming, parsed, self.log.in_flight_of(incoming.owner))
+        answers = _with(decide(parsed.ask, self.config.seed, pace.tokens), held, pace.burst)
+        self.admission.answered(incoming, answers.tokens)
+        self.log.charge(entry, parsed.ask, answers)
+        incoming = self.admission.standing(incoming)
         headers = dialect.headers(incoming, parsed)
+        broken = partial(self.admission.is_reset, incoming.owner)
         if parsed.stream:
-            broken = _Broken(lambda kind: dialect.broken_frame(parsed, kind))
-            steps = script(dialect.frames(parsed, answers), pace, fault.on(headers["content-type"]), broken)
-            return Performance(200, headers, steps, True)
+            spoils = _Broken(lambda kind: dialect.broken_frame(parsed, kind))
+            steps = script(dialect.frames(parsed, answers), pace, fault.on(headers["content-type"]), spoils)
+            return Performance(200, headers, steps, True, broken)
         body = _spoilt(dialect.whole(parsed, answers), dialect, incoming, fault)
-        return Performance(200, headers, whole_script(body, answers.tokens, pace, fault))
+        return Performance(200, headers, whole_script(body, answers.tokens, pace, fault), False, broken)
 
     def _ready(self, dialect: Dialect, incoming: Incoming, reply: Reply, fault: Fault) -> Performance:
         """An answer that needs no model, with its fault."""
         body = _spoilt(reply.body, dialect, incoming, fault)
         return Performance(reply.status, reply.headers, whole_script(body, 0, self.config.pace.under(fault), fault))
-
-    def _cached(self, answers: Answers, dialect: Dialect, incoming: Incoming, parsed: Parsed) -> Answers:
-        """The same with what the prompt cache held."""
-        if dialect.name not in _CACHING:
-            return answers
-        found = self._cache.use(incoming.owner, parsed.ask, answers.prompt_tokens, incoming.now)
-        return msgspec.structs.replace(answers, cached_tokens=found) if found else answers
 
     def _produced(self, dialect: Dialect, incoming: Incoming, product: Product, fault: Fault) -> Performance:
         """The answer of an endpoint, with its timing and its fault."""
@@ -186,6 +188,17 @@ class Service:
     def _whole(self, reply: Reply) -> Performance:
         steps: list[Step] = [Open(0.0, len(reply.body)), Send(0.0, reply.body), Close(0.0)]
         return Performance(reply.status, reply.headers, iter(steps))
+
+
+def _with(answers: Answers, held: Held, burst: int) -> Answers:
+    """The answers with what the prompt cache has to do with them."""
+    return msgspec.structs.replace(
+        answers,
+        cached_tokens=held.read,
+        written_tokens=held.written,
+        written_hour_tokens=held.written_hour,
+        burst=burst,
+    )
 
 
 class _Broken(dict[str, bytes]):

@@ -26,6 +26,10 @@ class Gone(Exception):
     """The caller has left."""
 
 
+class Cut(Exception):
+    """The answer was broken off with its account."""
+
+
 class Stage(ABC):
     """One answer under way."""
 
@@ -86,6 +90,8 @@ class Stage(ABC):
         except (asyncio.CancelledError, Gone):
             outcome = self._left()
             raise
+        except Cut:
+            outcome = "reset"
         finally:
             log.settle(self._entry, outcome, time.monotonic() - self.started)
 
@@ -95,7 +101,11 @@ class Stage(ABC):
         if self._fault.black_hole:
             await self._vanish()
             return "black_hole"
+        if self._fault.reset:
+            await self._break_off("reset")
+            return "reset"
         await self._wait(opening.at)
+        await self._unbroken()
         if not self._performance.streams and self._fault.trickle is None:
             match taken := list(steps):
                 case [Send(data=body), Close(how="done")]:
@@ -138,12 +148,19 @@ class Stage(ABC):
 
     async def _write(self, due: float, data: bytes, events: int) -> None:
         await self._wait(due)
+        await self._unbroken()
         if self._fault.trickle is None:
             await self._body(data)
             self._entry.sent_bytes += len(data)
         else:
             await self._trickle(data, self._fault.trickle / self._scale)
         self._entry.sent_events += events
+
+    async def _unbroken(self) -> None:
+        """Raises `Cut` if the account has gone down, which resets the connection."""
+        if self._performance.broken(time.time()):
+            await self._break_off("reset")
+            raise Cut
 
     async def _trickle(self, data: bytes, seconds: float) -> None:
         for place in range(len(data)):

@@ -13,7 +13,9 @@ import msgspec
 
 from llmgw_simulator.ask import Answers, Ask
 from llmgw_simulator.blobs import Blob
+from llmgw_simulator.breakpoints import Block
 from llmgw_simulator.keyring import Keyring
+from llmgw_simulator.limits import Standing
 
 
 class Upload(msgspec.Struct, frozen=True):
@@ -45,7 +47,8 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
 
     `model` and `action` are what the path says, where it says so (Gemini, Bedrock, Vertex); `target` is the path with
     its query as it was sent, which is what a signature covers. `keyring` is what signatures are checked with. A form
-    comes in `form`, and `body` is then its summary. `owner` is the credential, for endpoints that keep things.
+    comes in `form`, and `body` is then its summary. `owner` is the credential, for endpoints that keep things, and
+    `standing` what is left of its limits, if it has any.
     """
 
     method: str
@@ -61,6 +64,7 @@ class Incoming(msgspec.Struct, frozen=True, kw_only=True):
     owner: str = ""
     target: str = ""
     keyring: Keyring = Keyring()
+    standing: Standing | None = None
 
 
 class Refusal(Exception):
@@ -93,13 +97,17 @@ class Refusal(Exception):
 class Parsed(msgspec.Struct, frozen=True, kw_only=True):
     """A request that the dialect accepted. `options` are flags of its own that change how the answer is written.
 
-    `context` is whatever else the dialect wants to see again when it writes the answer.
+    `context` is whatever else the dialect wants to see again when it writes the answer. `blocks` are those of the
+    prompt where the provider caches what it is asked to, `retention` is how long it is to be kept where it does so
+    unasked.
     """
 
     ask: Ask
     stream: bool
     options: frozenset[str] = frozenset()
     context: Any = None
+    blocks: tuple[Block, ...] = ()
+    retention: str | None = None
 
 
 class Frame(msgspec.Struct, frozen=True, gc=False):

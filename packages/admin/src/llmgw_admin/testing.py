@@ -61,7 +61,7 @@ class MemoryRequestLog:
     async def told(self, logged: Logged) -> Sequence[Event]:
         def about(event: Event) -> bool:
             if event.subject.startswith("session/"):
-                return bool(msgspec.json.decode(event.body)["call"] == logged.id)
+                return bool(msgspec.json.decode(event.body).get("call") == logged.id)
             return event.subject == f"request/{logged.id}"
 
         return [event for event in self.facts if about(event)]

@@ -140,6 +140,8 @@ class _Place(msgspec.Struct, frozen=True):
 
 def decide(pin: Pin | None, now: float, standing: Callable[[str], Standing], terms: Terms) -> Decision:
     """What this turn of a session does. `now` in Unix seconds; `standing` is asked at most once for each account."""
+    if pin is not None and pin.forgotten:
+        pin = None
     if terms.fixed is not None:
         return _fixed(pin, now, standing, terms)
     if pin is None:

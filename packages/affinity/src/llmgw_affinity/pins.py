@@ -4,11 +4,16 @@ A pin has two places. `home` is the account that the session belongs to; `curren
 is another while home is in trouble. Of two homes of one `epoch` the earliest wins, so that nodes that bind a session at
 once come to agree on the first of them; a session that is given another home begins a new epoch. Of two currents the
 latest wins. `llmgw_postgres` has the same rule in SQL.
+
+A session that is forgotten is nowhere: a pin too, which wins by the same rule over all that was told before.
 """
 
 from __future__ import annotations
 
 import msgspec
+
+NOWHERE = ""
+"""The account of a session that was forgotten."""
 
 
 class Stay(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +46,11 @@ class Pin(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def away(self) -> bool:
         return self.home.account != self.current.account
+
+    @property
+    def forgotten(self) -> bool:
+        """Whether it says only that whatever was told before no longer counts (`placing.forgotten`)."""
+        return self.home.account == self.current.account == NOWHERE
 
 
 def merged(one: Pin, other: Pin) -> Pin:

@@ -10,7 +10,7 @@ from typing import Literal
 import msgspec
 
 from llmgw_affinity.decide import Decision
-from llmgw_affinity.pins import Pin, Stay
+from llmgw_affinity.pins import NOWHERE, Pin, Stay
 from llmgw_affinity.warmth import HELD, CacheRule, evidence
 from llmgw_domain import Usage
 
@@ -35,7 +35,8 @@ def placed(pin: Pin | None, key: str, decision: Decision, account: str, at: Inst
     """
     if pin is None:
         return bound(key, account, at)
-    if decision.kind == "rehome":
+    at = _behind(pin, at)
+    if decision.kind == "rehome" or pin.forgotten:
         return rehomed(pin, account, at)
     if account == pin.current.account:
         return pin
@@ -66,6 +67,23 @@ def rehomed(pin: Pin, account: str, at: Instant) -> Pin:
         if known.account == account and known.warm(at.now):
             stay = msgspec.structs.replace(known, since=at.hlc, node=at.node)
     return Pin(key=pin.key, epoch=pin.epoch + 1, home=stay, current=stay)
+
+
+def forgotten(pin: Pin, at: Instant) -> Pin:
+    """Nowhere from now on: the next turn is that of a new session.
+
+    Its epoch is a reading of the clock, above all that count homes. So nothing that was told of the session before, by
+    whomever and whenever it is heard, gives it its home back. It is kept for as long as what it forgets could be warm.
+    """
+    at = _behind(pin, at)
+    warm_until = max(pin.home.warm_until, pin.current.warm_until)
+    nowhere = Stay(account=NOWHERE, since=at.hlc, node=at.node, warm_until=warm_until)
+    return Pin(key=pin.key, epoch=at.hlc, home=nowhere, current=nowhere)
+
+
+def _behind(pin: Pin, at: Instant) -> Instant:
+    """Now, as it must be read for a change of this pin: nodes whose clocks differ hear of each other's pins."""
+    return msgspec.structs.replace(at, hlc=max(at.hlc, 1 + pin.home.since, 1 + pin.current.since))
 
 
 def _begun(account: str, at: Instant) -> Stay:

@@ -6,10 +6,9 @@ released, to the end of its stream; it is released once however often it is aske
 """
 
 from llmgw_balancer.balancer import Balancer
-from llmgw_balancer.choice import Exclusion, Pick, Score, Wanted, acquire
+from llmgw_balancer.choice import Exclusion, Pick, Score, Wanted
 from llmgw_balancer.config import BalanceConfig
-from llmgw_balancer.roster import Others, alone
-from llmgw_balancer.signals import Doubt, Signals
+from llmgw_balancer.roster import Others
 from llmgw_balancer.slots import Lease, Slots
 from llmgw_balancer.states import AccountState, Circuit, OtherLoad, Outcome, Pause
 
@@ -18,7 +17,6 @@ __all__ = [
     "BalanceConfig",
     "Balancer",
     "Circuit",
-    "Doubt",
     "Exclusion",
     "Lease",
     "OtherLoad",
@@ -27,9 +25,6 @@ __all__ = [
     "Pause",
     "Pick",
     "Score",
-    "Signals",
     "Slots",
     "Wanted",
-    "acquire",
-    "alone",
 ]

@@ -118,7 +118,7 @@ class Balancer:
         """
         now, member = self._now(), self._roster.members.get(lease.account)
         if tokens is not None:
-            self._rates.correct(lease, tokens)
+            self._used(lease, member, tokens)
         if member is None:
             return
         if outcome is Outcome.ANSWERED:
@@ -191,8 +191,15 @@ class Balancer:
         models = {}
         for model in {*slots.models(account), *self._rates.models(account, now)}:
             of_it = self._rates.window(account, model, now)
-            models[model] = OtherLoad(slots.held(account, model), 0, of_it.requests, of_it.tokens)
-        return OtherLoad(slots.held(account), self._roster.bindings.at(account), window.requests, window.tokens, models)
+            models[model] = OtherLoad(leases=slots.held(account, model), requests=of_it.requests, tokens=of_it.tokens)
+        return OtherLoad(
+            leases=slots.held(account),
+            bindings=self._roster.bindings.at(account),
+            requests=window.requests,
+            tokens=window.tokens,
+            spent=round(self._roster.members[account].tokens.at(now)),
+            models=models,
+        )
 
     def _state(self, member: Member, now: float) -> AccountState:
         name, breaker = member.account.id, member.breaker
@@ -223,6 +230,12 @@ class Balancer:
         self._pauses.taken(member.account.id, candidate.model, now)
         self._rates.add(member.account.id, candidate.model, tokens, now)
         return self._roster.grant(candidate, member, tokens, now)
+
+    def _used(self, lease: Lease, member: Member | None, tokens: int) -> None:
+        if member is not None:
+            member.spend(lease.at, tokens, lease.reserved)
+        self._rates.correct(lease, tokens)
+        lease.reserved = tokens
 
     def _heard(self, member: Member, model: str, signal: Signal | None, now: float) -> None:
         if signal is not None:

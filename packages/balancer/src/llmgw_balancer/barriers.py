@@ -75,7 +75,8 @@ class Barriers:
     def _circuit_word(self, member: Member, now: float) -> Exclusion | None:
         if member.breaker.at(now) is Circuit.OPEN:
             return Exclusion.OPEN
-        return Exclusion.PROVING if member.probes >= self._config.probes else None
+        probes = self._roster.slots.probes(member.account.id)
+        return Exclusion.PROVING if probes >= self._config.probes else None
 
     def _is_full(self, candidate: Candidate, member: Member) -> bool:
         slots, name, others = self._roster.slots, member.account.id, member.others

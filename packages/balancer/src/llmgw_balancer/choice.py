@@ -1,13 +1,13 @@
-"""Choosing the least loaded account of the best tier, and saying why the others were left out."""
+"""What a call wants of an account, what it was given, and why not the others."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
 
-from llmgw_balancer.slots import Lease, Slots
+from llmgw_balancer.slots import Lease
 from llmgw_domain import Candidate
 
 
@@ -42,7 +42,6 @@ class Exclusion(StrEnum):
     """Its requests of this minute are used up."""
     TOKENS = "tokens"
     """Its tokens of this minute are used up."""
-    DOUBTED = "doubted"
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,67 +89,3 @@ class Pick(msgspec.Struct, frozen=True):
     lease: Lease | None
     excluded: dict[str, Exclusion]
     scores: tuple[Score, ...] = ()
-
-
-def _trusted(_: str) -> bool:
-    return False
-
-
-def acquire(
-    tiers: Sequence[Iterable[Candidate]],
-    slots: Slots,
-    rand: Callable[[], float],
-    tried: Collection[str] = (),
-    doubted: Callable[[str], bool] = _trusted,
-) -> Pick:
-    """Takes a lease on the least loaded account of the first tier that has a free one.
-
-    An account that is `doubted` is taken only where every tier has none but such. Load is leases per weight, counting
-    the one about to be taken, so a heavier account is preferred when idle. Equal loads are drawn by lot: taking the
-    first of equals would send every burst to the same account.
-    """
-    excluded: dict[str, Exclusion] = {}
-    last_resort: list[Candidate] = []
-    for tier in tiers:
-        free: list[Candidate] = []
-        doubtful: list[Candidate] = []
-        for candidate in tier:
-            reason = _exclusion(candidate, slots, tried)
-            if reason is not None:
-                excluded[candidate.account.id] = reason
-            elif doubted(candidate.account.id):
-                doubtful.append(candidate)
-            else:
-                free.append(candidate)
-        if free:
-            excluded |= {candidate.account.id: Exclusion.DOUBTED for candidate in (*last_resort, *doubtful)}
-            return _taken(free, slots, rand, excluded)
-        last_resort = last_resort or doubtful
-    return _taken(last_resort, slots, rand, excluded) if last_resort else Pick(None, None, excluded)
-
-
-def _taken(free: list[Candidate], slots: Slots, rand: Callable[[], float], excluded: dict[str, Exclusion]) -> Pick:
-    chosen = _least_loaded(free, slots, rand)
-    return Pick(chosen, slots.take(chosen.account.id), excluded)
-
-
-def _exclusion(candidate: Candidate, slots: Slots, tried: Collection[str]) -> Exclusion | None:
-    account = candidate.account
-    if account.id in tried:
-        return Exclusion.TRIED
-    if not account.enabled:
-        return Exclusion.DISABLED
-    if account.drain:
-        return Exclusion.DRAINING
-    if account.max_concurrency is not None and slots.held(account.id) >= account.max_concurrency:
-        return Exclusion.FULL
-    return None
-
-
-def _least_loaded(free: list[Candidate], slots: Slots, rand: Callable[[], float]) -> Candidate:
-    if len(free) == 1:
-        return free[0]
-    loads = [(slots.held(c.account.id) + 1) / c.account.weight for c in free]
-    least = min(loads)
-    equals = [c for c, load in zip(free, loads, strict=True) if load == least]
-    return equals[int(rand() * len(equals))]

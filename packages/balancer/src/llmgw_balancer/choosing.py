@@ -60,7 +60,7 @@ class Choosing:
 
     def _found(self, tier: Tier, wanted: Wanted, now: float, choice: Choice) -> bool:
         """The first in order that is under its bounds; where nobody is, the one with the least load for its share."""
-        fair_load, fair_flow = self._bounds.fair(tier.pools, now)
+        fair = self._bounds.fair(tier.pools, now)
         least: tuple[float, int] | None = None
         for looked, place in enumerate(self._order(tier, wanted, now)):
             if looked >= DRAWS and least is not None:
@@ -72,10 +72,9 @@ class Choosing:
                 choice.excluded[name] = word
                 continue
             weight = candidate.account.weight * member.share(now)
-            bound = self._bounds.load(fair_load * weight) if wanted.lasts else 0.0
-            free = member.load < bound and member.arrivals.at(now) < self._bounds.flow(fair_flow * weight)
+            free = wanted.lasts and self._bounds.hold(member, fair, weight, now)
             if len(choice.scores) < _SHOWN:
-                choice.scores.append(Score(name, member.load, bound, free))
+                choice.scores.append(Score(name, member.load, self._bounds.load(fair.load * weight), free))
             if free:
                 least = 0.0, place
                 break

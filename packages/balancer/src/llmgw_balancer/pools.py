@@ -13,12 +13,14 @@ from collections.abc import Callable
 
 from llmgw_balancer.circuit import Breaker
 from llmgw_balancer.config import BalanceConfig
-from llmgw_balancer.flow import Flow
+from llmgw_balancer.flow import Flow, Sizes
 from llmgw_balancer.states import NO_LOAD, Circuit, OtherLoad
 from llmgw_domain import Account
 
 _LEAST_SHARE = 0.1
 """What an account that was away gets of its share at first."""
+_LATELY = 600.0
+"""Seconds over which tokens are counted: about as long as a prompt cache lives, and a session goes on."""
 _serial = itertools.count()
 
 
@@ -39,10 +41,10 @@ class Member:
         "load",
         "others",
         "pool",
-        "probes",
         "ramp",
         "returned",
         "starts_slowly",
+        "tokens",
     )
 
     def __init__(self, account: Account, pool: Pool, config: BalanceConfig) -> None:
@@ -52,9 +54,8 @@ class Member:
         self.load = 0
         self.arrivals = Flow()
         """New sessions."""
+        self.tokens = Flow(_LATELY)
         self.others: OtherLoad = NO_LOAD
-        self.probes = 0
-        """Calls in flight that try whether the account works again."""
         self.heeded = False
         """Whether its circuit keeps calls away; see `Pool.eject`."""
         self.fit = False
@@ -65,12 +66,30 @@ class Member:
         self.ramp = 0.0
         """Seconds from then in which its share grows."""
 
+    def told(self, others: OtherLoad) -> None:
+        """What other workers have there now."""
+        if self.fit:
+            self.pool.elsewhere += others.spent - self.others.spent
+        self.others = others
+
     def weigh(self, leases: int, bindings: int) -> None:
         """Counts anew what is here and what was told of elsewhere."""
         load = max(leases, bindings) + max(self.others.leases, self.others.bindings)
         if self.fit:
             self.pool.load += load - self.load
         self.load = load
+
+    def spend(self, at: float, tokens: int, before: int = 0) -> None:
+        """A call that began then has so many tokens, for which `before` were counted."""
+        known = self.tokens.at(at)
+        self.tokens.add(at, tokens - before)
+        self.pool.sizes.add(at, tokens, before)
+        if self.fit:
+            self.pool.tokens.add(at, self.tokens.at(at) - known)
+
+    def spent(self, now: float) -> float:
+        """Tokens lately, here and by other workers."""
+        return self.tokens.at(now) + self.others.spent
 
     def arrive(self, now: float) -> None:
         """A session was given to it."""
@@ -92,7 +111,19 @@ class Member:
 class Pool:
     """The accounts of one name, and the sums over those that are fit."""
 
-    __slots__ = ("_config", "_due", "_rest_of", "_troubled", "arrivals", "load", "members", "weight")
+    __slots__ = (
+        "_config",
+        "_due",
+        "_rest_of",
+        "_troubled",
+        "arrivals",
+        "elsewhere",
+        "load",
+        "members",
+        "sizes",
+        "tokens",
+        "weight",
+    )
 
     def __init__(self, config: BalanceConfig, rest_of: Callable[[Account, float], tuple[float, bool] | None]) -> None:
         """`rest_of` gives until when all of an account rests, and whether it begins slowly after that."""
@@ -101,11 +132,19 @@ class Pool:
         self.members: dict[str, Member] = {}
         self.load = 0
         self.arrivals = Flow()
+        self.tokens = Flow(_LATELY)
+        self.elsewhere = 0
+        """Tokens lately, by other workers."""
+        self.sizes = Sizes(_LATELY)
         self.weight = 0.0
         self._troubled: dict[str, Member] = {}
         """Whose circuit is not closed."""
         self._due: list[tuple[float, int, Member]] = []
         """When to look at whom again."""
+
+    def spent(self, now: float) -> float:
+        """Tokens lately, of all workers, at the accounts that are fit."""
+        return self.tokens.at(now) + self.elsewhere
 
     def add(self, member: Member, now: float) -> None:
         self.members[member.account.id] = member
@@ -174,6 +213,8 @@ class Pool:
             return
         member.fit = True
         self.load += member.load
+        self.tokens.add(now, member.tokens.at(now))
+        self.elsewhere += member.others.spent
         self.weight += member.account.weight
         if member.starts_slowly:
             member.returned, member.starts_slowly = now, False
@@ -187,6 +228,8 @@ class Pool:
         member.fit = False
         member.gone_at = now
         self.load -= member.load
+        self.tokens.add(now, -member.tokens.at(now))
+        self.elsewhere -= member.others.spent
         self.weight -= member.account.weight
 
     def _look_again(self, member: Member, at: float) -> None:

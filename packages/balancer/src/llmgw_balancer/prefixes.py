@@ -32,18 +32,19 @@ class Prefixes:
             self._now[pool] += 1
 
     def width(self, prefix: bytes, pools: tuple[str, ...], accounts: int, least: int, now: float) -> int:
-        """Over how many of so many accounts the sessions of this prefix are divided: `least` or more."""
+        """Over how many of so many accounts the sessions of this prefix are divided: `least` or more, if there are."""
         self._turn(now)
         count = self._of(prefix)
         if count < 2:
-            return least
+            return min(least, accounts)
         # Less by one deviation: three of the first ten sessions make no prefix with a third of all of them.
         sure = count - math.sqrt(count)
-        wanted = _PARTS * sure * accounts / sum(self._of(pool) for pool in pools)
+        # Its sessions may have been in the pools of other tiers.
+        wanted = _PARTS * sure * accounts / max(count, sum(self._of(pool) for pool in pools))
         width = least
-        while width < wanted and width < accounts:
+        while width < min(wanted, accounts):
             width *= 2
-        return width
+        return min(width, accounts)
 
     def _of(self, name: bytes | str) -> int:
         return self._now[name] + self._before[name]

@@ -104,12 +104,11 @@ class Rates:
             window.add(now, tokens)
 
     def correct(self, lease: Lease, tokens: int) -> None:
-        """The call of this lease used so many tokens."""
+        """The call of this lease used so many tokens, not as many as it reserved."""
         windows = self._windows.get(lease.account, {})
         for scope in (None, lease.model):
             if scope in windows:
                 windows[scope].correct(lease.at, tokens - lease.reserved)
-        lease.reserved = tokens
 
     def waits(
         self, candidate: Candidate, others: OtherLoad, tokens: int, now: float

@@ -64,9 +64,9 @@ class Roster:
 
     def grant(self, candidate: Candidate, member: Member, tokens: int, now: float) -> Lease:
         """Counts a call that is expected to use so many tokens."""
-        lease = self.slots.take(member.account.id, candidate.model, now, tokens)
-        lease.probe = member.breaker.circuit is not Circuit.CLOSED
-        member.probes += lease.probe
+        probe = member.breaker.circuit is not Circuit.CLOSED
+        lease = self.slots.take(member.account.id, candidate.model, now, tokens, probe=probe)
+        member.spend(now, tokens)
         self._weigh(member.account.id)
         return lease
 
@@ -74,7 +74,7 @@ class Roster:
         """What other workers have there now."""
         told = self._others(member.account.id)
         if told is not member.others:
-            member.others = told
+            member.told(told)
             self._weigh(member.account.id)
 
     def reset(self, member: Member, now: float) -> None:
@@ -110,10 +110,7 @@ class Roster:
         return None if rest is None else (rest.until, rest.verdict in ("exhausted", "disable"))
 
     def _released(self, lease: Lease) -> None:
-        member = self.members.get(lease.account)
-        if member is not None:
-            member.probes -= lease.probe
-            self._weigh(lease.account)
+        self._weigh(lease.account)
         self._changed()
 
     def _weigh(self, account: str) -> None:

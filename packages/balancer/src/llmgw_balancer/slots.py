@@ -14,13 +14,13 @@ class Lease:
 
     __slots__ = ("_slots", "account", "at", "model", "probe", "reserved")
 
-    def __init__(self, slots: Slots, account: str, model: str, at: float, reserved: int) -> None:
+    def __init__(self, slots: Slots, account: str, model: str, at: float, reserved: int, probe: bool) -> None:
         self._slots: Slots | None = slots
         self.account = account
         self.model = model
         self.at = at
         self.reserved = reserved
-        self.probe = False
+        self.probe = probe
         """Whether the call tries if a failing account works again."""
 
     def release(self) -> None:
@@ -48,17 +48,23 @@ class Slots:
         self._released = released
         self._held: dict[str, int] = {}
         self._models: dict[str, dict[str, int]] = {}
+        self._probes: dict[str, int] = {}
 
-    def take(self, account: str, model: str = "", at: float = 0.0, reserved: int = 0) -> Lease:
+    def take(self, account: str, model: str = "", at: float = 0.0, reserved: int = 0, *, probe: bool = False) -> Lease:
         """Counts a call; `at` is now, `reserved` the tokens that it is expected to use."""
-        self._held[account] = self._held.get(account, 0) + 1
-        models = self._models.setdefault(account, {})
-        models[model] = models.get(model, 0) + 1
-        return Lease(self, account, model, at, reserved)
+        _more(self._held, account)
+        _more(self._models.setdefault(account, {}), model)
+        if probe:
+            _more(self._probes, account)
+        return Lease(self, account, model, at, reserved, probe)
 
     def held(self, account: str, model: str | None = None) -> int:
         """Calls in flight at the account, or at one model there."""
         return self._held.get(account, 0) if model is None else self._models.get(account, {}).get(model, 0)
+
+    def probes(self, account: str) -> int:
+        """Those of the calls in flight that try whether the account works again."""
+        return self._probes.get(account, 0)
 
     def models(self, account: str) -> tuple[str, ...]:
         """Those with calls in flight at the account."""
@@ -73,10 +79,16 @@ class Slots:
         _less(self._models[lease.account], lease.model)
         if not self._models[lease.account]:
             del self._models[lease.account]
+        if lease.probe:
+            _less(self._probes, lease.account)
         self._released(lease)
 
     def __repr__(self) -> str:
         return f"<Slots {self._held}>"
+
+
+def _more(counts: dict[str, int], key: str) -> None:
+    counts[key] = counts.get(key, 0) + 1
 
 
 def _less(counts: dict[str, int], key: str) -> None:

@@ -46,14 +46,16 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class OtherLoad(msgspec.Struct, frozen=True):
-    """What one worker has at an account, as the others are told: calls in flight, sessions bound there, and what the
-    last minute took of its requests and tokens; and the same for each model that was asked for there.
+    """What one worker has at an account, as the others are told: calls in flight, sessions bound there, what the last
+    minute took of its requests and tokens, and tokens `spent` over the last ten, older ones counted for less. The same
+    for each model that was asked for there, as far as limits need it.
     """
 
     leases: int = 0
     bindings: int = 0
     requests: int = 0
     tokens: int = 0
+    spent: int = 0
     models: dict[str, OtherLoad] = {}
 
 

@@ -36,6 +36,15 @@ class Route(msgspec.Struct, frozen=True):
 
     model: Model
     tiers: tuple[tuple[Candidate, ...], ...]
+    by_account: dict[str, Candidate] = {}
+    """By account id; an account that several targets lead to serves the first of them."""
+
+    def __post_init__(self) -> None:
+        if not self.by_account:
+            found: dict[str, Candidate] = {}
+            for candidate in self:
+                found.setdefault(candidate.account.id, candidate)
+            msgspec.structs.force_setattr(self, "by_account", found)
 
     @classmethod
     def of(cls, model: Model, star: str, pools: Mapping[str, Sequence[Account]]) -> Route:

@@ -92,6 +92,7 @@ KINDS = Kinds(
         Kind(name="request.attempt_ended", log="fact"),
         Kind(name="session.bound", log="fact"),
         Kind(name="session.moved", log="fact"),
+        Kind(name="session.forgotten", log="fact"),
     )
 )
 """The kinds of this release."""

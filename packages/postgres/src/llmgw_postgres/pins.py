@@ -16,7 +16,7 @@ from llmgw_postgres.pools import Connection, Pools
 from llmgw_postgres.queries import query
 from llmgw_postgres.replicas import Replicas
 from llmgw_postgres.store import event_of
-from llmgw_relay.pin_facts import PINS, Pinned
+from llmgw_relay.pin_facts import PINS, Arrival, Pinned
 
 _UNLIKE = 1000
 """Rows of a replay that are looked at more closely."""
@@ -34,6 +34,14 @@ class PgPins:
             rows = await connection.execute(query("pins", "by_keys"), {"keys": list(keys)})
             pins = [msgspec.json.decode(row[0], type=Pin) for row in await rows.fetchall()]
             return {pin.key: pin for pin in pins}
+
+    async def forgotten(self, after: int) -> tuple[list[Pin], int]:
+        """What was forgotten behind this position of the log, and the last position there is. Raises `StoreAway`."""
+        async with self._pools.reads.connection() as connection:
+            row = await (await connection.execute(query("pins", "forgotten"), {"after": after})).fetchone()
+            assert row is not None
+            upto, pins = row
+            return msgspec.json.decode(pins, type=list[Pin]), upto
 
     async def sweep(self, limit: int = 5_000) -> int:
         """Removes up to `limit` pins that have expired, and tells how many there were: a job of one node, to be
@@ -60,16 +68,25 @@ class PgSessions:
         key: str | None = None,
         tenant: str | None = None,
         account: str | None = None,
+        actor: str | None = None,
     ) -> list[Pinned]:
-        """Up to `limit` sessions in the order of their keys, behind the key `after`; `account` served them last."""
-        parameters = {"limit": limit, "after": after, "key": key, "tenant": tenant, "account": account}
+        """Up to `limit` sessions in the order of their keys, behind the key `after`; `account` served them last, and
+        `actor` had them placed there. What is forgotten is not among them."""
+        parameters = {
+            "limit": limit, "after": after, "key": key, "tenant": tenant, "account": account, "actor": actor,
+        }  # fmt: skip
 
         async def work(connection: Connection) -> list[TupleRow]:
             return await (await connection.execute(query("pins", "page"), parameters)).fetchall()
 
         return [
-            Pinned(tenant=tenant_of, pin=msgspec.json.decode(pin, type=Pin), expires=expires)
-            for tenant_of, pin, expires in await self._replicas.read(work)
+            Pinned(
+                tenant=tenant_of,
+                pin=msgspec.json.decode(pin, type=Pin),
+                arrival=msgspec.json.decode(arrival, type=Arrival),
+                expires=expires,
+            )
+            for tenant_of, pin, arrival, expires in await self._replicas.read(work)
         ]
 
     def __repr__(self) -> str:

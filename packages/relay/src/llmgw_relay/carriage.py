@@ -33,8 +33,7 @@ class Carriage:
         self._parts = parts
         self._admission = admission
         self._call = call
-        key = admission.key
-        self._turn = Turn(parts, call.id, key.tenant, key.id, self._remaining)
+        self._turn = Turn(parts, admission, call.id, self._remaining)
         self._books = Books(parts, admission, call, self._turn)
         self._meter = Meter()
         self._attempt: Attempt | None = None

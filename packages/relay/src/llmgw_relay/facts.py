@@ -89,8 +89,8 @@ class AttemptEnded(msgspec.Struct, frozen=True, kw_only=True):
 class SessionPlaced(msgspec.Struct, frozen=True, kw_only=True):
     """A session was bound, moved, returned or given another home, before it is answered there.
 
-    `session` is its key, `key` the client's, `pin` what is known of the session now. `moved` tells a session that had
-    a place from one that gets its first.
+    `session` is its key, `key` the client's, `model` what was asked for, `pin` what is known of the session now.
+    `moved` tells a session that had a place from one that gets its first.
     """
 
     call: str
@@ -98,6 +98,7 @@ class SessionPlaced(msgspec.Struct, frozen=True, kw_only=True):
     tenant: str
     key: str
     session: str
+    model: str
     pin: Pin
     reason: str
     moved: bool

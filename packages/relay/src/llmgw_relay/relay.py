@@ -56,11 +56,15 @@ class Relay:
         """Calls in the queue."""
         return len(self._parts.queue)
 
+    def renewed(self) -> None:
+        """Accounts have changed: whoever waits for one may be served now."""
+        self._parts.queue.offer()
+
     def open(self, admission: Admission, call: Call) -> Carried:
         """An async context manager that gives the `Reply` and settles on leaving, whatever happened."""
         parts = self._parts
         if call.verb is Verb.LIST:
-            turn = Turn(parts, call.id, admission.key.tenant, admission.key.id, lambda: call.timeout)
+            turn = Turn(parts, admission, call.id, lambda: call.timeout)
             return Listing(admission, call, Books(parts, admission, call, turn))
         if call.verb is Verb.FORWARD:
             return Forwarding(parts, admission, call)

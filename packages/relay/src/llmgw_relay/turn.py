@@ -20,6 +20,7 @@ from llmgw_balancer import Exclusion, Pick, Wanted
 from llmgw_domain import Candidate, Route, Usage
 from llmgw_domain.errors import NoAccount
 from llmgw_protocols import Envelope
+from llmgw_relay.call import Admission
 from llmgw_relay.candidates import Candidates, Chosen
 from llmgw_relay.facts import Choice, SessionFacts, SessionPlaced
 from llmgw_relay.fallbacks import Instead
@@ -35,18 +36,19 @@ _SHOWN = 12
 class Turn:
     """`begin` it once the request is read, `place` it for each attempt, `leave` it at the end."""
 
-    def __init__(self, parts: Parts, call: str, tenant: str, key: str, remaining: Callable[[], float | None]) -> None:
-        """`call` is the call's own id, `key` that of the client's key; `remaining` gives the seconds that are left of
-        the call's time."""
+    def __init__(self, parts: Parts, admission: Admission, call: str, remaining: Callable[[], float | None]) -> None:
+        """`call` is the call's own id; `remaining` gives the seconds that are left of its time."""
         self._parts = parts
+        self._accounts = admission.catalog.accounts
         self._call = call
-        self._tenant = tenant
-        self._key = key
+        self._tenant = admission.key.tenant
+        self._key = admission.key.id
         self._remaining = remaining
         self._form: Form | None = None
         self._envelope: Envelope | None = None
         self._instead: Instead | None = None
         self._named = Named()
+        self._model = ""
         self._tokens = 0
         self._fixed: frozenset[str] | None = None
         self._before: Pin | None = None
@@ -83,10 +85,11 @@ class Turn:
     async def _find(self, model: str) -> None:
         if self._form is None or self._envelope is None:
             return
-        parts = self._parts
+        parts, self._model = self._parts, model
         self._named = named(self._form, model, self._envelope, self._tenant, parts.session_keys(), parts.crowd)
         if self._named.session is not None:
-            self._before = self._pin = await self._known(self._named.session)
+            pin = self._pin = await self._known(self._named.session)
+            self._before = None if pin is None or pin.forgotten else pin
 
     async def _known(self, key: str) -> Pin | None:
         """The session's pin. One that looks cold here may have been served elsewhere meanwhile."""
@@ -129,7 +132,8 @@ class Turn:
             tried=tried,
             only=self._fixed,
         )
-        among = Candidates(self._parts.balancer, route, wanted)
+        parts = self._parts
+        among = Candidates(parts.balancer, route, wanted, self._accounts, lambda: parts.current().accounts)
         while True:
             self._pick = None
             decision = decide(self._pin, self._parts.session_wall(), among.standing, self._terms())
@@ -190,13 +194,13 @@ class Turn:
         account, patience = decision.account, self._patience()
         if account is None:
             first, patience = among.soonest(), min(patience, max(self._real(self.most_wait) - self.waited, 0.0))
-            group, accounts = ("route", *among.by_id, *sorted(among.wanted.tried)), tuple(among.by_id)
+            group, accounts = ("route", *among.by_account, *sorted(among.wanted.tried)), tuple(among.by_account)
             return await self._join(group, accounts, lambda: self._choose(among), among.soonest, first, patience, among)
 
         def soonest() -> float | None:
             return among.standing(account).wait
 
-        group, accounts = ("account", account, among.by_id[account].model), (account,)
+        group, accounts = ("account", account, among.by_account[account].model), (account,)
         seconds = min(self._real(2 * decision.wait) + 1.0, patience)
         return await self._join(group, accounts, lambda: among.take(account), soonest, soonest(), seconds, among)
 
@@ -277,6 +281,7 @@ class Turn:
             tenant=self._tenant,
             key=self._key,
             session=pin.key,
+            model=self._model,
             pin=pin,
             reason=decision.reason,
             moved=before is not None,

@@ -70,7 +70,7 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
             if len(hub.serving) >= setup.workers:
                 complete.set()
 
-        hub = Hub(plane.replica, lambda: plane.overlaid, plane.keep, plane.pins, totals, looked)
+        hub = Hub(plane.replica, lambda: plane.overlaid, plane.keep, plane.pins, plane.pauses, totals, looked)
         assert setup.listening is not None
         link = socket.socket(fileno=setup.listening)
         await stack.enter_async_context(serving(link, lambda: hub, lambda link: None))

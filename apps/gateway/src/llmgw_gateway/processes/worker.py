@@ -21,8 +21,9 @@ import msgspec
 from llmgw_cluster import staying
 from llmgw_control import Replica
 from llmgw_crdt import Clock
+from llmgw_domain import Catalog
 from llmgw_gateway.config import Settings
-from llmgw_gateway.data_plane import DataPlane, Sessions, open_data_plane
+from llmgw_gateway.data_plane import DataPlane, Sessions, Told, open_data_plane
 from llmgw_gateway.heap import settle_heap
 from llmgw_gateway.home import keyring, ready
 from llmgw_gateway.processes.setup import Setup
@@ -35,9 +36,11 @@ from llmgw_gateway.state.follower import Follower
 from llmgw_gateway.state.keeping import kept_forms
 from llmgw_gateway.state.messages import WorkerStatus
 from llmgw_gateway.state.recorder import Recorder
+from llmgw_gateway.state.renewals import Renewals
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.session_keys import SessionSecret
 from llmgw_gateway.state.settling import settle
+from llmgw_gateway.tempo import Tempo
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import LogStream, Metrics, Observer
 
@@ -77,16 +80,16 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
         recorder = Recorder(spool, observer, clock=clock, wall=time.time, rand=random.SystemRandom().getrandbits)
         await stack.enter_async_context(spools.flushed(spool, recorder.flush))
 
-        replica = Replica(setup.node.id)
-        served = Served(
-            Secrets.of(settings).reveal,
-            observer.catalog,
-            time.monotonic,
-            observer.changed,
-        )
+        replica, renewals = Replica(setup.node.id), Renewals()
+
+        def published(catalog: Catalog) -> None:
+            observer.catalog(catalog)
+            renewals.published(catalog)
+
+        served = Served(Secrets.of(settings).reveal, published, time.monotonic, observer.changed)
         draining = Draining()
         status = _Status(setup.slot, served, metrics, draining)
-        follower = Follower(setup.slot, replica, served, status)
+        follower = Follower(setup.slot, replica, served, status, Tempo(settings.config.server.time_scale).clock)
 
         keeping = spools.open_spool(settings.data_dir, spools.kept_name(slot), settings.config.spool)
         await stack.enter_async_context(spools.flushed(keeping))
@@ -122,6 +125,11 @@ async def open_worker(settings: Settings, setup: Setup, log: LogStream, stop: as
                 observer=observer,
                 sessions=Sessions(
                     pins=follower.pins, keys=SessionSecret(replica, Secrets.of(settings).reveal), clock=clock
+                ),
+                told=Told(
+                    pauses=follower.pauses,
+                    renewals=renewals,
+                    loads=follower.loads if setup.workers > 1 else None,
                 ),
                 kept=kept_forms(keep, keys),
                 draining=draining,

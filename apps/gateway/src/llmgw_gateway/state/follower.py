@@ -6,14 +6,18 @@ import asyncio
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import msgspec
 
 from llmgw_affinity import Pin
+from llmgw_balancer import Pause
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_eventstore import StoreAway, decode
+from llmgw_gateway.state.loads import ToldLoads, WorkerLoads
 from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, ToldPins, WorkerStatus
+from llmgw_gateway.state.pauses import WorkerPauses
 from llmgw_gateway.state.pins import WorkerPins
 from llmgw_gateway.state.served import Served
 from llmgw_relay import keep
@@ -25,7 +29,15 @@ _FIND_SECONDS = 2.0
 class Follower:
     """The worker's side of its link: a `Peer`, the reading half of its keep, and the teller of its pins."""
 
-    def __init__(self, slot: int, replica: Replica, served: Served, status: Callable[[], WorkerStatus]) -> None:
+    def __init__(
+        self,
+        slot: int,
+        replica: Replica,
+        served: Served,
+        status: Callable[[], WorkerStatus],
+        clock: Callable[[], float],
+    ) -> None:
+        """`clock` is that of rests and limits, in monotonic seconds."""
         self._slot = slot
         self._replica = replica
         self._served = served
@@ -33,6 +45,8 @@ class Follower:
         self._link: Link | None = None
         self._serving = False
         self.pins = WorkerPins(self, time.monotonic)
+        self.pauses = WorkerPauses(partial(self._tell, "pauses"), clock)
+        self.loads = WorkerLoads(slot, partial(self._tell, "loads"), time.monotonic)
         self.loaded = asyncio.Event()
         """Set once the state has come: from then on there is a catalog to serve."""
 
@@ -50,6 +64,7 @@ class Follower:
         if self._serving:
             link.tell("serving", self._slot)
         self.pins.met()
+        self.pauses.met()
 
     def told(self, link: Link, kind: str, body: msgspec.Raw) -> None:
         match kind:
@@ -57,6 +72,10 @@ class Follower:
                 self._load(read(body, State))
             case "pins":
                 self.pins.heard(read(body, list[Pin]))
+            case "pauses":
+                self.pauses.heard(read(body, list[Pause]))
+            case "loads":
+                self.loads.heard(read(body, ToldLoads))
 
     async def asked(self, link: Link, kind: str, body: msgspec.Raw) -> object:
         match kind:
@@ -97,6 +116,10 @@ class Follower:
             return await self._link.ask("pin", key, Pin | None, seconds)  # type: ignore[arg-type]
         except (LinkLost, NotAnswered) as error:
             raise StoreAway(f"the control process did not answer: {error}") from None
+
+    def _tell(self, kind: str, body: object) -> None:
+        if self._link is not None:
+            self._link.tell(kind, body)
 
     def _load(self, state: State) -> None:
         if state.overlay is not None:

@@ -9,11 +9,14 @@ from contextlib import suppress
 
 import msgspec
 
+from llmgw_balancer import Pause
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
 from llmgw_domain import Event
 from llmgw_eventstore import encode
+from llmgw_gateway.state.loads import ToldLoads
 from llmgw_gateway.state.messages import FoundFrames, Hello, Overlay, State, ToldPins, WorkerStatus
+from llmgw_gateway.state.pauses import HostPauses
 from llmgw_gateway.state.pins import HostPins
 from llmgw_relay import keep
 from llmgw_relay.buffered import BufferedKeep
@@ -36,6 +39,7 @@ class Hub:
         overlay: Callable[[], Overlay],
         kept: BufferedKeep,
         pins: HostPins,
+        pauses: HostPauses,
         totals: Totals,
         changed: Callable[[], None] = lambda: None,
     ) -> None:
@@ -44,6 +48,7 @@ class Hub:
         self._overlay = overlay
         self._kept = kept
         self._pins = pins
+        self._pauses = pauses
         self._totals = totals
         self._changed = changed
         self._workers: dict[int, Link] = {}
@@ -71,6 +76,10 @@ class Hub:
                 self._kept.note(keep.decode(read(body, bytes)))
             case "pins":
                 self._pinned(link, read(body, ToldPins))
+            case "pauses":
+                self._tell_others(link, "pauses", self._pauses.heard(read(body, list[Pause])))
+            case "loads":
+                self._tell_others(link, "loads", read(body, ToldLoads))
 
     async def asked(self, link: Link, kind: str, body: msgspec.Raw) -> object:
         match kind:
@@ -98,15 +107,19 @@ class Hub:
         for pin in told.pins:
             self._pins.put(pin, changed=told.changed)
         if told.changed:
-            for other in self._workers.values():
-                if other is not link:
-                    other.tell("pins", told.pins)
+            self._tell_others(link, "pins", told.pins)
+
+    def _tell_others(self, link: Link, kind: str, told: object) -> None:
+        for other in self._workers.values():
+            if told and other is not link:
+                other.tell(kind, told)
 
     def _welcome(self, link: Link, hello: Hello) -> None:
         self._workers[hello.slot] = link
         same = hello.digest == self._replica.map.digest()
         laid = hello.overlay == self._replica.overlay_digest()
         dump = None if same else msgspec.json.encode(self._replica.dump())
+        link.tell("pauses", self._pauses.current())
         link.tell("state", State(dump=dump, overlay=None if laid else self._overlay()))
         _log.debug("worker linked", extra={"slot": hello.slot, "pid": hello.pid})
         self._changed()

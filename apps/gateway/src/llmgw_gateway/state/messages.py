@@ -13,6 +13,9 @@ and a body of another shape cuts the link.
 | worker asks | `find` | `Sought` | `FoundFrames` |
 | worker tells | `pins` | `ToldPins` | |
 | control tells | `pins` | a list of `Pin`s that changed | |
+| worker tells | `pauses` | a list of `Pause`s that it was told | |
+| control tells | `pauses` | those of other workers, and what it knows from before | |
+| worker tells, control tells on | `loads` | `loads.ToldLoads` | |
 | worker asks | `pin` | a session's key | its `Pin`, or none |
 """
 

@@ -54,6 +54,8 @@ class HostPins:
         self._store = store
         self._wall = wall
         self._look = BoundedLook(self._get, clock, patience=_STORE_SECONDS, pause=_PAUSE_SECONDS)
+        self._recalled: set[str] = set()
+        """Sessions that are known from before: others may have served them meanwhile."""
         self._wanted: dict[str, asyncio.Future[None]] = {}
         self._looking: asyncio.Task[None] | None = None
 
@@ -61,9 +63,10 @@ class HostPins:
         return self._held.known(key)
 
     async def find(self, key: str) -> Pin | None:
-        """What is known here of a session that is warm. Of any other the database is asked first."""
+        """What is known here of a session that is warm. Of any other the database is asked first, and of each that is
+        only known from before."""
         pin, now = self.known(key), self._wall()
-        if pin is not None and (pin.current.warm(now) or pin.home.warm(now)):
+        if pin is not None and key not in self._recalled and (pin.current.warm(now) or pin.home.warm(now)):
             return pin
         wanted = self._wanted.get(key)
         if wanted is None:
@@ -81,6 +84,7 @@ class HostPins:
         """Takes in what is known from before."""
         for pin in pins:
             self._held.merge(pin)
+            self._recalled.add(pin.key)
 
     async def close(self) -> None:
         """Waits for the looks that are under way, before their store is closed."""
@@ -94,13 +98,20 @@ class HostPins:
             while self._wanted:
                 batch, self._wanted = self._wanted, {}
                 try:
-                    for pin in (await self._look.ask(batch.keys()) or {}).values():
-                        self._held.merge(pin)
+                    self._hear(batch.keys(), await self._look.ask(batch.keys()))
                 finally:
                     for wanted in batch.values():
                         wanted.set_result(None)
         finally:
             self._looking = None
+
+    def _hear(self, asked: Collection[str], found: dict[str, Pin] | None) -> None:
+        """What the database says of these sessions; None where it is away."""
+        if found is None:
+            return
+        self._recalled.difference_update(asked)
+        for pin in found.values():
+            self._held.merge(pin)
 
     async def _get(self, keys: Collection[str]) -> dict[str, Pin]:
         try:

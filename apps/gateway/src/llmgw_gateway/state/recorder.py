@@ -24,11 +24,10 @@ from llmgw_domain.errors import GatewayBusy
 from llmgw_eventstore import encode
 from llmgw_eventstore.spool import SpoolFull
 from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Fact, SessionPlaced
-from llmgw_relay.pin_facts import Placed
+from llmgw_relay.pin_facts import BOUND, MOVED, Placed
 from llmgw_relay.ports import Facts
 
 OPENED, SETTLED, ENDED = "request.opened", "request.settled", "request.attempt_ended"
-BOUND, MOVED = "session.bound", "session.moved"
 VERSION = 1
 
 _MOST_HELD = 10_000
@@ -114,7 +113,7 @@ class Recorder:
         self._open.setdefault(fact.call, []).append((event.id, payload))
 
     def _placed(self, fact: SessionPlaced) -> None:
-        body = Placed(call=fact.call, pin=fact.pin, reason=fact.reason)
+        body = Placed(call=fact.call, model=fact.model, pin=fact.pin, reason=fact.reason)
         self._write_if_room(self._event(MOVED if fact.moved else BOUND, fact, f"session/{fact.session}", body))
 
     def _write_if_room(self, event: Event) -> None:

@@ -17,7 +17,7 @@ from llmgw_simulator.engine import object_or_empty
 from llmgw_simulator.eventstream import event, exception
 from llmgw_simulator.opaque import sign, token
 from llmgw_simulator.sigv4 import SignatureError, access_key, verify
-from llmgw_simulator.tokens import pieces
+from llmgw_simulator.tokens import bursts, pieces
 from llmgw_simulator.wire import Frame, Incoming, Parsed, Refusal, Reply, bearer, rejected
 
 _FINISH = {"stop": "end_turn", "stop_sequence": "stop_sequence", "length": "max_tokens", "calls": "tool_use"}
@@ -169,16 +169,16 @@ def _latency(answers: Answers) -> int:
 
 
 def _usage(answers: Answers, parsed: Parsed) -> dict[str, Any]:
-    counts = {"inputTokens": answers.prompt_tokens, "outputTokens": answers.tokens}
-    usage: dict[str, Any] = counts | {"totalTokens": sum(counts.values()), "serverToolUsage": {}}
+    counts = {"inputTokens": answers.fresh_tokens, "outputTokens": answers.tokens}
+    total = answers.prompt_tokens + answers.tokens
+    usage: dict[str, Any] = counts | {"totalTokens": total, "serverToolUsage": {}}
     if "caches" in parsed.options:
-        names = (
-            "cacheReadInputTokens",
-            "cacheReadInputTokenCount",
-            "cacheWriteInputTokens",
-            "cacheWriteInputTokenCount",
-        )
-        usage |= dict.fromkeys(names, 0)
+        for kind, tokens in (("Read", answers.cached_tokens), ("Write", answers.written_tokens)):
+            usage |= {f"cache{kind}InputTokens": tokens, f"cache{kind}InputTokenCount": tokens}
+    if answers.written_tokens:
+        hour = answers.written_hour_tokens
+        lives = {"1h": hour, "5m": answers.written_tokens - hour}
+        usage["cacheDetails"] = [{"ttl": ttl, "inputTokens": tokens} for ttl, tokens in lives.items() if tokens]
     return usage
 
 
@@ -235,12 +235,12 @@ def _deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[tuple[dict
     if part.kind == "reasoning":
         yield from _reasoning_deltas(part, answers, parsed)
     elif part.kind == "text":
-        for piece in pieces(part.text):
-            yield {"text": piece}, 1
+        for piece, tokens in bursts(part.text, answers.burst):
+            yield {"text": piece}, tokens
     else:
         yield {"toolUse": {"input": ""}}, 0
-        for piece in pieces(part.text):
-            yield {"toolUse": {"input": piece}}, 1
+        for piece, tokens in bursts(part.text, answers.burst):
+            yield {"toolUse": {"input": piece}}, tokens
 
 
 def _reasoning_deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[tuple[dict[str, Any], int]]:
@@ -249,10 +249,10 @@ def _reasoning_deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[
         yield {"reasoningContent": _sealed(answers, parsed)}, len(pieces(part.text))
         return
     shown, hidden = _shown(part, parsed), 0
-    for piece in pieces(part.text):
+    for piece, tokens in bursts(part.text, answers.burst):
         if shown:
-            yield {"reasoningContent": {"text": piece}}, 1
+            yield {"reasoningContent": {"text": piece}}, tokens
         else:
-            hidden += 1
+            hidden += tokens
     if "signs" in parsed.options:
         yield {"reasoningContent": _signature(shown, answers, parsed)}, hidden

@@ -6,6 +6,7 @@ compatible servers (see `shows_reasoning`) send it as `reasoning_content`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +15,9 @@ import msgspec
 from llmgw_simulator.ask import Answer, Answers, Part
 from llmgw_simulator.dialects._checks import free_text, json_object
 from llmgw_simulator.dialects.chat_request import parse_chat
+from llmgw_simulator.dialects.denials import duration
 from llmgw_simulator.opaque import token
-from llmgw_simulator.tokens import pieces
+from llmgw_simulator.tokens import bursts, pieces
 from llmgw_simulator.wire import Frame, Incoming, Parsed, Refusal, Reply, bearer, rejected
 
 _EPOCH = 1_790_000_000
@@ -81,7 +83,7 @@ class Chat:
     def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
         """The headers of a 200."""
         kind = "text/event-stream; charset=utf-8" if parsed.stream else "application/json"
-        return {"content-type": kind, **common_headers(incoming), **_limits(499)}
+        return {"content-type": kind, **common_headers(incoming), **_standing(incoming)}
 
     def whole(self, parsed: Parsed, answers: Answers) -> bytes:
         """A `chat.completion`."""
@@ -93,7 +95,7 @@ class Chat:
         envelope = _envelope(parsed, answers, ".chunk")
         tail: dict[str, Any] = {"usage": None} if "usage" in parsed.options else {}
         for index, answer in enumerate(answers.choices):
-            for delta, finish, tokens in _deltas(answer, parsed):
+            for delta, finish, tokens in _deltas(answer, parsed, answers.burst):
                 choice = {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
                 yield Frame(_data({**envelope, "choices": [choice], **tail}), tokens)
         if tail:
@@ -106,7 +108,7 @@ class Chat:
         error = {"message": refusal.message, "type": kind, "param": refusal.param, "code": refusal.code}
         headers = {"content-type": "application/json; charset=utf-8", **common_headers(incoming)}
         if refusal.status == 429:
-            headers |= _limits(0, refusal.retry_after or 0.0)
+            headers |= _standing(incoming, refusal.retry_after or 0.0)
         if refusal.retry_after is not None:
             headers["retry-after"] = f"{refusal.retry_after:g}"
             headers["retry-after-ms"] = f"{refusal.retry_after * 1000:.0f}"
@@ -147,6 +149,19 @@ def common_headers(incoming: Incoming) -> dict[str, str]:
         "openai-processing-ms": "12",
         "openai-version": "2020-10-01",
     }
+
+
+def _standing(incoming: Incoming, wait: float | None = None) -> dict[str, str]:
+    """The rate limit headers; `wait` is that of a 429, in seconds."""
+    if incoming.standing is None:
+        return _limits(499) if wait is None else _limits(0, wait)
+    headers: dict[str, str] = {}
+    for name in ("requests", "tokens"):
+        if (meter := incoming.standing.get(name)) is not None:
+            headers[f"x-ratelimit-limit-{name}"] = f"{meter.limit:.0f}"
+            headers[f"x-ratelimit-remaining-{name}"] = f"{math.floor(meter.remaining)}"
+            headers[f"x-ratelimit-reset-{name}"] = duration(meter.reset)
+    return headers
 
 
 def _limits(remaining: int, reset: float = 0.12) -> dict[str, str]:
@@ -235,7 +250,7 @@ def _call_text(part: Part, parsed: Parsed) -> str:
     return free_text(part.text) if _is_custom(part, parsed) else part.text
 
 
-def _deltas(answer: Answer, parsed: Parsed) -> Iterator[tuple[dict[str, Any], str | None, int]]:
+def _deltas(answer: Answer, parsed: Parsed, burst: int) -> Iterator[tuple[dict[str, Any], str | None, int]]:
     """Each chunk of a choice as delta, finish reason and tokens. Hidden reasoning is charged to the chunk after it."""
     calls = any(part.kind == "call" for part in answer.parts)
     silent = calls or "refusal" in parsed.options
@@ -251,8 +266,8 @@ def _deltas(answer: Answer, parsed: Parsed) -> Iterator[tuple[dict[str, Any], st
             yield _call_delta(part, order, parsed), None, hidden
             hidden = 0
         text = _call_text(part, parsed) if part.kind == "call" else part.text
-        for piece in pieces(text):
-            yield _piece_delta(part, piece, order, parsed), None, hidden + 1
+        for piece, tokens in bursts(text, burst):
+            yield _piece_delta(part, piece, order, parsed), None, hidden + tokens
             hidden = 0
     yield {}, _finish(answer, parsed), hidden
 

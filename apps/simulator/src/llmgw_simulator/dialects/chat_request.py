@@ -41,7 +41,14 @@ def parse_chat(body: dict[str, Any]) -> Parsed:
         **_format(body, turns),
     )
     options = _options(body, model) | ({"refusal"} if ask.refuses else set())
-    return Parsed(ask=ask, stream=_flag(body, "stream"), options=options)
+    return Parsed(ask=ask, stream=_flag(body, "stream"), options=options, retention=retention_of(body))
+
+
+def retention_of(body: dict[str, Any]) -> str | None:
+    """For how long the prompt is to be kept in the cache, if it says so: `24h`, `12h`, ..."""
+    options = body.get("prompt_cache_options") or {}
+    wish = body.get("prompt_cache_retention") or (options.get("ttl") if isinstance(options, dict) else None)
+    return str(wish) if wish else None
 
 
 def model_of(body: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ from llmgw_simulator.ask import Ask, Choice, Tool, Turn
 from llmgw_simulator.dialects._checks import is_object
 from llmgw_simulator.dialects._converse_fields import CONVERSE, CONVERSE_STREAM
 from llmgw_simulator.dialects.bedrock_models import Family, family, is_model_id
+from llmgw_simulator.dialects.converse_cache import converse_blocks
 from llmgw_simulator.dialects.converse_claude import parse_claude
 from llmgw_simulator.dialects.converse_messages import check_cache, converse_turns, refuse_blank, unsupported
 from llmgw_simulator.dialects.coral import check, invalid
@@ -41,7 +42,11 @@ def parse_converse(body: dict[str, Any], model: str, *, stream: bool) -> Parsed:
         limit=inference.get("maxTokens"),
         stop=tuple(inference.get("stopSequences") or ()),
     )
-    return Parsed(ask=ask, stream=stream, options=_options(body, claude, kind))
+    blocks = converse_blocks(body)
+    options = _options(body, claude, kind)
+    if kind.caches and any(block.life is not None for block in blocks):
+        options |= {"caches"}
+    return Parsed(ask=ask, stream=stream, options=options, blocks=blocks)
 
 
 def check_model(model: str) -> None:

@@ -15,7 +15,7 @@ from llmgw_simulator.dialects.gemini_thoughts import REALM, signed_text
 from llmgw_simulator.dialects.vertex_answer import on_vertex
 from llmgw_simulator.engine import object_or_empty
 from llmgw_simulator.opaque import sign, token
-from llmgw_simulator.tokens import pieces
+from llmgw_simulator.tokens import bursts, pieces
 from llmgw_simulator.wire import Frame, Incoming, Parsed, Refusal, Reply, rejected
 
 JSON = "application/json; charset=UTF-8"
@@ -184,8 +184,10 @@ def _usage(ask: Ask, answers: Answers, candidates: int, thoughts: int) -> dict[s
     if candidates:
         usage["candidatesTokenCount"] = candidates
     usage["totalTokenCount"] = answers.prompt_tokens + candidates + thoughts
-    usage["cachedContentTokenCount"] = 0
+    usage["cachedContentTokenCount"] = answers.cached_tokens
     usage["promptTokensDetails"] = _modalities(ask, answers.prompt_tokens)
+    if answers.cached_tokens:
+        usage["cacheTokensDetails"] = [{"modality": "TEXT", "tokenCount": answers.cached_tokens}]
     if thoughts:
         usage["thoughtsTokenCount"] = thoughts
     return usage
@@ -238,7 +240,7 @@ def _chunks(parsed: Parsed, answers: Answers) -> Iterator[tuple[dict[str, Any], 
             if shown is None:
                 meter.hide(part)
                 continue
-            for piece, tokens in _cut(part, shown) if is_text else [(shown, len(pieces(part.text)))]:
+            for piece, tokens in _cut(part, shown, answers.burst) if is_text else [(shown, len(pieces(part.text)))]:
                 usage, charged = meter.count(part, tokens)
                 yield _envelope(parsed, answers, [_delta(index, [piece])], usage), charged
         usage, charged = meter.count(None, 0)
@@ -257,12 +259,10 @@ def _trailing(answer: Answer, parsed: Parsed, nonce: str) -> dict[str, Any]:
     return _signed({}, nonce, not (has_text and "signs" in parsed.options))
 
 
-def _cut(part: Part, shown: dict[str, Any]) -> Iterator[tuple[dict[str, Any], int]]:
-    words = pieces(part.text)
+def _cut(part: Part, shown: dict[str, Any], burst: int) -> Iterator[tuple[dict[str, Any], int]]:
     extra = {"thought": True} if "thought" in shown else {}
-    for start in range(0, len(words), CHUNK):
-        some = words[start : start + CHUNK]
-        yield {"text": "".join(some), **extra}, len(some)
+    for text, tokens in bursts(part.text, max(burst, CHUNK)):
+        yield {"text": text, **extra}, tokens
 
 
 class _Meter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -16,7 +17,7 @@ from llmgw_simulator.dialects.messages_side import count_messages
 from llmgw_simulator.dialects.messages_thinking import realm, sealed_realm
 from llmgw_simulator.engine import object_or_empty
 from llmgw_simulator.opaque import sign, token
-from llmgw_simulator.tokens import pieces
+from llmgw_simulator.tokens import bursts
 from llmgw_simulator.wire import Frame, Incoming, Parsed, Refusal, Reply, bearer, rejected
 
 _FINISH = {"stop": "end_turn", "stop_sequence": "stop_sequence", "length": "max_tokens", "calls": "tool_use"}
@@ -85,7 +86,7 @@ class Messages:
     def headers(self, incoming: Incoming, parsed: Parsed) -> dict[str, str]:
         """The headers of a 200."""
         kind = "text/event-stream; charset=utf-8" if parsed.stream else "application/json"
-        return {"content-type": kind, **_common(incoming), **_limits(int(incoming.now), False)}
+        return {"content-type": kind, **_common(incoming), **_standing(incoming)}
 
     def whole(self, parsed: Parsed, answers: Answers) -> bytes:
         """A `message`."""
@@ -106,7 +107,7 @@ class Messages:
         headers = {"content-type": "application/json", **_common(incoming)}
         headers["x-should-retry"] = "true" if refusal.status in (408, 409, 429) or refusal.status >= 500 else "false"
         if refusal.status == 429:
-            headers |= _limits(int(incoming.now + (refusal.retry_after or 0)), True)
+            headers |= _standing(incoming, refusal.retry_after or 0.0)
         if refusal.retry_after is not None:
             headers["retry-after"] = f"{refusal.retry_after:g}"
         body = _error(kind, refusal.message) | {"request_id": headers["request-id"]}
@@ -146,6 +147,21 @@ def _common(incoming: Incoming) -> dict[str, str]:
     }
 
 
+def _standing(incoming: Incoming, wait: float | None = None) -> dict[str, str]:
+    """The rate limit headers; `wait` is that of a 429, in seconds."""
+    if incoming.standing is None:
+        return _limits(int(incoming.now + (wait or 0.0)), wait is not None)
+    headers: dict[str, str] = {}
+    for name, meter in incoming.standing.items():
+        full = datetime.fromtimestamp(math.ceil(incoming.now + meter.reset), UTC)
+        shown = {"limit": meter.limit, "remaining": meter.remaining}
+        for kind in ("input-tokens", "tokens") if name == "tokens" else (name,):
+            prefix = f"anthropic-ratelimit-{kind}"
+            headers |= {f"{prefix}-{field}": f"{math.floor(value)}" for field, value in shown.items()}
+            headers[f"{prefix}-reset"] = full.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return headers
+
+
 @lru_cache(maxsize=8)
 def _limits(reset: int, used_up: bool) -> dict[str, str]:
     """The rate limit headers; cached, since `reset` changes once a second."""
@@ -160,9 +176,9 @@ def _limits(reset: int, used_up: bool) -> dict[str, str]:
 
 def _usage(answers: Answers, output: int, final: bool = True) -> dict[str, Any]:
     usage: dict[str, Any] = {
-        "input_tokens": answers.prompt_tokens,
-        "cache_creation_input_tokens": 0,
-        "cache_read_input_tokens": 0,
+        "input_tokens": answers.fresh_tokens,
+        "cache_creation_input_tokens": answers.written_tokens,
+        "cache_read_input_tokens": answers.cached_tokens,
         "output_tokens": output,
     }
     if final and answers.reasoning_tokens:
@@ -175,7 +191,10 @@ def _message(
 ) -> dict[str, Any]:
     """A whole message, or with no `answer` the empty one that a stream starts with."""
     usage = _usage(answers, output, answer is not None) | {
-        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "cache_creation": {
+            "ephemeral_5m_input_tokens": answers.written_tokens - answers.written_hour_tokens,
+            "ephemeral_1h_input_tokens": answers.written_hour_tokens,
+        },
         "service_tier": "standard",
     }
     return {
@@ -241,12 +260,12 @@ def _deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[tuple[dict
     if part.kind == "reasoning":
         yield from _thinking_deltas(part, answers, parsed)
     elif part.kind == "text":
-        for piece in pieces(part.text):
-            yield {"type": "text_delta", "text": piece}, 1
+        for piece, tokens in bursts(part.text, answers.burst):
+            yield {"type": "text_delta", "text": piece}, tokens
     else:
         yield {"type": "input_json_delta", "partial_json": ""}, 0
-        for piece in pieces(part.text):
-            yield {"type": "input_json_delta", "partial_json": piece}, 1
+        for piece, tokens in bursts(part.text, answers.burst):
+            yield {"type": "input_json_delta", "partial_json": piece}, tokens
 
 
 def _thinking_deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[tuple[dict[str, Any], int]]:
@@ -257,9 +276,9 @@ def _thinking_deltas(part: Part, answers: Answers, parsed: Parsed) -> Iterator[t
     if "sealed" in parsed.options:
         return
     shown, hidden = _shown(part, parsed), 0
-    for piece in pieces(part.text):
+    for piece, tokens in bursts(part.text, answers.burst):
         if shown:
-            yield {"type": "thinking_delta", "thinking": piece}, 1
+            yield {"type": "thinking_delta", "thinking": piece}, tokens
         else:
-            hidden += 1
+            hidden += tokens
     yield {"type": "signature_delta", "signature": sign(shown, answers.id, realm(parsed.ask.model))}, hidden

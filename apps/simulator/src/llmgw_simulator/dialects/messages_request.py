@@ -11,6 +11,7 @@ from typing import Any, NoReturn
 from llmgw_simulator.ask import Ask, Choice, Media, Tool, ToolResult, Turn
 from llmgw_simulator.dialects._checks import inline, is_integer, is_object, is_objects, is_texts
 from llmgw_simulator.dialects._fields import BETA_FIELDS, MESSAGES_FIELDS
+from llmgw_simulator.dialects.messages_cache import blocks_of
 from llmgw_simulator.dialects.messages_models import check_abilities
 from llmgw_simulator.dialects.messages_thinking import MAGIC, check_thinking
 from llmgw_simulator.wire import Parsed, Refusal
@@ -55,7 +56,7 @@ def parse_messages(body: dict[str, Any], version: str, betas: str) -> Parsed:
         limit=limit,
         stop=_stops(body.get("stop_sequences")),
     )
-    return Parsed(ask=ask, stream=bool(body.get("stream")), options=options)
+    return Parsed(ask=ask, stream=bool(body.get("stream")), options=options, blocks=blocks_of(body))
 
 
 def _check_fields(body: dict[str, Any], version: str, betas: str) -> None:

@@ -13,6 +13,7 @@ import msgspec
 from llmgw_simulator.ask import Answers
 from llmgw_simulator.dialects._rules import json_body
 from llmgw_simulator.dialects.chat import Chat
+from llmgw_simulator.dialects.chat_request import retention_of
 from llmgw_simulator.dialects.responses_events import Progress, events, failure, last_event
 from llmgw_simulator.dialects.responses_object import identify, output_items, response_object, status_of
 from llmgw_simulator.dialects.responses_request import Draft, parse_responses
@@ -39,7 +40,8 @@ class Responses(Chat):
         """Check the request. Raises `Refusal`."""
         body = json_body(incoming.body)
         ask, draft = parse_responses(body, incoming.owner, self._kept)
-        return Parsed(ask=ask, stream=body.get("stream") is True, context=Underway(draft, Progress()))
+        underway = Underway(draft, Progress())
+        return Parsed(ask=ask, stream=body.get("stream") is True, context=underway, retention=retention_of(body))
 
     def whole(self, parsed: Parsed, answers: Answers) -> bytes:
         """The response object."""

@@ -25,7 +25,7 @@ from llmgw_simulator.dialects.responses_object import (
 )
 from llmgw_simulator.dialects.responses_request import Draft
 from llmgw_simulator.opaque import token
-from llmgw_simulator.tokens import pieces
+from llmgw_simulator.tokens import bursts, pieces
 from llmgw_simulator.wire import Frame
 
 _WIDTH = 16
@@ -60,7 +60,7 @@ def events(draft: Draft, answers: Answers) -> Iterator[Event]:
         item = item_of(draft, answers.id, index, part)
         yield {"type": "response.output_item.added", "output_index": index, "item": begun(item)}, 0
         hidden = len(pieces(part.text)) if part.kind == "reasoning" and not item["summary"] else 0
-        for event, tokens in _inside(draft, part, item):
+        for event, tokens in _inside(draft, part, item, answers.burst):
             where = {"item_id": item["id"], "output_index": index}
             yield {"type": event.pop("type"), **where, **event}, tokens
         yield {"type": "response.output_item.done", "output_index": index, "item": item}, hidden
@@ -80,43 +80,43 @@ def failure(progress: Progress) -> dict[str, Any]:
     return {"type": "response.failed", "response": failed}
 
 
-def _inside(draft: Draft, part: Part, item: dict[str, Any]) -> Iterator[Event]:
+def _inside(draft: Draft, part: Part, item: dict[str, Any], burst: int) -> Iterator[Event]:
     if part.kind == "reasoning":
-        return _summary(draft, part)
-    return _text(draft, part) if part.kind == "text" else _call(draft, part, item)
+        return _summary(draft, part, burst)
+    return _text(draft, part, burst) if part.kind == "text" else _call(draft, part, item, burst)
 
 
-def _summary(draft: Draft, part: Part) -> Iterator[Event]:
+def _summary(draft: Draft, part: Part, burst: int) -> Iterator[Event]:
     for index, text in enumerate(summaries(draft, part)):
         where = {"summary_index": index}
         empty, full = {"type": "summary_text", "text": ""}, {"type": "summary_text", "text": text}
         yield {"type": "response.reasoning_summary_part.added", **where, "part": empty}, 0
-        for piece in pieces(text):
-            yield {"type": "response.reasoning_summary_text.delta", **where, "delta": piece}, 1
+        for piece, tokens in bursts(text, burst):
+            yield {"type": "response.reasoning_summary_text.delta", **where, "delta": piece}, tokens
         yield {"type": "response.reasoning_summary_text.done", **where, "text": text}, 0
         yield {"type": "response.reasoning_summary_part.done", **where, "part": full}, 0
 
 
-def _text(draft: Draft, part: Part) -> Iterator[Event]:
+def _text(draft: Draft, part: Part, burst: int) -> Iterator[Event]:
     where, full = {"content_index": 0}, content_of(draft, part)
     kind = "refusal" if draft.refuses else "output_text"
     field = "refusal" if draft.refuses else "text"
     empty = {name: [] if isinstance(value, list) else value for name, value in full.items()} | {field: ""}
     yield {"type": "response.content_part.added", **where, "part": empty}, 0
-    for piece in pieces(part.text):
+    for piece, tokens in bursts(part.text, burst):
         extra = {} if draft.refuses else {"logprobs": logprobs(draft, piece)}
-        yield {"type": f"response.{kind}.delta", **where, **_delta(draft, piece), **extra}, 1
+        yield {"type": f"response.{kind}.delta", **where, **_delta(draft, piece), **extra}, tokens
     extra = {} if draft.refuses else {"logprobs": full["logprobs"]}
     yield {"type": f"response.{kind}.done", **where, field: part.text, **extra}, 0
     yield {"type": "response.content_part.done", **where, "part": full}, 0
 
 
-def _call(draft: Draft, part: Part, item: dict[str, Any]) -> Iterator[Event]:
+def _call(draft: Draft, part: Part, item: dict[str, Any], burst: int) -> Iterator[Event]:
     custom = item["type"] == "custom_tool_call"
     kind, field = ("custom_tool_call_input", "input") if custom else ("function_call_arguments", "arguments")
     text = call_text(draft, part)
-    for piece in pieces(text):
-        yield {"type": f"response.{kind}.delta", **_delta(draft, piece)}, 1
+    for piece, tokens in bursts(text, burst):
+        yield {"type": f"response.{kind}.delta", **_delta(draft, piece)}, tokens
     yield {"type": f"response.{kind}.done", field: text}, 0
 
 

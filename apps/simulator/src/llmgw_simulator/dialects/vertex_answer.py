@@ -19,7 +19,7 @@ def on_vertex(made: dict[str, Any], choices: int) -> dict[str, Any]:
 
 
 def _usage(usage: dict[str, Any]) -> dict[str, Any]:
-    kept = {name: value for name, value in usage.items() if name != "cachedContentTokenCount"}
+    kept = {name: value for name, value in usage.items() if name != "cachedContentTokenCount" or value}
     if "candidatesTokenCount" in kept:
         kept["candidatesTokensDetails"] = [{"modality": "TEXT", "tokenCount": kept["candidatesTokenCount"]}]
     return kept | {"trafficType": "ON_DEMAND"}

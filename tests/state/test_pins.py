@@ -1,0 +1,200 @@
+"""Sessions stay on their accounts, whatever becomes of the processes and of the database."""
+
+from __future__ import annotations
+
+import random
+
+import msgspec
+import pytest
+
+from llmgw_affinity import Pin
+from llmgw_domain import Event
+from llmgw_eventstore.projection import project
+from llmgw_relay.pin_facts import PINS
+
+from .conftest import CLIENT_KEY, Node, ask, rows, until
+from .test_database_away import database, external, url_of
+
+__all__ = ["database"]
+
+ACCOUNTS = ("openai-a", "openai-b", "openai-c")
+
+
+class Clients:
+    """Some conversations, each long enough to be cached, and where their turns were served."""
+
+    def __init__(self, count: int, name: str = "client") -> None:
+        self._names = [f"{name}-{number}" for number in range(count)]
+        self._turns = 0
+
+    def turn(self, node: Node) -> tuple[dict[str, str], dict[str, str]]:
+        """A turn of each; their accounts, and the placements that the gateway says."""
+        self._turns += 1
+        accounts, placements = {}, {}
+        for name in self._names:
+            reply = ask(node.data, "POST", "/v1/chat/completions", self._body(name), self._headers(name))
+            assert reply.status == 200, reply.body
+            accounts[name], placements[name] = (reply.headers[f"x-gw-{word}"] for word in ("account", "session"))
+        return accounts, placements
+
+    def all(self, placement: str) -> dict[str, str]:
+        return dict.fromkeys(self._names, placement)
+
+    def _headers(self, name: str) -> dict[str, str]:
+        return {"authorization": f"Bearer {CLIENT_KEY}", "x-session-id": name}
+
+    def _body(self, name: str) -> dict[str, object]:
+        said = [{"role": "user", "content": f"question {number}"} for number in range(self._turns)]
+        return {"model": "gpt", "messages": [{"role": "system", "content": f"{name} says words. " * 400}, *said]}
+
+
+def furnished(node: Node) -> None:
+    """Starts it, with as many accounts as there are names."""
+    node.start()
+    node.ready()
+    for name in ACCOUNTS[1:]:
+        own = node.command("GET", "accounts/openai-a").json()
+        account = {"id": name, "provider": "openai", "pool": "openai", "base_url": own["base_url"]}
+        reply = node.command("POST", "accounts", {**account, "credential": f"sk-{name}"})
+        assert reply.status == 201, reply.body
+
+
+def pins_in(url: str) -> dict[str, Pin]:
+    """The pins of the database, by the key of the session."""
+    sql = (
+        "SELECT jsonb_build_object('key', key, 'epoch', epoch, 'home', home, 'current', current)::text FROM llmgw.pins"
+    )
+    pins = (msgspec.json.decode(text, type=Pin) for (text,) in rows(url, sql))
+    return {pin.key: pin for pin in pins}
+
+
+def homes_in(url: str) -> list[str]:
+    return sorted(pin.home.account for pin in pins_in(url).values())
+
+
+def facts_in(url: str) -> list[Event]:
+    names = ("hlc", "node", "v", "kind", "tenant", "actor", "cause", "subject")
+    found = rows(url, f"SELECT id::text, body::text, {', '.join(names)} FROM llmgw.fact_events")
+    return [
+        Event(id=event, body=msgspec.Raw(body.encode()), **dict(zip(names, rest, strict=True)))
+        for event, body, *rest in found
+    ]
+
+
+def test_sessions_stay_over_the_end_of_every_process(node, simulated, database):
+    """After a restart in good order, after a SIGKILL of a worker, and of all; whichever worker has the next turn, and
+    at another node that asks the database."""
+    simulator, environ, clients = simulated().url, external(url_of(database())), Clients(8)
+    running = node(simulator, environ=environ)
+    furnished(running)
+    first, placements = clients.turn(running)
+    assert clients.all("new") == placements
+    assert len(set(first.values())) > 1
+    for _ in range(2):
+        assert (first, clients.all("home")) == clients.turn(running)
+
+    running.kill(running.pids("worker")[0])
+    until(lambda: len(running.pids("worker")) == 2, 30)
+    assert (first, clients.all("home")) == clients.turn(running)
+
+    running.stop()
+    running.start()
+    running.ready()
+    assert (first, clients.all("home")) == clients.turn(running)
+
+    running.kill(*running.pids("all"))
+    running.start()
+    running.ready()
+    assert (first, clients.all("home")) == clients.turn(running)
+
+    until(lambda: homes_in(environ["DB"]) == sorted(first.values()), 20)
+    other = node(simulator, workers=1, environ=environ)
+    other.start()
+    other.ready()
+    until(lambda: any(line.get("event") == "database is ready" for line in other.lines), 20)
+    assert (first, clients.all("home")) == clients.turn(other)
+
+
+def test_what_is_bound_without_a_database_is_kept_all_the_same(node, simulated, database):
+    """The database is away when sessions are bound and when everything is killed: the spools know where they are. It
+    hears of them once it is back."""
+    server = database()
+    running, clients = node(simulated().url, environ=external(url_of(server))), Clients(6)
+    furnished(running)
+    until(lambda: running.spooled() == 0, 30)
+    server.stop()
+    first, placements = clients.turn(running)
+    assert clients.all("new") == placements
+    assert (first, clients.all("home")) == clients.turn(running)
+
+    running.kill(*running.pids("all"))
+    running.start()
+    running.ready()
+    assert (first, clients.all("home")) == clients.turn(running)
+
+    server.start()
+    until(lambda: homes_in(url_of(server)) == sorted(first.values()), 60, lambda: repr(pins_in(url_of(server))))
+
+
+@pytest.mark.parametrize(
+    "away",
+    ["deleted", pytest.param("disabled", marks=pytest.mark.slow), pytest.param("drained", marks=pytest.mark.slow)],
+)
+def test_nobody_is_sent_to_an_account_that_is_gone(node, simulated, database, away):
+    """Those of its sessions get another home; the others stay. What is known of it from before changes nothing."""
+    running, clients = node(simulated().url, workers=1, environ=external(url_of(database()))), Clients(9)
+    furnished(running)
+    first, _ = clients.turn(running)
+    gone = max(ACCOUNTS[1:], key=list(first.values()).count)
+    left = {name for name, account in first.items() if account == gone}
+    assert left
+    method, path = {"deleted": ("DELETE", ""), "disabled": ("POST", "/disable"), "drained": ("POST", "/drain")}[away]
+    assert running.command(method, f"accounts/{gone}{path}").status in (200, 204)
+    second, placements = clients.turn(running)
+    assert gone not in second.values()
+    assert {name: "moved" if name in left else "home" for name in first} == placements
+    assert {name: account for name, account in first.items() if name not in left}.items() <= second.items()
+    running.kill(*running.pids("all"))
+    running.start()
+    running.ready()
+    assert (second, clients.all("home")) == clients.turn(running)
+
+
+def test_the_facts_of_two_nodes_give_the_same_pins_in_any_order(node, simulated, database):
+    """Each binds the same sessions while the database is away. The table has what both spools say, merged; so has the
+    node that is started again, and finds its sessions where the first of the two had them."""
+    server, simulator = database(), simulated().url
+    nodes = [node(simulator, workers=1, environ=external(url_of(server))) for _ in range(2)]
+    furnished(nodes[0])
+    nodes[1].start()
+    nodes[1].ready()
+    until(lambda: len(nodes[1].command("GET", "accounts").json()["data"]) == len(ACCOUNTS), 30)
+    until(lambda: not any(each.spooled() for each in nodes), 30)
+    server.stop()
+    clients = Clients(6)
+    first, _ = clients.turn(nodes[0])
+    # So that the two do not agree by themselves.
+    unwanted = max(ACCOUNTS, key=list(first.values()).count)
+    assert nodes[1].command("POST", f"accounts/{unwanted}/drain").status == 200
+    second, placements = clients.turn(nodes[1])
+    assert clients.all("new") == placements
+    assert first != second
+    assert nodes[1].command("POST", f"accounts/{unwanted}/undrain").status == 200
+    server.start()
+    url = url_of(server)
+    until(lambda: not any(each.spooled() for each in nodes), 60)
+    facts = facts_in(url)
+    assert {"session.bound", "request.settled"} <= {fact.kind for fact in facts}
+    until(lambda: pins_in(url) == folded(facts), 20, lambda: f"{pins_in(url)}\n{folded(facts)}")
+    for seed in range(20):
+        shuffled = random.Random(seed).sample(facts, len(facts))
+        assert folded(facts) == folded([*shuffled, *shuffled[: len(facts) // 2]])
+    assert sorted(first.values()) == homes_in(url)
+    nodes[1].kill(*nodes[1].pids("all"))
+    nodes[1].start()
+    nodes[1].ready()
+    assert (first, clients.all("home")) == clients.turn(nodes[1])
+
+
+def folded(facts: list[Event]) -> dict[str, Pin]:
+    return {key: row.pin for key, row in project(PINS, facts).rows.items()}
