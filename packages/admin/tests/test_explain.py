@@ -227,8 +227,12 @@ async def test_a_fact_of_a_shape_that_is_not_known_is_passed_over(number):
     assert (2 - (number == 0), "ok") == (len(found.attempts), found.request.outcome)
 
 
-async def test_a_refusal_before_any_account_has_no_attempts():
-    """Where no account could serve, the error says why."""
+async def test_a_refusal_for_want_of_an_account_says_why_none_could_serve():
+    """Before any was asked, and after one that failed."""
     end = settled(outcome="refused", status=503, attempts=0, account=None, error_code="no_available_account")
-    found = await story(*told(msgspec.structs.replace(end, error_detail="its accounts are: 2 full")))
-    assert ((), "its accounts are: 2 full") == (found.attempts, found.error_detail)
+    nobody = {"error_detail": "its accounts are: 2 full", "excluded": {"a": "full"}, "more_excluded": 1}
+    found = await story(*told(msgspec.structs.replace(end, **nobody)))
+    assert ((), "its accounts are: 2 full", 1) == (found.attempts, found.error_detail, found.more_left_out)
+    assert [("a", "full", "it had as many calls in flight as it may")] == [
+        (each.account, each.word, each.why) for each in found.left_out
+    ]

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryHistory
+from llmgw_admin.testing import MemoryHistory, MemoryRequestLog
 from llmgw_control import AccountRecord, Records
 from llmgw_control.testing import OWNER, Desk
 from llmgw_gateway.bind import Bind
@@ -45,6 +45,7 @@ class Running(msgspec.Struct, kw_only=True):
 
     url: str
     desk: Desk
+    requests: MemoryRequestLog
     owner: str
     viewer: str
 
@@ -63,6 +64,7 @@ def running() -> Iterator[Running]:
     owner, viewer = (
         str(desk.administration.create("token", role, {"role": role}, OWNER).secret) for role in ("owner", "viewer")
     )
+    requests = MemoryRequestLog()
     app = admin_app(
         lambda: desk.catalog,
         metrics_text,
@@ -70,6 +72,7 @@ def running() -> Iterator[Running]:
         AdminConfig(),
         administration=desk.administration,
         history=MemoryHistory(desk.journal.events),
+        requests=requests,
     )
     started: list[str] = []
     ready, over = threading.Event(), threading.Event()
@@ -83,7 +86,7 @@ def running() -> Iterator[Running]:
     thread = threading.Thread(target=asyncio.run, args=(listen(),))
     thread.start()
     assert ready.wait(10)
-    yield Running(url=started[0], desk=desk, owner=owner, viewer=viewer)
+    yield Running(url=started[0], desk=desk, requests=requests, owner=owner, viewer=viewer)
     over.set()
     thread.join(10)
 

@@ -123,18 +123,26 @@ class Cache(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Explanation(msgspec.Struct, frozen=True, kw_only=True):
-    """The story of a request. `matches`: so many have the id that was asked for, and this is the newest of them."""
+    """The story of a request. `matches`: so many have the id that was asked for, and this is the newest of them.
+
+    Where it ended because no account could serve it, or serve it once more, `left_out` says why none could.
+    """
 
     request: RequestEntry
     matches: int
     error_detail: str | None
     attempts: tuple[Attempt, ...]
     fallbacks: tuple[Fallback, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    more_left_out: int = 0
     cache: Cache | None
 
 
 class _Settled(msgspec.Struct, frozen=True):
     """What the request log does not keep of a settlement."""
+
+    excluded: dict[str, str] = {}
+    more_excluded: int = 0
 
     error_detail: str | None = None
     upstream_status: int | None = None
@@ -159,6 +167,8 @@ def explain(logged: Logged, events: Sequence[Event]) -> Explanation:
         matches=logged.matches,
         error_detail=last.error_detail,
         attempts=tuple(attempts),
+        left_out=_left_out(last.excluded),
+        more_left_out=last.more_excluded,
         fallbacks=tuple(dict.fromkeys(a.chosen.fallback for a in attempts if a.chosen and a.chosen.fallback)),
         cache=_cache(logged),
     )
@@ -211,9 +221,13 @@ def _chosen(choice: Choice, account: str) -> Chosen:
         current=choice.current,
         fallback=_fallback(choice),
         looked_at=tuple(_looked(score, account) for score in choice.scores),
-        left_out=tuple(LeftOut(account=a, word=w, why=said(EXCLUSIONS, w)) for a, w in choice.excluded.items()),
+        left_out=_left_out(choice.excluded),
         more_left_out=choice.more_excluded,
     )
+
+
+def _left_out(excluded: Mapping[str, str]) -> tuple[LeftOut, ...]:
+    return tuple(LeftOut(account=name, word=word, why=said(EXCLUSIONS, word)) for name, word in excluded.items())
 
 
 def _why(choice: Choice) -> str:

@@ -170,6 +170,10 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionFacts | None = None
     queued: float = 0.0
     """Seconds in the queue for an account."""
+    excluded: dict[str, str] = msgspec.field(default_factory=dict)
+    """Why no account could serve the call, or serve it once more, where it ended for want of one."""
+    more_excluded: int = 0
+    """Accounts of which that is not said."""
 
 
 Fact = CallOpened | AttemptEnded | SessionPlaced | CallSettled

@@ -8,7 +8,8 @@ which it is chosen, and the next thing that happens is that the attempt is writt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
+from itertools import islice
 
 import msgspec
 
@@ -30,7 +31,7 @@ from llmgw_relay.queue import QueueFull
 
 _BYTES_A_TOKEN = 4
 _SHOWN = 12
-"""Accounts that a recorded choice names as left out; of the others it has the number."""
+"""Accounts that a record names as left out; of the others it has the number."""
 
 
 class Turn:
@@ -57,6 +58,8 @@ class Turn:
         self._account: str | None = None
         self._pick: Pick | None = None
         self._loss: Loss | None = None
+        self.excluded: dict[str, Exclusion] = {}
+        """Why no account could serve it, where the last one that was looked for was not found."""
         self.waited = 0.0
         """Seconds in the queue."""
         self.waits_since: float | None = None
@@ -134,6 +137,7 @@ class Turn:
         )
         parts = self._parts
         among = Candidates(parts.balancer, route, wanted, self._accounts, lambda: parts.current().accounts)
+        self.excluded = {}
         while True:
             self._pick = None
             decision = decide(self._pin, self._parts.session_wall(), among.standing, self._terms())
@@ -245,11 +249,11 @@ class Turn:
 
     def _nobody(self, among: Candidates) -> NoAccount:
         """Why no account can serve, and when one may."""
-        soonest, name = among.soonest(), among.route.model.name
+        self.excluded, soonest, name = among.excluded(), among.soonest(), among.route.model.name
         retry_after = 1.0 if soonest is None or math.isinf(soonest) else max(self._real(soonest), 1.0)
         waited = f", after {self.waited:.0f} s in the queue" if self.waited >= 1 else ""
         return NoAccount(
-            f"No account is available for the model {name!r} now{waited}: {said(among.excluded())}.",
+            f"No account is available for the model {name!r} now{waited}: {said(self.excluded)}.",
             retry_after=retry_after,
         )
 
@@ -292,7 +296,7 @@ class Turn:
         decision, pick, before = self._decision, self._pick, self._before
         if decision is None:
             return None
-        excluded = {} if pick is None else {name: str(why) for name, why in list(pick.excluded.items())[:_SHOWN]}
+        excluded, more = shown({} if pick is None else pick.excluded)
         return Choice(
             placement=self.placement,
             decision=decision.kind,
@@ -305,7 +309,7 @@ class Turn:
             current=before.current.account if before else None,
             scores=() if pick is None else pick.scores,
             excluded=excluded,
-            more_excluded=0 if pick is None else len(pick.excluded) - len(excluded),
+            more_excluded=more,
             model=self._instead.model if self._instead else None,
             cause=self._instead.cause if self._instead else None,
         )
@@ -328,6 +332,12 @@ class Turn:
 
     def __repr__(self) -> str:
         return f"<Turn of {self._named.session or 'no session'} at {self._account or 'no account'}>"
+
+
+def shown(excluded: Mapping[str, Exclusion]) -> tuple[dict[str, str], int]:
+    """As many as are recorded by their names, and how many more there are."""
+    named = {name: str(why) for name, why in islice(excluded.items(), _SHOWN)}
+    return named, len(excluded) - len(named)
 
 
 def said(excluded: dict[str, Exclusion]) -> str:

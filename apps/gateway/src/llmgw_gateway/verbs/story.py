@@ -9,7 +9,7 @@ from llmgw_gateway.verbs import tables
 
 Told = Mapping[str, Any]
 
-_WIDTH = 12
+_WIDTH = 14
 """Of what stands before the text of a line."""
 
 
@@ -81,9 +81,7 @@ def _chosen(chosen: Told) -> Iterator[str]:
     if chosen["expected_tokens"]:
         yield _line("expected", f"{chosen['expected_tokens']:,} tokens in the account's cache")
     yield from _block("looked at", [_looked(each) for each in chosen["looked_at"]], ("account", "load", "bound", "why"))
-    yield from _block("left out", chosen["left_out"], ("account", "word", "why"))
-    if chosen["more_left_out"]:
-        yield _line("", f"and {chosen['more_left_out']} more")
+    yield from _left_out("left out", chosen)
 
 
 def _place(chosen: Told) -> str:
@@ -104,6 +102,12 @@ def _block(name: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> I
         yield _line(name, first)
         for row in rest:
             yield _line("", row)
+
+
+def _left_out(name: str, told: Told) -> Iterator[str]:
+    yield from _block(name, told["left_out"], ("account", "word", "why"))
+    if told["more_left_out"]:
+        yield _line("", f"and {told['more_left_out']} more")
 
 
 def _ended(ended: Told) -> str:
@@ -142,6 +146,7 @@ def _result(explanation: Told) -> Iterator[str]:
     yield "result: " + ", ".join(parts)
     if explanation["error_detail"]:
         yield _line("because", explanation["error_detail"])
+    yield from _left_out("left out", explanation)
     if request["queued_seconds"]:
         yield _line("queued", seconds(request["queued_seconds"]))
     if request["first_byte_seconds"] is not None:
