@@ -236,3 +236,11 @@ async def test_a_refusal_for_want_of_an_account_says_why_none_could_serve():
     assert [("a", "full", "it had as many calls in flight as it may")] == [
         (each.account, each.word, each.why) for each in found.left_out
     ]
+
+
+async def test_keys_that_a_provider_quoted_are_hidden():
+    """In what is said of an attempt, and of the whole."""
+    quoted = {"error_code": "account_rejected", "error_detail": "no such key: sk-0123456789abcdef"}
+    found = await story(*told(opened(), failed(**quoted), opened(2, "b"), settled(outcome="refused", **quoted)))
+    details = [found.error_detail, *(attempt.ended.error_detail for attempt in found.attempts)]
+    assert ["no such key: [hidden]"] * 3 == details

@@ -18,6 +18,7 @@ from llmgw_balancer import Score
 from llmgw_domain import Event
 from llmgw_domain.signals import Signal
 from llmgw_eventstore.requests import Logged
+from llmgw_protocols.redaction import hide_secrets
 from llmgw_relay.facts import AttemptEnded, CallOpened, Choice
 from llmgw_relay.pin_facts import Placed
 
@@ -165,7 +166,7 @@ def explain(logged: Logged, events: Sequence[Event]) -> Explanation:
     return Explanation(
         request=entry_of(logged),
         matches=logged.matches,
-        error_detail=last.error_detail,
+        error_detail=_clean(last.error_detail),
         attempts=tuple(attempts),
         left_out=_left_out(last.excluded),
         more_left_out=last.more_excluded,
@@ -296,7 +297,7 @@ def _ending(
         return Ending(
             outcome="failed",
             error_code=told.error_code,
-            error_detail=told.error_detail,
+            error_detail=_clean(told.error_detail),
             upstream_status=told.upstream_status,
             duration_seconds=told.duration,
             first_byte_seconds=told.first_byte,
@@ -309,9 +310,14 @@ def _ending(
     return Ending(
         outcome=settled.outcome,
         error_code=settled.error_code,
-        error_detail=last.error_detail,
+        error_detail=_clean(last.error_detail),
         upstream_status=last.upstream_status,
     )
+
+
+def _clean(detail: str | None) -> str | None:
+    """Providers quote keys in their refusals, and those who may read this may not have them."""
+    return None if detail is None else hide_secrets(detail)
 
 
 def _cache(logged: Logged) -> Cache | None:
