@@ -6,6 +6,12 @@ UV := $(shell command -v uv 2>/dev/null || echo $(CURDIR)/.tools/bin/uv)
 RUN := $(UV) run --frozen
 SOURCES := $(wildcard packages/*/src apps/*/src)
 
+# Without their bytecode kept, every process of a test compiles all that it imports, and so does each of those below.
+export PYTHONDONTWRITEBYTECODE :=
+
+# Many tests wait more than they compute, so there is one more at a time than there are processors.
+TEST_JOBS ?= $(shell python3 -c 'import os; print(min(8, 1 + (os.cpu_count() or 1)))')
+
 .PHONY: run install clients servers check fmt test bench bench-rivals conformance clean help
 
 help: ## this list
@@ -17,7 +23,7 @@ run: install ## start the gateway (with the built-in simulator unless accounts a
 install: .venv/.synced
 
 .venv/.synced: uv.lock pyproject.toml $(wildcard packages/*/pyproject.toml apps/*/pyproject.toml) | uv
-	@$(UV) sync --frozen --quiet
+	@$(UV) sync --frozen --quiet --compile-bytecode
 	@touch $@
 
 PYTHON_CLIENTS := .tools/clients
@@ -26,7 +32,7 @@ NODE_CLIENTS := tests/clients/node/node_modules
 clients: $(PYTHON_CLIENTS)/.synced $(NODE_CLIENTS)/.synced ## install the clients that the tests drive, apart from the product
 
 $(PYTHON_CLIENTS)/.synced: tests/clients/python/uv.lock tests/clients/python/pyproject.toml | uv
-	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/$(PYTHON_CLIENTS) $(UV) sync --frozen --quiet --project tests/clients/python
+	@UV_PROJECT_ENVIRONMENT=$(CURDIR)/$(PYTHON_CLIENTS) $(UV) sync --frozen --quiet --compile-bytecode --project tests/clients/python
 	@touch $@
 
 # Without npm nothing is installed, and the tests of these clients say that they are skipped.
@@ -62,7 +68,8 @@ fmt: install ## format, and fix what the linter can
 	$(RUN) ruff check --fix .
 
 test: install clients servers ## every suite but the slow ones and the benchmarks
-	$(RUN) pytest -m "not slow and not bench"
+	$(RUN) --no-sync pytest -m "alone and not slow and not bench"
+	$(RUN) --no-sync pytest -m "not alone and not slow and not bench" -n $(TEST_JOBS) --dist loadgroup --no-loadscope-reorder
 
 bench: install ## measure; prints figures, gates nothing
 	@$(RUN) --no-sync python tests/bench/rivals.py

@@ -96,6 +96,7 @@ def sealed(home: Path) -> dict[str, str]:
         "NO_PROXY": "127.0.0.1,localhost",
         "no_proxy": "127.0.0.1,localhost",
         "PATH": os.environ["PATH"],
+        "SSL_CERT_FILE": os.environ["SSL_CERT_FILE"],
         "LANG": "C.UTF-8",
         "TERM": "dumb",
         "CI": "1",

@@ -300,7 +300,7 @@ async def test_a_response_of_a_broken_stream_is_asked_for_where_it_is(two, endin
                 if ending == "left" and event.type == "response.output_text.delta":
                     break
 
-    fault = {"eof_events": 8, "tps": 2000} if ending == "cut" else {"tps": 20, "tokens": 1000}
+    fault = {"eof_events": 8, "tps": 400} if ending == "cut" else {"tps": 20, "tokens": 1000}
     rules = [
         {"times": None, "fault": {"status": 429}, "match": {"credential": "sk-a"}},
         {"times": 1, "fault": fault, "match": {"credential": "sk-b"}},

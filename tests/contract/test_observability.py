@@ -124,7 +124,7 @@ async def test_calls_are_counted_by_how_they_ended(stack, call, dialect):
     await call(dialect)
     await call.fault(status=500)
     await call(dialect)
-    await call.fault(eof_events=8, tps=2000)
+    await call.fault(eof_events=8, tps=400)
     await call(dialect, stream=True)
     await call.logged(3)
     samples = await metrics(stack)
@@ -217,7 +217,7 @@ async def test_every_request_has_one_line(stack, call, dialect):
 
 async def test_prompts_and_answers_are_never_logged(stack, call, dialect):
     """In no line of a request that was served, refused or broken."""
-    for fault in ({}, {"status": 500}, {"eof_events": 8, "tps": 2000}):
+    for fault in ({}, {"status": 500}, {"eof_events": 8, "tps": 400}):
         await call.fault(**fault)
         for stream in (False, True):
             await call(dialect, stream=stream, text="xyzzy plugh")

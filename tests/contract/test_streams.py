@@ -99,7 +99,7 @@ async def test_messages_ends_with_an_error_event(call, model):
 @pytest.mark.parametrize("model", MODELS)
 async def test_gemini_ends_with_an_error_chunk(call, model):
     """A chunk with `error {code, message, status}`."""
-    await call.fault(eof_events=EVENTS[model], tps=2000)
+    await call.fault(eof_events=EVENTS[model], tps=400)
     answer = await call("gemini", stream=True, model=model)
     assert sorted(answer.frames[-1]["error"]) == ["code", "message", "status"]
     assert not any(c.get("finishReason") for f in answer.frames for c in f.get("candidates", []))
@@ -108,7 +108,7 @@ async def test_gemini_ends_with_an_error_chunk(call, model):
 @pytest.mark.parametrize("model", MODELS)
 async def test_a_geminis_array_that_breaks_is_still_an_array(call, model):
     """Without `alt=sse` the error is the array's last element."""
-    await call.fault(eof_events=EVENTS[model], tps=2000)
+    await call.fault(eof_events=EVENTS[model], tps=400)
     answer = await call("gemini", path=f"/v1beta/models/{model}:streamGenerateContent")
     assert sorted(answer.json[-1]["error"]) == ["code", "message", "status"]
 

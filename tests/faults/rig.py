@@ -23,7 +23,7 @@ import msgspec
 from .network import Network, inside
 
 KEY = "gw-client"
-READY_SECONDS = 20.0
+READY_SECONDS = 60.0
 _TOKEN = "admin-token-of-the-rig"
 _PORT = 9001
 _BIN = Path(sys.executable).parent

@@ -225,7 +225,7 @@ async def test_other_breaks_are_told_too(pair):
     events, size = await events_and_bytes(clouds, inbound, upstream, False)
     for fault in ("malformed_events", "error_events", "fin_bytes"):
         # At a pace, so that the gateway has sent what came before the break.
-        at = {fault: events if fault != "fin_bytes" else size, "tps": 2000}
+        at = {fault: events if fault != "fin_bytes" else size, "tps": 400}
         status, raw = await cut(clouds, path, body, at)
         assert status == 200, fault
         ENDINGS[inbound](raw)

@@ -25,6 +25,7 @@ import pytest
 
 from llmgw_pool.testing import Peer, RawServer
 from llmgw_pool.testing_http2 import Http2Server, Served
+from llmgw_postgres.testing import free_port
 from llmgw_simulator import Fault, Match, Rule, Simulator, SimulatorConfig
 
 KEY = "gw-client"
@@ -213,8 +214,7 @@ class Fat:
 async def running(
     folder: Path, engine: str, transport: str, send_timeout: float = 60.0, fat: str = "http://127.0.0.1:9"
 ) -> AsyncIterator[Product]:
-    with socket.create_server(("127.0.0.1", 0)) as one, socket.create_server(("127.0.0.1", 0)) as two:
-        port, admin = one.getsockname()[1], two.getsockname()[1]
+    port, admin = free_port(), free_port()
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     async with Simulator(SimulatorConfig(log_entries=20_000)).serve() as simulator:
@@ -228,7 +228,7 @@ async def running(
         with log.open("wb") as out:
             process = await asyncio.create_subprocess_exec(*command, stdout=out, stderr=out, env=environ)
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while '"event":"ready"' not in log.read_text():  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
             yield Product(process, simulator, port, admin, log)
@@ -247,6 +247,7 @@ async def until(condition: Callable[[], object], seconds: float = 20.0) -> None:
             await asyncio.sleep(0.005)
 
 
+@pytest.mark.alone
 @some(40, 500)
 @pairs
 async def test_clients_that_do_not_read(tmp_path, engine, transport, count):
@@ -279,6 +280,7 @@ PHASES = {
 }
 
 
+@pytest.mark.alone
 @some(20, 1000)
 @pytest.mark.parametrize("phase", PHASES)
 @pairs
@@ -314,6 +316,7 @@ async def test_clients_that_leave(tmp_path, engine, transport, phase, count):
         await until(lambda: product.descriptors() <= files + 10)
 
 
+@pytest.mark.alone
 @some(200, 2000)
 @pytest.mark.parametrize(("engine", "transport"), [("uvicorn", "http1"), ("hypercorn", "http2")])
 async def test_silent_streams_to_one_host_keep_nobody_out(tmp_path, engine, transport, count):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-import socket
 import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from llmgw_domain import Account
 from llmgw_domain.errors import UpstreamReset
 from llmgw_pool import ConnectionPool, PoolConfig
 from llmgw_pool.testing_http2 import account_at
+from llmgw_postgres.testing import free_port
 from llmgw_relay.ports import UpstreamRequest
 from llmgw_simulator import Fault, Rule, Simulator
 from llmgw_simulator.testing import request_of
@@ -55,11 +55,6 @@ http {{
   }}
 }}
 """
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])
 
 
 async def ask(pool: ConnectionPool, account: Account, path: str = PATH, body: bytes = BODY) -> bytes:

@@ -20,8 +20,13 @@ from typing import Any
 import msgspec
 import pytest
 
+from llmgw_postgres.testing import free_port
+
 COMMANDS = Path(sys.executable).parent
-READY_SECONDS = 10.0
+READY_SECONDS = 60.0
+"""How long a start or a line of the log may take on a machine that is busy; a test of that time says so."""
+END_SECONDS = 30.0
+"""The same of an end, and less than a drain would take that is not over when the last call is."""
 
 
 class Program:
@@ -90,7 +95,7 @@ class Program:
     def terminate(self) -> None:
         self.process.send_signal(signal.SIGTERM)
 
-    def ended(self, seconds: float = READY_SECONDS) -> int:
+    def ended(self, seconds: float = END_SECONDS) -> int:
         """Waits for its end; the exit code."""
         return self.process.wait(seconds)
 
@@ -167,14 +172,6 @@ def _end(program: Program) -> None:
     for pipe in (program.process.stdin, program.process.stdout, program.process.stderr):
         if pipe is not None:
             pipe.close()
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 @pytest.fixture

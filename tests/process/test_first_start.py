@@ -36,6 +36,7 @@ def started_twice(start, folder, **options) -> tuple[float, float]:
     return taken[0], min(taken[1:])
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("where", ["data", "x" * 110 + "/data", "home/clone/data"], ids=["plain", "long", "private"])
 def test_the_first_start_is_ready_in_10_s_and_the_second_in_3(start, tmp_path, where):
     """With an empty data folder and no configuration, its own PostgreSQL included; in a path of 150 characters and
@@ -49,6 +50,7 @@ def test_the_first_start_is_ready_in_10_s_and_the_second_in_3(start, tmp_path, w
     assert second < 3
 
 
+@pytest.mark.alone
 @pytest.mark.skipif(os.geteuid() != 0 or shutil.which("setpriv") is None, reason="needs root, to become somebody else")
 def test_the_first_start_as_a_plain_user(start):
     """As above: it needs no privileges. (To read an interpreter that lies in root's home it is given the right to.)"""
@@ -67,7 +69,7 @@ def test_the_first_start_as_a_plain_user(start):
 def test_a_second_gateway_on_a_folder_says_so_and_leaves_it_alone(start, tmp_path):
     """The first one serves on, with its database."""
     first = start("gateway", GATEWAY_DATABASE__URL="")
-    first.event("ready", 20)
+    first.event("ready")
     second = start("gateway", GATEWAY_DATABASE__URL="")
     assert second.ended() == 1
     assert f"in use by another gateway (process {first.pid})" in second.err

@@ -23,6 +23,8 @@ import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
 
+from llmgw_postgres.testing import free_port
+
 COMMANDS = Path(sys.executable).parent
 START_SECONDS = 60.0
 """How long a start may take: four interpreters and a database that recovers, on a machine that is busy."""
@@ -296,14 +298,6 @@ def last_word_of(pid: int) -> str:
         return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0").rpartition(b"\0")[2].decode()
     except OSError:
         return ""
-
-
-def free_port() -> int:
-    """A port that was free a moment ago."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def reachable(port: int) -> bool:

@@ -10,7 +10,7 @@ import pytest
 from llmgw_postgres.testing import Server
 
 from .conftest import Node, rows, until
-from .test_database_away import Load, database, external, made, policies_in, settled, url_of
+from .test_database_away import Load, database, external, made, newest, policies_in, settled, url_of
 
 __all__ = ["database"]
 
@@ -29,14 +29,6 @@ def pair(database: Callable[..., Server]) -> Iterator[Pair]:
 def known(node: Node) -> set[str]:
     """The policies that a node knows."""
     return {policy["id"] for policy in node.command("GET", "policies").json()["data"]}
-
-
-def newest(node: Node) -> str:
-    """What the audit trail says was changed last."""
-    reply = node.command("GET", "events?limit=1")
-    assert reply.status == 200, reply.body
-    subject: str = reply.json()["data"][0]["subject"]
-    return subject
 
 
 def test_the_audit_trail_is_read_from_the_replica_if_it_shows_ones_own_writes(node, simulated, pair):

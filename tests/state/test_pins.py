@@ -196,5 +196,51 @@ def test_the_facts_of_two_nodes_give_the_same_pins_in_any_order(node, simulated,
     assert (first, clients.all("home")) == clients.turn(nodes[1])
 
 
+def test_a_session_that_is_forgotten_begins_anew_at_every_node(node, simulated, database):
+    """Also where it is known to be warm, and where its next turn has nothing but the spools to know it from: what was
+    told before does not bring it back."""
+    server, simulator, clients = database(), simulated().url, Clients(1)
+    nodes = [node(simulator, workers=workers, environ=external(url_of(server))) for workers in (1, 2)]
+    for each in nodes:
+        each.start()
+    for each in nodes:
+        each.ready()
+    for _ in range(3):
+        clients.turn(nodes[0])
+    assert clients.all("home") == clients.turn(nodes[0])[1]
+    until(lambda: sessions(nodes[1]), 20)
+    (shown,) = sessions(nodes[1])
+    assert ("openai-a", "openai-a", "gpt", "test", "unknown") == tuple(
+        shown[name] for name in ("home", "current", "model", "key", "reason")
+    )
+    path = f"sessions/{shown['session']}"
+    assert shown["session"] == nodes[1].command("GET", path).json()["session"]
+    assert 204 == nodes[1].command("DELETE", path).status
+    assert ([], 404) == (sessions(nodes[1]), nodes[1].command("GET", path).status)
+    until(lambda: nodes[1].spooled() == 0, 30)
+    (said,) = [fact for fact in facts_in(url_of(server)) if fact.kind == "session.forgotten"]
+    assert (f"session/{shown['session']}", "admin:@data-folder") == (said.subject, said.actor)
+
+    until(lambda: clients.turn(nodes[0])[1] == clients.all("new"), 20)
+    assert clients.all("home") == clients.turn(nodes[0])[1]
+    assert 204 == forgotten_at(nodes[0], path)
+    nodes[0].kill(*nodes[0].pids("all"))
+    nodes[0].start()
+    nodes[0].ready()
+    assert clients.all("new") == clients.turn(nodes[0])[1]
+
+
+def forgotten_at(node: Node, path: str) -> int:
+    """Has the session forgotten, once it is heard of."""
+    until(lambda: node.command("GET", path).status == 200, 20)
+    return node.command("DELETE", path).status
+
+
+def sessions(node: Node) -> list[dict[str, object]]:
+    """What the admin API lists."""
+    listed: list[dict[str, object]] = node.command("GET", "sessions").json()["data"]
+    return listed
+
+
 def folded(facts: list[Event]) -> dict[str, Pin]:
     return {key: row.pin for key, row in project(PINS, facts).rows.items()}

@@ -72,6 +72,7 @@ def environ(probe: Path) -> dict[str, str]:
     }
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [pytest.param(0, marks=pytest.mark.slow), 1])
 def test_changes_under_load(
     simulated: Callable[..., Simulated], node: Callable[..., Node], tmp_path: Path, workers: int

@@ -25,7 +25,11 @@ def test_the_first_key_seals_and_every_key_opens() -> None:
     assert not Keyring([TWO]).opens(ONE.seal("x"))
 
 
-@pytest.mark.parametrize("sealed", [ONE.seal_bytes(b"x", b"there"), TWO.seal_bytes(b"x", b"here"), b"", ONE._mark])
+@pytest.mark.parametrize(
+    "sealed",
+    [ONE.seal_bytes(b"x", b"there"), TWO.seal_bytes(b"x", b"here"), b"", ONE._mark],
+    ids=["another context", "another key", "nothing", "a mark alone"],
+)
 def test_what_is_not_for_this_place_is_not_opened(sealed: bytes) -> None:
     """Another context, another key, and no sealed bytes at all."""
     with pytest.raises(Unopenable):

@@ -15,7 +15,7 @@ from llmgw_simulator.testing_http2 import Http2Client
 
 @pytest.fixture(params=["1.1", "2"])
 async def ask(request):
-    """Asks over this protocol; the body of a complete answer."""
+    """Asks over this protocol; the body of a complete answer. Fifty seconds are one."""
 
     async def asked(fault: str, stream: bool = True) -> bytes:
         path, body = request_of("chat", "Hello", stream=stream)
@@ -28,13 +28,13 @@ async def ask(request):
         assert "complete" == answer.ending
         return answer.body
 
-    async with Simulator(SimulatorConfig(time_scale=100.0)).serve() as running:
+    async with Simulator(SimulatorConfig(time_scale=50.0)).serve() as running:
         yield asked
 
 
 async def test_comments_fill_the_silence(ask):
     """One each so many seconds, until the first event."""
-    body = await ask("think=45,comments=10")
+    body = await ask("think=49,comments=10")
     assert 4 == body.count(b": simulator is thinking\n\n")
     assert body.startswith(b": simulator")
 

@@ -173,6 +173,8 @@ def test_what_is_told_of_loads_is_by_model_too():
     model = OtherLoad(leases=1, requests=1, tokens=5)
     assert {"a": OtherLoad(leases=1, requests=1, tokens=5, spent=5, models={"m": model})} == balancer.loads()
     lease.release()
+    balancer.learn(lease, Outcome.ANSWERED, tokens=123_456)
+    assert 120_000 == balancer.loads()["a"].spent
     clock.now += 3 * 3600
     assert {} == balancer.loads()
 

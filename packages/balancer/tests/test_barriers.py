@@ -65,7 +65,9 @@ def test_a_circuit_lets_a_few_calls_try():
     a, b = candidate("a"), candidate("b")
     assert known.why(b) is None
     for _ in range(3):
-        known.learn(known.take(a), Outcome.FAILED)
+        lease = known.take(a)
+        lease.release()
+        known.learn(lease, Outcome.FAILED)
     assert (Exclusion.OPEN, 2.0) == stands(a, known)
     clock.now += 2.0
     leases = [known.take(a) for _ in range(3)]

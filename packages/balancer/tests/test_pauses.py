@@ -151,3 +151,29 @@ def test_a_mark_tells_credentials_apart():
     assert len(credentials) == len(set(marks))
     assert mark_of(account("a")) == mark_of(account("b"))
     assert mark_of(account("a")) != mark_of(account("a", base_url="http://y"))
+
+
+def test_who_comes_after_a_rest_is_paced():
+    """The first one tells whether there is room; the next come one by one, and soon as many as like."""
+    known, taken = pauses(), []
+    known.hear(A, "m", signal(seconds=10), 0.0)
+    for tick in range(1000, 1300):
+        now = tick / 100
+        if known.at(A, "m", now) is None:
+            known.taken("a", "m", now)
+            taken.append(now)
+    assert [10.0, 10.2, 10.36] == [pytest.approx(at, abs=0.02) for at in taken[:3]]
+    assert 12 <= sum(at < 11.0 for at in taken) < 25
+    assert len(taken) > 200
+
+
+def test_a_refusal_among_the_first_is_a_rest_again():
+    """Whoever is let through later is none of those that waited. What is paced is no rest to tell of."""
+    known = pauses()
+    known.hear(A, "m", signal(seconds=10), 0.0)
+    known.taken("a", "m", 10.0)
+    assert [] == list(known.of("a", 10.1))
+    known.hear(A, "m", signal(seconds=10), 10.1)
+    assert 20.1 == until(known, now=10.1)
+    known.taken("a", "m", 40.0)
+    assert until(known, now=40.0) is None

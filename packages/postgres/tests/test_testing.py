@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
 
 from llmgw_postgres._processes import processes_of
-from llmgw_postgres.testing import Server, has_mounts
+from llmgw_postgres.testing import Server, free_port, has_mounts
 
 
 def test_a_server_is_there_in_the_block_and_nothing_of_it_after():
@@ -104,3 +105,13 @@ def test_a_full_disk_refuses_writes_and_is_well_again_with_room():
         server.empty_disk()
         server.execute("INSERT INTO t VALUES ('room')")
         assert [("room",)] == server.execute("SELECT body FROM t")
+
+
+def test_a_free_port_is_one_that_nobody_has_and_the_system_gives_to_nobody():
+    """Each of many is another one; one that is taken is passed over, and those for connections lie above."""
+    found = [free_port() for _ in range(500)]
+    assert 500 == len(set(found))
+    with socket.create_server(("127.0.0.1", found[0])):
+        assert found[0] not in [free_port() for _ in range(1000)]
+    with socket.create_server(("127.0.0.1", 0)) as given:
+        assert max(found) < given.getsockname()[1]

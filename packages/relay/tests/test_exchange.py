@@ -238,6 +238,18 @@ async def test_the_most_telling_error_is_shown():
     assert (status, headers[b"retry-after"], headers[b"x-gw-attempts"]) == (429, b"7", b"2")
 
 
+async def test_what_an_account_said_counts_before_its_lease_is_back():
+    """Whoever waits for the account is woken by the lease, and must not be sent into the same refusal."""
+    on = catalog(account("a"))
+    bench = Bench(Script([b'{"error":{"message":"slow"}}'], status=429, headers={"retry-after": "7"}), on=on)
+    (candidate,) = on.route("gpt", Policy())
+    seen = []
+    bench.balancer.changed = lambda: seen.append(bench.balancer.wait(candidate))
+    await bench.run()
+    assert [7.0] == seen
+    bench.assert_nothing_left()
+
+
 async def test_attempts_are_bounded():
     """Three accounts are tried, not all of five."""
     bench = Bench(Script(refuse=UpstreamUnreachable()), on=catalog(*(account(x) for x in "abcde")))

@@ -29,7 +29,7 @@ EXPECTED = {
     errors.AccountForbidden: Rule(False, True, None),
     errors.UpstreamNotFound: Rule(False, True, None),
     errors.UpstreamFailed: AGAIN,
-    errors.UpstreamReset: AGAIN,
+    errors.UpstreamReset: ELSEWHERE,
     errors.UpstreamTruncated: AGAIN,
     errors.UpstreamMalformed: AGAIN,
     errors.UpstreamUnreachable: ELSEWHERE,

@@ -185,6 +185,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             history=control.history,
             requests=control.requests,
             replay=control.database.replay,
+            sessions=control.sessions,
         )
         unlimited = ServeConfig(engine=server.engine)
         admin = await stack.enter_async_context(listen(pages, admin_sockets, unlimited))

@@ -8,8 +8,9 @@ added without code.
 
 from __future__ import annotations
 
+import functools
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Mapping
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -32,8 +33,8 @@ def complete(raw: dict[str, Any], folder: Path | None) -> tuple[tuple[Server, ..
 
     Gives the servers that no table names, and what is wrong with the files of `folder`, which need not be there.
     """
-    known = {name: dict(facts) for name, facts in _builtin()}
-    others = {name: convert(Server, facts)[0] for name, facts in known.items()}
+    known = dict(_builtin())
+    others = {server.name: server for server in builtin()}
     problems: list[Problem] = []
     for path in sorted(folder.glob("*.toml")) if folder and folder.is_dir() else ():
         server, facts, wrong = _read(path, known)
@@ -49,17 +50,21 @@ def complete(raw: dict[str, Any], folder: Path | None) -> tuple[tuple[Server, ..
     return tuple(others.values()), problems
 
 
+@functools.cache
 def builtin() -> tuple[Server, ...]:
     """The servers that come with the gateway, by name."""
-    return tuple(convert(Server, facts)[0] for _, facts in _builtin())
+    return tuple(convert(Server, facts)[0] for facts in _builtin().values())
 
 
-def _builtin() -> Iterable[tuple[str, Facts]]:
+@functools.cache
+def _builtin() -> Mapping[str, Facts]:
+    """Their facts by name, which nobody changes: they are read once."""
     folder = files("llmgw_gateway") / "servers"
-    for file in sorted(folder.iterdir(), key=_file_name):
-        if file.name.endswith(".toml"):
-            name = file.name.removesuffix(".toml")
-            yield name, {"name": name, **tomllib.loads(file.read_text("utf-8"))}
+    found = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=_file_name)
+    names = [file.name.removesuffix(".toml") for file in found]
+    return {
+        name: {"name": name, **tomllib.loads(file.read_text("utf-8"))} for name, file in zip(names, found, strict=True)
+    }
 
 
 def _file_name(file: Traversable) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +20,8 @@ import msgspec
 
 from llmgw_admin.history import History
 from llmgw_admin.requests import RequestLog
+from llmgw_admin.sessions import Sessions
+from llmgw_affinity import Pin
 from llmgw_control import Administration, Records, Refused, Replica, Unrevealed, compile_catalog
 from llmgw_control.refusal import NotWritable
 from llmgw_control.views import SYSTEM
@@ -38,11 +41,12 @@ from llmgw_gateway.state.history import DatabaseHistory, JournalHistory
 from llmgw_gateway.state.log import Database, open_database
 from llmgw_gateway.state.messages import Overlay
 from llmgw_gateway.state.pauses import HostPauses
-from llmgw_gateway.state.pins import HostPins, recalled
+from llmgw_gateway.state.pins import HostPins, hear_forgotten, recalled
 from llmgw_gateway.state.rejecting import Rejecting
 from llmgw_gateway.state.renewals import Renewals
 from llmgw_gateway.state.requests import DatabaseRequests, NoRequests
 from llmgw_gateway.state.served import Served
+from llmgw_gateway.state.sessions import DatabaseSessions
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
 from llmgw_gateway.tempo import Tempo
@@ -80,6 +84,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     journal: Spool
     keep: BufferedKeep
     pins: HostPins
+    sessions: Sessions | None
     pauses: HostPauses
     renewals: Renewals
     secrets: Secrets
@@ -174,10 +179,11 @@ async def open_control_plane(
     *,
     published: Callable[[Catalog], None] = lambda catalog: None,
     spread: Spread,
+    pinned: Callable[[Sequence[Pin]], None] = lambda pins: None,
     keeping: Callable[[bytes], object] = keeps_nothing,
 ) -> AsyncIterator[ControlPlane]:
-    """The node's state, with `records` of the file over it. `published` hears of each catalog; `keeping` is the journal
-    for what this process itself keeps for clients.
+    """The node's state, with `records` of the file over it. `published` hears of each catalog, `pinned` of what the
+    workers must know of sessions; `keeping` is the journal for what this process itself keeps for clients.
 
     Raises `Refused` (the file's records), `Unopened` (the master key), OSError and `SpoolError` (the data folder).
     """
@@ -233,6 +239,7 @@ async def open_control_plane(
         pauses = HostPauses(settings.data_dir, tempo.wall, Rejecting(administration, served.current))
         pauses.load()
         renewals.add(lambda renewal: pauses.forget((*renewal.gone, *renewal.resumed)))
+        pins = HostPins(database.find_pins, time.monotonic, tempo.wall, tell=pinned)
         plane = ControlPlane(
             node=node,
             replica=replica,
@@ -251,7 +258,8 @@ async def open_control_plane(
                 wall=time.time,
                 patience=_FOUND_SECONDS,
             ),
-            pins=HostPins(database.find_pins, time.monotonic, tempo.wall),
+            pins=pins,
+            sessions=_sessions(database, pins, journal, clock, tempo.wall),
             pauses=pauses,
             renewals=renewals,
             secrets=secrets,
@@ -295,6 +303,22 @@ def _requests(database: Database) -> RequestLog:
     return DatabaseRequests(PgRequests(database.replicas), database.prepared.is_set)
 
 
+def _sessions(
+    database: Database, host: HostPins, journal: Spool, clock: Clock, session_wall: Callable[[], float]
+) -> Sessions | None:
+    if database.sessions is None:
+        return None
+    return DatabaseSessions(
+        database.sessions,
+        host,
+        lambda event: journal.append([encode(event)]),
+        clock=clock,
+        wall=time.time,
+        session_wall=session_wall,
+        rand=random.SystemRandom().getrandbits,
+    )
+
+
 @asynccontextmanager
 async def _running(plane: ControlPlane) -> AsyncIterator[None]:
     """What goes on in the background while the plane is open."""
@@ -315,9 +339,15 @@ async def _running(plane: ControlPlane) -> AsyncIterator[None]:
             await plane.steward.caught_up.wait()
         _tend_secrets(plane)
 
+    async def hear() -> None:
+        await plane.database.prepared.wait()
+        if plane.database.pins is not None:
+            await hear_forgotten(plane.database.pins.forgotten, plane.pins)
+
     work = (
         feed(),
         follow(),
+        hear(),
         plane.steward.keep_snapshots(),
         plane.pauses.keep(),
         tend_secrets(),

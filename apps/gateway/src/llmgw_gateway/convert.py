@@ -7,9 +7,10 @@ single values are left to it. What is wrong is replaced by its default, so that 
 from __future__ import annotations
 
 import difflib
+import functools
 import types
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Any, Literal, TypeVar, Union
 
@@ -29,7 +30,7 @@ def convert(struct: type[S], raw: object, path: str = "") -> tuple[S, list[Wrong
     if not isinstance(raw, dict):
         made, _ = convert(struct, {}, path)
         return made, [(path, f"must be a table, not {kind_of(raw)}")]
-    fields = {f.name: f for f in msgspec.structs.fields(struct)}
+    fields = fields_of(struct)
     wrong = [(join(path, key), _unknown(key, fields)) for key in raw if key not in fields]
     values: dict[str, Any] = {}
     for name, field in fields.items():
@@ -43,6 +44,12 @@ def convert(struct: type[S], raw: object, path: str = "") -> tuple[S, list[Wrong
         if name not in values and field.required:
             values[name] = ""
     return struct(**values), wrong
+
+
+@functools.cache
+def fields_of(struct: type[msgspec.Struct]) -> Mapping[str, msgspec.structs.FieldInfo]:
+    """A struct's fields by name. Evaluating their annotations takes longer than all else here, so it is done once."""
+    return {f.name: f for f in msgspec.structs.fields(struct)}
 
 
 def join(path: str, key: str) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 import msgspec
 
 from llmgw_affinity import SessionKeys
-from llmgw_balancer import Balancer
+from llmgw_balancer import AccountState, Balancer
 from llmgw_balancer.roster import alone
 from llmgw_crdt import Clock
 from llmgw_domain import Account, Catalog, uuid7
@@ -96,11 +96,10 @@ class DataPlane(msgspec.Struct, kw_only=True, eq=False):
         return {account: self.balancer.held(account) for account in self.current().accounts}
 
     def states(self) -> dict[str, str]:
-        """What keeps an account from serving, by account id."""
-        known = self.balancer.states()
-        return {
-            name: known[name].word for name in self.current().accounts if name in known and known[name].word != "ok"
-        }
+        """What keeps an account from serving, for people, by account id; nothing for one that serves."""
+        accounts = self.current().accounts
+        told = ((name, in_words(state)) for name, state in self.balancer.states().items() if name in accounts)
+        return {name: words for name, words in told if words}
 
     async def drain(self, seconds: float) -> None:
         """Stops accepting, lets requests in flight end within `seconds`, then cuts what is left."""
@@ -260,6 +259,21 @@ def _relay_config(settings: Settings) -> RelayConfig:
         fallback_wait_seconds=sessions.fallback_wait_seconds,
         time_scale=server.time_scale,
     )
+
+
+def in_words(state: AccountState) -> str:
+    """What keeps an account, or a model of it, from serving: `open`, `paused: tokens for 17 s`, `gpt-5: forbidden for
+    58 min`. Empty where nothing does.
+    """
+    rests = [f"{p.model + ': ' if p.model else ''}{p.reason} for {_how_long(p.seconds)}" for p in state.pauses]
+    word = "" if state.word == "ok" else str(state.word)
+    return ": ".join(filter(None, (word, ", ".join(rests))))
+
+
+def _how_long(seconds: float) -> str:
+    if seconds < 120:
+        return f"{max(seconds, 1):.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
 def _states(current: Callable[[], Catalog], balancer: Balancer) -> list[tuple[tuple[str, str], int]]:

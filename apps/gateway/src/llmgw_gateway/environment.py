@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-from llmgw_gateway.convert import items_of, struct_of, takes_text
+from llmgw_gateway.convert import fields_of, items_of, struct_of, takes_text
 from llmgw_gateway.problems import Origins, Problem
 
 PREFIX = "GATEWAY_"
@@ -107,11 +107,11 @@ def _kind_at(steps: tuple[Step, ...], schema: type[msgspec.Struct]) -> Any:
     for depth, step in enumerate(steps):
         item = items_of(kind)
         struct = struct_of(kind)
-        fields = {f.name: f.type for f in msgspec.structs.fields(struct)} if struct else {}
+        fields = fields_of(struct) if struct else {}
         if item is not None and isinstance(step, int):
             kind = item
         elif step in fields:
-            kind = fields[str(step)]
+            kind = fields[str(step)].type
         else:
             raise ValueError(_nowhere(steps, depth, list(fields) or ["0"] * (item is not None)))
     return kind

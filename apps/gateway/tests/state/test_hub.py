@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from llmgw_affinity import Pin, Stay
+from llmgw_affinity.placing import Instant, forgotten
 from llmgw_balancer import Balancer, Pause
 from llmgw_cluster import serving, staying
 from llmgw_control import KeyRecord, Records, Replica
@@ -229,6 +230,19 @@ async def test_where_a_session_goes_the_other_workers_hear(tmp_path: Path) -> No
                 await asyncio.sleep(0.01)
         assert bound == two.follower.pins.known(bound.key)
         assert told == await two.follower.pins.find(bound.key)
+
+
+async def test_all_workers_hear_of_a_session_that_is_forgotten(tmp_path: Path) -> None:
+    """Also the one that holds it as warm."""
+    house = House(tmp_path / "s")
+    nowhere = forgotten(PIN, Instant(hlc=9, node="n", now=9.0))
+    async with house.open(), house.worker() as one, house.worker(1) as two:
+        one.follower.pins.put(PIN, changed=True)
+        house.hub.tell_pins([nowhere])
+        async with asyncio.timeout(20):
+            for worker in (one, two):
+                while worker.follower.pins.known(PIN.key) != nowhere:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
 
 
 async def test_a_session_that_a_worker_does_not_know_is_asked_for(tmp_path: Path) -> None:

@@ -2,29 +2,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
-from llmgw_eventstore.testing import make_event
-
-COMMON = {"tenant": "t", "key": "k", "dialect": "chat", "model": "gpt", "account": "a", "provider": "openai"}
-END = {"stream": False, "outcome": "ok", "status": 200, "attempts": 1, "duration": 0.25}
 TURN = {"key": "5e" * 16, "placement": "home", "reason": "free"}
-
-
-def tell(running: Any, call: str, at: float, **more: Any) -> None:
-    """A request that was opened and settled."""
-    common = {"call": call, "request_id": call, "at": at, **COMMON, "target_model": "gpt-5"}
-    facts = running.requests.facts
-    for kind, body in (("request.opened", {**common, "attempt": 1}), ("request.settled", {**common, **END, **more})):
-        event = make_event(len(facts) + 1, kind=kind, body=body)
-        facts.append(msgspec.structs.replace(event, subject=f"request/{call}"))
 
 
 def test_requests_on_a_terminal(gateway: Any, running: Any) -> None:
     """A line for each, newest first: where it went, how it ended, what it used, and of which session it was a turn."""
-    tell(running, "c1", 100.0, usage={"uncached_input": 3, "cache_read": 20, "output": 4}, session=TURN)
-    tell(running, "c2", 101.0, outcome="refused", status=503, account=None)
+    running.requests.tell("c1", 100.0, usage={"uncached_input": 3, "cache_read": 20, "output": 4}, session=TURN)
+    running.requests.tell("c2", 101.0, outcome="refused", status=503, account=None)
     assert [
         ["AT", "ID", "MODEL", "ACCOUNT", "OUTCOME", "STATUS", "ATTEMPTS", "DURATION", "TOKENS", "SESSION"],
         ["1970-01-01T00:01:41.000Z", "c2", "gpt", "-", "refused", "503", "1", "250", "ms", "-", "-"],
@@ -38,7 +24,7 @@ def test_requests_on_a_terminal(gateway: Any, running: Any) -> None:
 def test_filters_and_limits(gateway: Any, running: Any) -> None:
     """All filters together; the newest ones up to the limit; nothing is said as such."""
     for n, key in enumerate("kkx"):
-        tell(running, f"c{n}", 100.0 + n, key=key)
+        running.requests.tell(f"c{n}", 100.0 + n, key=key)
 
     def listed(*options: str) -> list[str]:
         return [request["id"] for request in gateway("requests", "list", "--json", *options).json]
@@ -54,7 +40,7 @@ def test_filters_and_limits(gateway: Any, running: Any) -> None:
 
 def test_one_request(gateway: Any, running: Any) -> None:
     """A field a line, what is empty left out; as JSON every field."""
-    tell(running, "c1", 100.0)
+    running.requests.tell("c1", 100.0)
     lines = dict(line.split(None, 1) for line in gateway("requests", "get", "c1").out.splitlines())
     assert ("c1", "ok", None) == (lines["id"], lines["outcome"], lines.get("error_code"))
     assert "error_code" in gateway("requests", "get", "c1", "--json").json
@@ -62,7 +48,7 @@ def test_one_request(gateway: Any, running: Any) -> None:
 
 def test_why_a_request_went_there(gateway: Any, running: Any) -> None:
     """As a person reads it, and as JSON; also by an id with slashes that its client chose."""
-    tell(running, "c1", 100.0, request_id="a/b")
+    running.requests.tell("c1", 100.0, request_id="a/b")
     said = gateway("explain", "a/b")
     assert (0, "request c1") == (said.code, said.out.splitlines()[0])
     assert "x-request-id: a/b" in said.out

@@ -1,17 +1,21 @@
-"""In-memory forms of what the admin listener is given: a history and a request log, over lists of events."""
+"""In-memory forms of what the admin listener is given: a history and a request log, over lists of events; sessions."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from llmgw_admin.history import Filters, Slice, Write
 from llmgw_admin.requests import LogSlice
+from llmgw_admin.sessions import Session, SessionFilters, SessionPage, UnknownSession
+from llmgw_control.views import Actor
 from llmgw_domain import Event
 from llmgw_domain.errors import BadRequest
 from llmgw_eventstore.projection import project
 from llmgw_eventstore.requests import REQUESTS, Logged, RequestFilters
+from llmgw_eventstore.testing import make_event
 
 
 class MemoryHistory:
@@ -44,6 +48,16 @@ class MemoryRequestLog:
     def __init__(self, facts: Iterable[Event] = ()) -> None:
         self.facts = list(facts)
 
+    def tell(self, call: str, at: float, **settled: Any) -> None:
+        """Adds a request that was opened and settled at this moment, with these fields in its settlement."""
+        told = {"call": call, "request_id": call, "at": at, **_TOLD}
+        for kind, body in (
+            ("request.opened", {**told, "attempt": 1}),
+            ("request.settled", {**told, **_END, **settled}),
+        ):
+            event = make_event(len(self.facts) + 1, kind=kind, body=body)
+            self.facts.append(msgspec.structs.replace(event, subject=f"request/{call}"))
+
     async def page(self, after: str | None, limit: int, filters: RequestFilters) -> LogSlice:
         taken = [logged for logged in self._newest() if _fits(logged, filters)]
         ids = [logged.id for logged in taken]
@@ -74,6 +88,18 @@ class MemoryRequestLog:
         return f"<MemoryRequestLog of {len(self.facts)} facts>"
 
 
+_TOLD = {
+    "tenant": "t",
+    "key": "k",
+    "dialect": "chat",
+    "model": "gpt",
+    "account": "a",
+    "provider": "openai",
+    "target_model": "gpt-5",
+}
+_END = {"stream": False, "outcome": "ok", "status": 200, "attempts": 1, "duration": 0.25}
+
+
 def _fits(logged: Logged, filters: RequestFilters) -> bool:
     told, settled = logged.row.told, logged.row.settled
     session = settled.session.key if settled and settled.session else None
@@ -87,3 +113,49 @@ def _fits(logged: Logged, filters: RequestFilters) -> bool:
     )
     late = filters.since is None or logged.at >= filters.since
     return late and all(asked in (None, found) for asked, found in asked_and_found)
+
+
+class MemorySessions:
+    """`Sessions` over those that are given. `forgotten` says which were, and by whom."""
+
+    def __init__(self, sessions: Sequence[Session] = ()) -> None:
+        self.held = {session.session: session for session in sessions}
+        self.forgotten: list[tuple[str, str]] = []
+
+    async def page(self, after: str | None, limit: int, filters: SessionFilters) -> SessionPage:
+        wanted = [(filters.account, "current"), (filters.tenant, "tenant"), (filters.key, "key")]
+        found = [
+            session
+            for key, session in sorted(self.held.items())
+            if (after is None or key > after) and all(value in (None, getattr(session, name)) for value, name in wanted)
+        ]
+        return SessionPage(data=found[:limit], next=found[limit - 1].session if len(found) > limit else None)
+
+    async def get(self, session: str) -> Session:
+        if session not in self.held:
+            raise UnknownSession()
+        return self.held[session]
+
+    async def forget(self, session: str, actor: Actor) -> None:
+        self.forgotten.append(((await self.get(session)).session, actor.id))
+        del self.held[session]
+
+    def __repr__(self) -> str:
+        return f"<MemorySessions {len(self.held)}>"
+
+
+def a_session(number: int, **fields: str | int | None) -> Session:
+    """A session with this number for its key, and these fields."""
+    said = Session(
+        session=f"{number:032x}",
+        tenant="acme",
+        key="ci",
+        model="gpt",
+        home="a",
+        current="a",
+        since="2026-11-25T12:00:00.000Z",
+        reason="unknown",
+        warm_until="2026-11-25T12:30:00.000Z",
+        expected_cached_tokens=4096,
+    )
+    return msgspec.structs.replace(said, **fields)

@@ -67,7 +67,6 @@ EXCLUSIONS: Mapping[str, str] = {
     "full": "it had as many calls in flight as it may",
     "requests": "its requests of that minute were used up",
     "tokens": "its tokens of that minute were used up",
-    "doubted": "its last call had lost it",
 }
 
 CAUSES: Mapping[str, str] = {

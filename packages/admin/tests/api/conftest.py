@@ -9,25 +9,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryHistory, MemoryRequestLog
+from llmgw_admin.testing import MemoryHistory, MemoryRequestLog, MemorySessions, a_session
 from llmgw_control import AccountRecord, Records
 from llmgw_control.testing import OWNER, Desk
 from llmgw_domain import Secret
-from llmgw_eventstore.testing import make_event
 
-SERVED = {
-    "request_id": "x",
-    "at": 1.0,
-    "tenant": "t",
-    "key": "k",
-    "dialect": "chat",
-    "model": "m",
-    "stream": False,
-    "outcome": "ok",
-    "status": 200,
-    "attempts": 0,
-    "duration": 1.0,
-}
 FILE = Records(accounts=(AccountRecord(id="filed", provider="openai", pool="p", credential="env:FILED"),))
 
 
@@ -39,6 +25,7 @@ class Stack(msgspec.Struct, kw_only=True):
     desk: Desk
     history: MemoryHistory
     requests: MemoryRequestLog
+    sessions: MemorySessions
     before: int
     owner: TestClient
     operator: TestClient
@@ -54,8 +41,9 @@ async def metrics_text() -> bytes:
 def stack() -> Stack:
     desk = Desk(file=FILE)
     history = MemoryHistory(desk.journal.events)
-    served = make_event(1, kind="request.settled", body=SERVED)
-    requests = MemoryRequestLog([msgspec.structs.replace(served, subject="request/x")])
+    requests = MemoryRequestLog()
+    requests.tell("x", 1.0)
+    sessions = MemorySessions([a_session(1), a_session(2, current="b", tenant="emca"), a_session(3, key="web")])
     config = AdminConfig(token=Secret("env-token"), owner_token=Secret("owner-token"))
     app = admin_app(
         lambda: desk.catalog,
@@ -65,6 +53,7 @@ def stack() -> Stack:
         administration=desk.administration,
         history=history,
         requests=requests,
+        sessions=sessions,
     )
 
     def client(token: str | None) -> TestClient:
@@ -75,4 +64,12 @@ def stack() -> Stack:
         role: client(desk.administration.create("token", role, {"role": role}, OWNER).secret)
         for role in ("owner", "operator", "viewer")
     }
-    return Stack(desk=desk, history=history, requests=requests, before=len(history.log), nobody=client(None), **clients)
+    return Stack(
+        desk=desk,
+        history=history,
+        requests=requests,
+        sessions=sessions,
+        before=len(history.log),
+        nobody=client(None),
+        **clients,
+    )

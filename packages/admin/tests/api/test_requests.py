@@ -4,36 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import msgspec
 import pytest
 
 from llmgw_domain.errors import StoreUnavailable
-from llmgw_eventstore.testing import make_event
-
-BODY = {
-    "tenant": "t",
-    "key": "k",
-    "dialect": "chat",
-    "model": "gpt",
-    "account": "a",
-    "provider": "openai",
-    "target_model": "gpt-5",
-}
-
-
-def tell(stack: Any, call: str, at: float, **more: Any) -> None:
-    """A request that was opened and settled."""
-    common = {"call": call, "request_id": call, "at": at, **BODY}
-    end = {"stream": False, "outcome": "ok", "status": 200, "attempts": 1, "duration": 1.0}
-    for kind, body in (("request.opened", {**common, "attempt": 1}), ("request.settled", {**common, **end, **more})):
-        event = make_event(len(stack.requests.facts) + 1, kind=kind, body=body)
-        stack.requests.facts.append(msgspec.structs.replace(event, subject=f"request/{call}"))
 
 
 def test_requests_are_listed_page_by_page(stack: Any) -> None:
     """A viewer sees them, newest first."""
     for n in range(3):
-        tell(stack, f"c{n}", 100.0 + n)
+        stack.requests.tell(f"c{n}", 100.0 + n)
     first = stack.viewer.get("/api/v1/requests", params={"limit": 2, "since": "1970-01-01T00:01:40Z"}).json()
     second = stack.viewer.get("/api/v1/requests", params={"limit": 2, "after": first["next"], "key": "k"}).json()
     assert [["c2", "c1"], ["c0", "x"]] == [[entry["id"] for entry in page["data"]] for page in (first, second)]
@@ -42,7 +21,7 @@ def test_requests_are_listed_page_by_page(stack: Any) -> None:
 
 def test_a_request_and_why_it_went_there(stack: Any) -> None:
     """By its id, and by one with slashes that its client chose."""
-    tell(stack, "c1", 100.0, request_id="a/b")
+    stack.requests.tell("c1", 100.0, request_id="a/b")
     got = stack.viewer.get("/api/v1/requests/c1").json()
     assert ("c1", "a/b", "ok") == (got["id"], got["request_id"], got["outcome"])
     told = stack.viewer.get("/api/v1/requests/a/b/explain").json()

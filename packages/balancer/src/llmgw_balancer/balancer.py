@@ -23,6 +23,11 @@ def _nobody_waits() -> None:
     pass
 
 
+def _roughly(tokens: float) -> int:
+    """Two digits of it: what fades is another number at every look, and would be told as news all the time."""
+    return int(float(f"{tokens:.2g}"))
+
+
 class Balancer:
     """Synchronous: whatever is chosen is counted in the same step, so no other task sees the account as free.
 
@@ -197,7 +202,7 @@ class Balancer:
             bindings=self._roster.bindings.at(account),
             requests=window.requests,
             tokens=window.tokens,
-            spent=round(self._roster.members[account].tokens.at(now)),
+            spent=_roughly(self._roster.members[account].tokens.at(now)),
             models=models,
         )
 

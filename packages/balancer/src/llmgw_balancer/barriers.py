@@ -23,6 +23,10 @@ RESTING: dict[Verdict, Exclusion] = {
 }
 
 
+_SOON = 0.01
+"""Seconds: no place is expected sooner."""
+
+
 class Barriers:
     """Looks at one account for one call; changes nothing."""
 
@@ -69,6 +73,9 @@ class Barriers:
                 return member.breaker.until - now
             case Exclusion.REQUESTS | Exclusion.TOKENS:
                 return max(wait for _, wait in self._rates.waits(candidate, member.others, tokens, now))
+            case Exclusion.FULL | Exclusion.STARTING if member.lasting is not None:
+                # Places come back evenly, as far as anybody knows.
+                return max(member.lasting / max(self._roster.slots.held(member.account.id), 1), _SOON)
             case _:
                 return math.inf
 

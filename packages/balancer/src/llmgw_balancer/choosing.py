@@ -6,6 +6,7 @@ same. Loads differ from node to node, so the less often a bound decides, the mor
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 from llmgw_balancer.barriers import Barriers
@@ -20,6 +21,10 @@ from llmgw_domain import Candidate
 
 _SHOWN = 8
 """Scores that are kept of a choice."""
+
+
+_PART = 0.6
+"""Of a pool that a prefix is divided over, at most, before it is a large part of all."""
 
 
 class Choice:
@@ -96,7 +101,8 @@ class Choosing:
     def _order(self, tier: Tier, wanted: Wanted, now: float) -> Iterator[int]:
         if not wanted.lasts:
             return tier.ranking.order(str(self._rand()).encode())
-        least, prefix = self._config.spread, wanted.prefix
+        # In a small pool fewer, or there would be no warm prefix to go to.
+        least, prefix = min(self._config.spread, math.ceil(_PART * len(tier))), wanted.prefix
         if prefix is None:
             return tier.ranking.order(wanted.session.encode())
         width = self._prefixes.width(prefix, tier.names, len(tier), least, now)

@@ -3,6 +3,9 @@
 A longer rest is never shortened. What a provider says is heeded within sane bounds; where it says nothing a rest
 doubles from one refusal to the next, until the account answers.
 
+What comes after a rest is paced: all who wait for its end would else come in one breath, where there is room for
+a few.
+
 An account that its provider rejects (its key, its credit) rests until its address or credential changes, or an operator
 has it resume; but once an hour one call tries it, because credit is bought and keys are allowed again without anybody
 telling the gateway.
@@ -26,14 +29,22 @@ _MOST_UNSAID: dict[Verdict, float] = {"pause": 60.0, "overloaded": 60.0, "exhaus
 """The same where a rest is the gateway's own guess."""
 _MOMENT = 1.0
 """Seconds that telling of a rest may take."""
+_PACE = 0.2
+"""Seconds between the first calls after a rest, each time a fifth less; a refusal comes back sooner than that."""
+_QUIET = 10.0
+"""Seconds after which nobody can have waited for its end."""
+_PACED = 12
+"""So many calls are paced, over a second or so; then the account is taken for free."""
 _MANY = 64
 """Models of one account of which is remembered. A client chooses their names behind a star route."""
 
 
 class Rest:
-    """Until when, and why. Its `strikes` are the refusals in a row that did not say how long."""
+    """Until when, and why. Its `strikes` are the refusals in a row that did not say how long, `paced` the calls that
+    went out since it was over.
+    """
 
-    __slots__ = ("mark", "reason", "strikes", "tried_at", "until", "verdict")
+    __slots__ = ("mark", "paced", "reason", "strikes", "tried_at", "until", "verdict")
 
     def __init__(self, verdict: Verdict, until: float, reason: str, strikes: int, mark: str) -> None:
         self.verdict = verdict
@@ -41,6 +52,7 @@ class Rest:
         self.reason = reason
         self.strikes = strikes
         self.mark = mark
+        self.paced = 0
         self.tried_at = math.nan
         """When the call began that is to try a rejected account."""
 
@@ -66,14 +78,20 @@ class Pauses:
         self._put(rests, scope, Rest(signal.verdict, now + seconds, signal.reason, strikes, mark), now)
 
     def answered(self, account: str, model: str, began: float, now: float) -> None:
-        """The account answered a call that began then. What is over is forgotten with its strikes, and so is a
-        rejection that the call was to try.
+        """The account answered a call that began then. What is over and paced is forgotten with its strikes, and so is
+        a rejection that the call was to try.
         """
         rests = self._rests.get(account, {})
         for scope in (None, model):
             rest = rests.get(scope)
-            if rest is not None and (rest.until <= now or rest.tried_at == began):
+            if rest is None:
+                continue
+            if rest.tried_at == began:
                 del rests[scope]
+            elif rest.paced or rest.until <= now:
+                rest.strikes = 0
+                if rest.paced >= _PACED or now - rest.until > _QUIET:
+                    del rests[scope]
         if not rests:
             self._rests.pop(account, None)
 
@@ -94,14 +112,21 @@ class Pauses:
         return found
 
     def taken(self, account: str, model: str, now: float) -> None:
-        """A call goes there. If it is the one that tries a rejected account, the others wait for what it tells."""
+        """A call goes there. If it is the one that tries a rejected account, the others wait for what it tells; after
+        any other rest the next one waits a moment.
+        """
         rests = self._rests.get(account)
         if rests is None:
             return
         for scope in (None, model):
             rest = rests.get(scope)
-            if rest is not None and rest.verdict == "disable" and rest.until <= now:
+            if rest is None or rest.until > now:
+                continue
+            if rest.verdict == "disable":
                 rest.until, rest.tried_at = now + self._config.disabled_seconds, now
+            elif rest.paced < _PACED and now - rest.until <= _QUIET:
+                rest.until = now + _PACE * 0.8**rest.paced
+                rest.paced += 1
 
     def resume(self, account: str) -> None:
         """An operator knows better."""
@@ -115,7 +140,7 @@ class Pauses:
     def of(self, account: str, now: float) -> Iterable[Pause]:
         """The rests of the account that are not over."""
         for scope, rest in self._rests.get(account, {}).items():
-            if rest.until > now:
+            if rest.until > now and not rest.paced:
                 yield Pause(
                     account=account,
                     model=scope,

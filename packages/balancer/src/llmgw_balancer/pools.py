@@ -17,6 +17,8 @@ from llmgw_balancer.flow import Flow, Sizes
 from llmgw_balancer.states import NO_LOAD, Circuit, OtherLoad
 from llmgw_domain import Account
 
+_LASTING_WEIGHT = 0.1
+"""Of one call in the moving average of how long they last."""
 _LEAST_SHARE = 0.1
 """What an account that was away gets of its share at first."""
 _LATELY = 600.0
@@ -38,6 +40,7 @@ class Member:
         "fit",
         "gone_at",
         "heeded",
+        "lasting",
         "load",
         "others",
         "pool",
@@ -59,6 +62,8 @@ class Member:
         self.heeded = False
         """Whether its circuit keeps calls away; see `Pool.eject`."""
         self.fit = False
+        self.lasting: float | None = None
+        """How many seconds a call has its place, lately."""
         self.gone_at = 0.0
         self.starts_slowly = False
         """After this absence."""
@@ -90,6 +95,11 @@ class Member:
     def spent(self, now: float) -> float:
         """Tokens lately, here and by other workers."""
         return self.tokens.at(now) + self.others.spent
+
+    def leave(self, seconds: float) -> None:
+        """A call gave its place back after so many seconds."""
+        known = seconds if self.lasting is None else self.lasting
+        self.lasting = known + _LASTING_WEIGHT * (seconds - known)
 
     def arrive(self, now: float) -> None:
         """A session was given to it."""

@@ -110,6 +110,9 @@ class Roster:
         return None if rest is None else (rest.until, rest.verdict in ("exhausted", "disable"))
 
     def _released(self, lease: Lease) -> None:
+        member = self.members.get(lease.account)
+        if member is not None:
+            member.leave(self._clock() - lease.at)
         self._weigh(lease.account)
         self._changed()
 

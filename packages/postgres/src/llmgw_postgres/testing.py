@@ -14,14 +14,16 @@ not notice, only a machine without power.
 
 from __future__ import annotations
 
+import itertools
 import os
+import random
 import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -72,7 +74,7 @@ class Server:
         self.binaries = binaries or find()
         self.settings = {**QUICK, "cluster_name": name, **(settings or {})}
         self.name = name
-        self.port = _free_port()
+        self.port = free_port()
         self._tcp = tcp
         self._disk_bytes = disk_bytes
         self._user: RunAs = unprivileged()
@@ -322,10 +324,33 @@ def quick_folder() -> Path | None:
     return memory if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free > 2 << 30 else None
 
 
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
+def free_port() -> int:
+    """A loopback port for a server that will be started on it, perhaps again and again.
+
+    It lies below those that the system itself gives out, so that no connection takes it meanwhile. Each worker of a
+    parallel run draws from a part of its own, where a port comes again only after all the others.
+    """
+    for port in _ports:
+        with socket.socket() as found:
+            # As servers do: connections that were closed a moment ago hinder nobody.
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                found.bind(("127.0.0.1", port))
+                return port
+            except OSError:  # somebody else's
+                continue
+    raise AssertionError("unreachable: the ports have no end")
+
+
+def _own_ports() -> Iterator[int]:
+    """The ports of this process, from anywhere among them on, since other runs may be going on beside this one."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    first = 20_000 + worker % 12 * 1_000
+    start = random.randrange(1_000)
+    return (first + (start + number) % 1_000 for number in itertools.count())
+
+
+_ports: Final = _own_ports()
 
 
 def _environment() -> dict[str, str]:

@@ -158,14 +158,12 @@ class Chat:
         repair = None if self._repaired else repair_for(asked.dialect.name, error)
         if repair is None:
             return None
-        repairs = (*asked.repairs, repair)
-        if asked.dialect.name == self._client.name and not repair.keeps_meaning:
-            if repair.act is not Act.NO_THINKING or not self.leave_out_reasoning():
-                return None
-            repairs = asked.repairs
+        passes = asked.dialect.name == self._client.name and not repair.keeps_meaning
+        if passes and not (repair.act is Act.NO_THINKING and self.leave_out_reasoning()):
+            return None
         self._repaired = True
         try:
-            again = self._asked(facts, api, repairs)
+            again = self._asked(facts, api, (*asked.repairs, repair))
         except GatewayError:
             return None
         # A repair that changes nothing would be refused again.

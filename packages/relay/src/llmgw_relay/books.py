@@ -120,8 +120,9 @@ class Books:
         self.settled = True
         usage = self._usage(attempt, meter, outcome)
         if attempt is not None:
-            attempt.lease.release()
+            # In this order: a lease that comes back wakes who waits for the account, whatever it said of itself.
             self.judge(attempt, error, usage)
+            attempt.lease.release()
             if outcome in ("ok", "cancelled"):
                 self._turn.heard(attempt.candidate, meter.usage, self._asked_at)
         self._turn.leave()

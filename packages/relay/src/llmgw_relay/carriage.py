@@ -108,7 +108,17 @@ class Carriage:
         attempts = self._books.attempts - self._elsewhere
         if not may_retry(error, attempts, self._parts.config.max_attempts, self._remaining()):
             return False
-        return self._parts.budget.spend()
+        return self._rests or self._parts.budget.spend()
+
+    @property
+    def _rests(self) -> bool:
+        """Whether the account that refused is left alone now. Then no other call is refused for the same, and there can
+        be no storm.
+        """
+        attempt = self._attempt
+        if attempt is None or attempt.signal is None:
+            return False
+        return self._parts.balancer.wait(attempt.candidate) != 0.0
 
     async def _fall_back(self, instead: Instead) -> None:
         """Another model is asked from now on: what was learned of accounts was about the first one."""
@@ -141,8 +151,9 @@ class Carriage:
     # --- refusals ---------------------------------------------------------------------------------------------------
 
     async def _end_attempt(self, attempt: Attempt, error: GatewayError) -> None:
-        attempt.lease.release()
+        # Before the lease is back, which wakes who waits for the account.
         self._books.judge(attempt, error)
+        attempt.lease.release()
         self._spend(attempt, error)
         error.bytes_received = attempt.received
         self._failures.append(error)

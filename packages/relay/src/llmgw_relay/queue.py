@@ -71,6 +71,10 @@ class Queue(Generic[T]):
         """Whether somebody waits who could use this account."""
         return account in self._at
 
+    def waiting(self, account: str) -> int:
+        """How many wait who could use this account."""
+        return sum(len(self._groups[key].waiters) for key in self._at.get(account, ()))
+
     async def join(
         self,
         group: Hashable,

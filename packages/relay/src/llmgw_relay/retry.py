@@ -26,6 +26,7 @@ from llmgw_domain.errors import (
     RateLimited,
     UpstreamFailed,
     UpstreamNotFound,
+    UpstreamReset,
     UpstreamTimeout,
     UpstreamUnreachable,
 )
@@ -56,6 +57,8 @@ RULES: dict[type[GatewayError], Rule] = {
     AccountForbidden: Rule(same=False, other=True, cause=None),
     UpstreamNotFound: Rule(same=False, other=True, cause=None),
     UpstreamFailed: Rule(same=True, other=True, cause="overloaded"),
+    # A kept connection that died has been tried anew below already.
+    UpstreamReset: Rule(same=False, other=True, cause="overloaded"),
     UpstreamUnreachable: Rule(same=False, other=True, cause="overloaded"),
     UpstreamTimeout: Rule(same=False, other=True, cause="overloaded"),
     NoAccount: Rule(same=False, other=False, cause="overloaded"),
@@ -85,13 +88,15 @@ def may_retry(error: GatewayError, attempts: int, max_attempts: int, remaining: 
 
 
 class RetryBudget:
-    """How many attempts may be second ones: at most `share` of the calls, and a few at the beginning.
+    """How many attempts may be second ones: at most `share` of the calls, but for what was saved up.
 
     Where everything fails, every call would be sent several times, which keeps a provider down that is just getting up.
     """
 
-    def __init__(self, share: float = 0.1, reserve: float = 10.0) -> None:
-        """`reserve` is what may be saved up, in attempts; it is there at the beginning."""
+    def __init__(self, share: float = 0.1, reserve: float = 100.0) -> None:
+        """`reserve` is what may be saved up, in attempts; it is there at the beginning. An account that goes down takes
+        all of its calls with it in one moment, and each of them is to be served elsewhere.
+        """
         self._share = share
         self._reserve = reserve
         self._left = reserve

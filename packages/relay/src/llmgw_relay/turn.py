@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from itertools import islice
 
 import msgspec
 
-from llmgw_affinity import Decision, Pin, Terms, answered, decide, lost, placed, rule
+from llmgw_affinity import Decision, Pin, Standing, Terms, answered, decide, lost, placed, rule
 from llmgw_affinity.carriers import Form
 from llmgw_affinity.loss import Loss
 from llmgw_affinity.placing import Instant, Placement, placement
@@ -140,11 +141,19 @@ class Turn:
         self.excluded = {}
         while True:
             self._pick = None
-            decision = decide(self._pin, self._parts.session_wall(), among.standing, self._terms())
+            decision = decide(self._pin, parts.session_wall(), partial(self._standing, among), self._terms())
             chosen = self._take(decision, among) or await self._queue(decision, among)
             if chosen is not None:
                 self._serve_at(decision, chosen.candidate.account.id)
                 return chosen
+
+    def _standing(self, among: Candidates, account: str) -> Standing:
+        """How an account stands for one who comes last: for a place there, those who wait already come before."""
+        standing = among.standing(account)
+        if standing.trouble not in ("full", "herd") or standing.wait is None:
+            return standing
+        ahead = self._parts.queue.waiting(account)
+        return msgspec.structs.replace(standing, wait=standing.wait * (1 + ahead))
 
     def _terms(self) -> Terms:
         config, remaining = self._parts.config, self._remaining()

@@ -62,7 +62,14 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
 
         hub: Hub
         plane = await stack.enter_async_context(
-            open_control_plane(settings, setup.node, records, setup.database, spread=lambda events: hub.spread(events))
+            open_control_plane(
+                settings,
+                setup.node,
+                records,
+                setup.database,
+                spread=lambda events: hub.spread(events),
+                pinned=lambda pins: hub.tell_pins(pins),
+            )
         )
         totals, complete = Totals(), asyncio.Event()
 
@@ -94,6 +101,7 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
             history=plane.history,
             requests=plane.requests,
             replay=plane.database.replay,
+            sessions=plane.sessions,
             settled=plane.spreading.done,
         )
         sockets = [inherited(number) for number in setup.admin]

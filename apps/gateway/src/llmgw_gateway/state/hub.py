@@ -9,6 +9,7 @@ from contextlib import suppress
 
 import msgspec
 
+from llmgw_affinity import Pin
 from llmgw_balancer import Pause
 from llmgw_cluster import Link, LinkLost, NotAnswered, read
 from llmgw_control import Replica
@@ -109,7 +110,11 @@ class Hub:
         if told.changed:
             self._tell_others(link, "pins", told.pins)
 
-    def _tell_others(self, link: Link, kind: str, told: object) -> None:
+    def tell_pins(self, pins: Sequence[Pin]) -> None:
+        """Lets all workers know where these sessions are."""
+        self._tell_others(None, "pins", pins)
+
+    def _tell_others(self, link: Link | None, kind: str, told: object) -> None:
         for other in self._workers.values():
             if told and other is not link:
                 other.tell(kind, told)

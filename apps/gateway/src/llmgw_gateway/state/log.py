@@ -22,7 +22,7 @@ from llmgw_eventstore import Appended, Cursor, EventStore, Log, Page, StoreAway,
 from llmgw_postgres.config import PostgresConfig
 from llmgw_postgres.kept import PgKept
 from llmgw_postgres.migrate import migrate
-from llmgw_postgres.pins import PgPins
+from llmgw_postgres.pins import PgPins, PgSessions
 from llmgw_postgres.pools import Pools
 from llmgw_postgres.projections import Projections, ReplayRunning
 from llmgw_postgres.replicas import Replicas
@@ -41,12 +41,15 @@ _log = logging.getLogger(__name__)
 
 
 class Database(msgspec.Struct, kw_only=True, eq=False):
-    """Its parts. `replicas` is where dashboards read; it, `pins` and `projections` are None without a database."""
+    """Its parts. `replicas` is where dashboards read, `sessions` too; they, `pins` and `projections` are None without a
+    database.
+    """
 
     store: EventStore
     kept: KeptStore
     prepared: asyncio.Event
     pins: PgPins | None = None
+    sessions: PgSessions | None = None
     replicas: Replicas | None = None
     projections: Projections | None = None
 
@@ -99,6 +102,7 @@ async def open_database(
             kept=PgKept(pools),
             prepared=prepared,
             pins=PgPins(pools),
+            sessions=PgSessions(reads),
             replicas=reads,
             projections=Projections(pools),
         )

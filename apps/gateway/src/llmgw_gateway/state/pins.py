@@ -19,6 +19,7 @@ from llmgw_affinity import Pin
 from llmgw_eventstore import StoreAway, StoreError, Unreadable, decode
 from llmgw_eventstore.spool import SpoolError, SpoolReader
 from llmgw_gateway.state import spools
+from llmgw_postgres.projections import END
 from llmgw_relay.patience import BoundedLook
 from llmgw_relay.pin_facts import pin_of
 from llmgw_relay.pins import MemoryPins
@@ -29,6 +30,8 @@ _FIND_SECONDS = 0.25
 """How long a turn waits for what somebody else may know."""
 _PAUSE_SECONDS = 1.0
 """For so long nobody is asked who has just not answered."""
+_HEARD_SECONDS = 1.0
+"""Between looks for what other nodes have forgotten."""
 _TOLD_AGAIN = 2_000
 """Pins that a worker tells a control process that is new to it: what its last turns made, and the database may lack."""
 _RECALLED_BYTES = 64 << 20
@@ -41,18 +44,30 @@ Store = Callable[[Collection[str]], Awaitable[dict[str, Pin]]]
 """Gives the pins of these sessions, as far as there are any. Raises `StoreError`."""
 
 
+Forgotten = Callable[[int], Awaitable[tuple[list[Pin], int]]]
+"""Gives what was forgotten behind a position of the log, and its last position. Raises `StoreError`."""
+
+
 class HostPins:
     """Control's pins, and those of a single process. A `Pins` of the relay.
 
-    `store` is asked for many sessions at a time, however many ask for one. `wall` gives Unix seconds.
+    `store` is asked for many sessions at a time, however many ask for one. `wall` gives Unix seconds. `tell` lets the
+    workers of the host know.
     """
 
     def __init__(
-        self, store: Store, clock: Callable[[], float], wall: Callable[[], float], *, limit: int = 200_000
+        self,
+        store: Store,
+        clock: Callable[[], float],
+        wall: Callable[[], float],
+        *,
+        tell: Callable[[Sequence[Pin]], None] = lambda pins: None,
+        limit: int = 200_000,
     ) -> None:
         self._held = MemoryPins(limit)
         self._store = store
         self._wall = wall
+        self._tell = tell
         self._look = BoundedLook(self._get, clock, patience=_STORE_SECONDS, pause=_PAUSE_SECONDS)
         self._recalled: set[str] = set()
         """Sessions that are known from before: others may have served them meanwhile."""
@@ -79,6 +94,13 @@ class HostPins:
 
     def put(self, pin: Pin, *, changed: bool) -> None:
         self._held.put(pin, changed=changed)
+
+    def forget(self, pins: Sequence[Pin]) -> None:
+        """Takes in that these are nowhere, here and at the workers."""
+        for pin in pins:
+            self._held.merge(pin)
+        if pins:
+            self._tell(pins)
 
     def recall(self, pins: Iterator[Pin]) -> None:
         """Takes in what is known from before."""
@@ -127,6 +149,23 @@ class HostPins:
 
     def __repr__(self) -> str:
         return f"<HostPins {len(self)} known, {len(self._wanted)} wanted>"
+
+
+async def hear_forgotten(forgotten: Forgotten, host: HostPins) -> None:
+    """Lets the host know, as the log comes to have it, which sessions were forgotten, at whatever node.
+
+    A session that is warm here is not asked for, so nobody would hear of it otherwise.
+    """
+    # What was forgotten before is not known here, or is asked for anyway (`HostPins.recall`).
+    after = END
+    while True:
+        try:
+            pins, after = await forgotten(after)
+        except StoreError as error:
+            _log.info("what other nodes forget waits for the database: %s", error)
+        else:
+            host.forget(pins)
+        await asyncio.sleep(_HEARD_SECONDS)
 
 
 class Teller(Protocol):

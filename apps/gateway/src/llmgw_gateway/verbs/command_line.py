@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from llmgw_gateway import console
-from llmgw_gateway.verbs import audit, catalog, portable, records, requests, where
+from llmgw_gateway.verbs import audit, catalog, portable, records, requests, sessions, where
 from llmgw_gateway.verbs.client import Client, TurnedAway, Unreachable, Wrong
 from llmgw_gateway.verbs.desk import Desk
 
@@ -21,6 +21,7 @@ Verb = Callable[[Desk, argparse.Namespace], None]
 def add_verbs(commands: Any) -> None:
     """Adds the commands for a running gateway to argparse's subparsers."""
     records.add(commands, _common)
+    sessions.add(commands, _common)
     events = commands.add_parser(
         "events", help="who changed what, when", description="Who changed what, when, from what to what; newest first."
     )

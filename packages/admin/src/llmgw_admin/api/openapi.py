@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -49,10 +51,13 @@ _HEADERS = {
 
 
 def openapi_operation(operations: Sequence[Operation], version: str) -> Operation:
-    """The operation that answers the description of the others, and of itself."""
+    """The operation that answers the description of the others, and of itself.
+
+    It is made when somebody asks for it: a start has no use for it, and it takes some ten milliseconds.
+    """
 
     async def get(_: Call) -> Answer:
-        return Answer(body=document)
+        return Answer(body=await asyncio.to_thread(document))
 
     itself = Operation(
         name="getOpenApi",
@@ -63,7 +68,7 @@ def openapi_operation(operations: Sequence[Operation], version: str) -> Operatio
         tag="description",
         answer=dict[str, Any],
     )
-    document = describe([*operations, itself], version)
+    document = functools.cache(lambda: describe([*operations, itself], version))
     return itself
 
 
