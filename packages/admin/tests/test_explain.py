@@ -188,6 +188,21 @@ async def test_what_was_not_written_down_is_not_made_up():
     ]
 
 
+async def test_the_last_attempts_end_is_that_of_the_request():
+    """Its error, what its provider said of the account, and how long it took since it was opened."""
+    signal = Signal(verdict="exhausted", whole=True, seconds=3600.0, reason="5h")
+    end = settled(outcome="refused", status=429, error_code="rate_limit_exceeded", upstream_status=429, signal=signal)
+    found = await story(*told(opened(), end))
+    [ended] = [attempt.ended for attempt in found.attempts]
+    assert ("refused", "rate_limit_exceeded", 429, 4.0, signal) == (
+        ended.outcome,
+        ended.error_code,
+        ended.upstream_status,
+        ended.duration_seconds,
+        ended.said,
+    )
+
+
 async def test_an_open_request_has_no_end_yet():
     """What came of its last attempt is not known."""
     found = await story(*told(opened()))

@@ -136,5 +136,6 @@ async def test_a_call_that_ends_for_want_of_an_account_says_why_none_could_serve
     full.release()
     await bench.run(streamed())
     refused, served = bench.facts.settled
+    assert ("pause", 50.0) == (refused.signal.verdict, refused.signal.seconds)
     assert ({"a": "full", "b": "paused"}, 0) == (refused.excluded, refused.more_excluded)
     assert ("ok", {}) == (served.outcome, served.excluded)

@@ -190,7 +190,7 @@ def test_what_was_not_recorded_says_so() -> None:
     cache = msgspec.structs.replace(WHOLE.cache, observed_tokens=None, lost_tokens=0)
     story = told(plain(msgspec.structs.replace(WHOLE, attempts=(attempt,), cache=cache)))
     for line in (
-        "  why           was not recorded",
+        "  why           nothing was chosen, or it was not recorded",
         "  came of it    was not written down",
         "  cache         12,000 tokens expected, what was found is not known",
     ):

@@ -101,7 +101,9 @@ class Ending(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt at one account; `at` is when it was opened (RFC 3339). `chosen` is None where it was not recorded."""
+    """One attempt at one account; `at` is when it was opened (RFC 3339). `chosen` is None where nothing was chosen,
+    because only this account has what is asked for, and where an older release did not record it.
+    """
 
     attempt: int
     at: str
@@ -147,6 +149,7 @@ class _Settled(msgspec.Struct, frozen=True):
 
     error_detail: str | None = None
     upstream_status: int | None = None
+    signal: Signal | None = None
 
 
 Fact = TypeVar("Fact", CallOpened, AttemptEnded, _Settled, Placed)
@@ -312,6 +315,8 @@ def _ending(
         error_code=settled.error_code,
         error_detail=_clean(last.error_detail),
         upstream_status=last.upstream_status,
+        duration_seconds=round(max(settled.at - opening.at, 0.0), 4),
+        said=last.signal,
     )
 
 

@@ -214,6 +214,7 @@ class Books:
             usage=usage,
             unmetered=outcome == "ok" and self._sells and meter.usage is None,
             limits=attempt.limits if attempt else None,
+            signal=attempt.signal if attempt else None,
             bytes_sent=self.sent,
             bytes_received=attempt.received if attempt else 0,
             lossy=attempt.rendered.lossy if attempt else (),

@@ -156,6 +156,8 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     """The provider bills this call, and said nothing of what it used: its cost is not known."""
     limits: RateLimits | None = None
     """What the last account's provider said of its limits; resets and waits are in seconds from the answer."""
+    signal: Signal | None = None
+    """What that means for those who choose accounts."""
     bytes_sent: int = 0
     bytes_received: int = 0
     lossy: tuple[str, ...] = ()

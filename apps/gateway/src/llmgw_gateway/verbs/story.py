@@ -60,7 +60,7 @@ def _attempt(attempt: Told) -> Iterator[str]:
     yield f"attempt {attempt['attempt']}: {attempt['account']} / {attempt['target_model']}, at {time}"
     chosen = attempt["chosen"]
     if chosen is None:
-        yield _line("why", "was not recorded")
+        yield _line("why", "nothing was chosen, or it was not recorded")
     else:
         yield from _chosen(chosen)
     for move in attempt["moved"]:
