@@ -12,7 +12,7 @@ export PYTHONDONTWRITEBYTECODE :=
 # Many tests wait more than they compute, so there is one more at a time than there are processors.
 TEST_JOBS ?= $(shell python3 -c 'import os; print(min(8, 1 + (os.cpu_count() or 1)))')
 
-.PHONY: run install clients servers check fmt test bench bench-rivals conformance clean help
+.PHONY: run install clients servers check fmt test bench bench-rivals bench-cache conformance clean help
 
 help: ## this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -83,6 +83,11 @@ RIVAL := "litellm[proxy]" httptools opentelemetry-sdk opentelemetry-exporter-otl
 
 bench-rivals: install .tools/litellm/.installed ## the same, and LiteLLM's proxy beside it
 	@$(RUN) --no-sync python tests/bench/rivals.py --litellm .tools/litellm
+
+# Without LiteLLM the others are measured; BENCH is more for the command line, for instance "--quick" or "--seed 2".
+bench-cache: install ## how warm prompt caches stay: sessions over ten accounts, some of which fail
+	@$(MAKE) --no-print-directory .tools/litellm/.installed || echo "bench: without LiteLLM" >&2
+	@cd tests/bench && $(RUN) --no-sync python -m cache --litellm $(CURDIR)/.tools/litellm $(BENCH)
 
 .tools/litellm/.installed: | uv
 	@$(UV) venv --quiet --clear --python 3.11 .tools/litellm

@@ -16,6 +16,7 @@ import itertools
 import shutil
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ import msgspec
 
 from cache.clients import CLAUDE, GPT, provider
 from cache.driver import Door
+from cache.facts import lost_tokens
 from cache.programs import Program, running
 from cache.workload import Session
 
@@ -72,9 +74,16 @@ class Contender:
         """Of its processes so far."""
         return 0.0
 
-    async def drain(self, credential: str) -> bool:
-        """Take an account out of use, gently; whether it can."""
-        return False
+    def lost(self) -> Counter[str]:
+        """Cached tokens by what they were lost to, as it counts them itself."""
+        return Counter()
+
+    async def drain(self, credential: str) -> None:
+        """Take an account out of use, gently. Raises `NotImplementedError` if it can't."""
+        raise NotImplementedError
+
+    def stop(self) -> None:
+        """Tell all of its processes to end, and wait until they have."""
 
     def kill(self) -> None:
         """End all of its processes at once."""
@@ -103,15 +112,14 @@ class RoundRobin(Contender):
         keys, first = self._keys[name], next(self._turns[name])
         return [Door(self.field.simulator, keys[(first + at) % len(keys)]) for at in range(len(keys))]
 
-    async def drain(self, credential: str) -> bool:
+    async def drain(self, credential: str) -> None:
         for keys in self._keys.values():
             if credential in keys:
                 keys.remove(credential)
-        return True
 
 
 class Processes(Contender):
-    """One that has processes: `_commands` are what starts each, on its port; `ready` is where it says that it serves."""
+    """One that has processes: `_commands` are what starts each, on its port; at `ready` it says that it serves."""
 
     ready = "/"
 
@@ -133,6 +141,10 @@ class Processes(Contender):
             program = self._stack.enter_context(running(command, log, **environ))
             program.until_ready(port, self.ready)
             self._programs.append(program)
+
+    def stop(self) -> None:
+        for program in self._programs:
+            program.stop()
 
     def kill(self) -> None:
         for program in self._programs:
@@ -196,12 +208,14 @@ class Gateway(Processes):
         port, _ = self._nodes.choice(self._ports)
         return [Door(f"http://127.0.0.1:{port}", _client_key(session.tenant))]
 
-    async def drain(self, credential: str) -> bool:
+    def lost(self) -> Counter[str]:
+        return sum((lost_tokens(folder) for folder in self.field.folder.glob("node-*/spool/worker-?")), Counter())
+
+    async def drain(self, credential: str) -> None:
         async with aiohttp.ClientSession(headers={"authorization": f"Bearer {_ADMIN}"}) as http:
             for _, admin in self._ports:
                 async with http.post(f"http://127.0.0.1:{admin}/api/v1/accounts/{credential}/drain") as response:
                     response.raise_for_status()
-        return True
 
     def _commands(self) -> Iterator[tuple[list[str], int, dict[str, str]]]:
         for at, (port, _) in enumerate(self._ports):

@@ -21,6 +21,8 @@ _RETRIES = 2
 """As the SDKs of OpenAI and Anthropic do by default."""
 _LONGEST_WAIT = 60.0
 _BACKOFF, _MOST_BACKOFF = 0.5, 8.0
+CUT = "cut"
+"""What a client sees of an answer that began and did not end."""
 _PATIENCE = 120.0
 """Real seconds without a byte before a client gives up."""
 
@@ -46,7 +48,7 @@ class Told(msgspec.Struct):
     """How a turn went for its client. Times are real seconds; `at` counts from the beginning.
 
     `first` is from the first try to the first text of the answer, `expected` what of it the provider took.
-    `errors` are what the client saw before, in order: a status, `unreachable`, `cut`.
+    `errors` are what the client saw before, in order: a status, `unreachable`, `cut`. It gives up after some.
     """
 
     session: int
@@ -57,6 +59,11 @@ class Told(msgspec.Struct):
     done: bool = False
     first: float = 0.0
     expected: float = 0.0
+
+    @property
+    def dropped(self) -> bool:
+        """Whether the client gave up, and its session with it."""
+        return not self.done and len(self.errors) > _RETRIES
 
 
 class Refused(Exception):
@@ -159,7 +166,7 @@ class Driver:
                 return await self._once(http, door, request, told, began)
             except Refused as refused:
                 last = refused
-                if refused.what == "cut":
+                if refused.what == CUT:
                     break
         raise last
 
@@ -177,9 +184,9 @@ class Driver:
                         told.first = time.monotonic() - began
             answer = request.read(bytes(body))
         except (aiohttp.ClientError, TimeoutError, OSError):
-            raise Refused("cut" if body else "unreachable") from None
+            raise Refused(CUT if body else "unreachable") from None
         except (Unfinished, msgspec.DecodeError):
-            raise Refused("cut") from None
+            raise Refused(CUT) from None
         tokens = answer.tokens if request.opening is None else self._pace.burst
         told.expected = self._pace.real(self._pace.ttft + tokens / self._pace.tps)
         return answer.text

@@ -7,7 +7,7 @@ asked for twice counts as it was served last; its cost counts each time.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from statistics import mean, median, quantiles
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from cache.clients import CLAUDE, GPT
-from cache.driver import Told
+from cache.driver import CUT, Told
 
 TurnId = tuple[str, int]
 """A conversation's digest, and how many messages the user had sent in it."""
@@ -76,6 +76,10 @@ class Played(msgspec.Struct, frozen=True):
     refusals: Mapping[int, int]
     """Answers of the simulator by status, which clients need not have seen."""
     cpu: float = 0.0
+    lost: Mapping[str, int] = {}
+    """Tokens by cause, as the contender itself counts them, if it does."""
+    restarts: Sequence[float] = ()
+    """Unix seconds."""
 
     def served(self) -> dict[TurnId, Line]:
         """The last line of each turn that was served."""
@@ -83,7 +87,10 @@ class Played(msgspec.Struct, frozen=True):
 
 
 class Figures(msgspec.Struct, frozen=True):
-    """What is shown of one playing. Shares are parts of one, waits are real seconds."""
+    """What is shown of one playing. Shares are parts of one; `wait` is in real seconds, `wait_p99` in the simulator's.
+
+    `across` are the warm turns that had a restart between them and the turn before; None where there was none.
+    """
 
     turns: int
     hit: float
@@ -91,13 +98,16 @@ class Figures(msgspec.Struct, frozen=True):
     dollars: float
     above_bound: float
     steady: float
+    across: float | None
     spread: float
-    errors: Mapping[str, int]
     refusals: Mapping[int, int]
+    refused: Mapping[str, int]
+    cut: int
     dropped: int
     wait: float
     wait_p99: float
     cpu_ms: float
+    lost: Mapping[str, float]
 
 
 def figures(played: Played, bound: Played) -> Figures:
@@ -105,36 +115,53 @@ def figures(played: Played, bound: Played) -> Figures:
     served, ideal = played.served(), bound.served()
     both = served.keys() & ideal.keys()
     cost, least = _dollars(played.lines, both), _dollars(bound.lines, both)
+    best = _sum("cached", (ideal[turn] for turn in both))
     waits = _waits(played.told, median(_waits(bound.told, 0.0)))
+    errors = Counter(error for told in played.told for error in told.errors)
+    pairs = list(_warm_pairs(served.values(), played.scale))
     return Figures(
         turns=len(served),
         hit=_sum("cached", served.values()) / _sum("prompt", served.values()),
-        of_bound=_sum("cached", map(served.get, both)) / _sum("cached", map(ideal.get, both)),
+        of_bound=_sum("cached", (served[turn] for turn in both)) / best,
         dollars=cost,
         above_bound=cost / least - 1,
-        steady=steady(served.values(), played.scale),
+        steady=_same(pairs),
+        across=_same(_across(pairs, played.restarts)) if played.restarts else None,
         spread=spread(played.lines),
-        errors=Counter(error for told in played.told for error in told.errors),
         refusals=played.refusals,
-        dropped=sum(not told.done and len(told.errors) > 2 for told in played.told),
+        refused={error: count for error, count in errors.items() if error != CUT},
+        cut=errors[CUT],
+        dropped=sum(told.dropped for told in played.told),
         wait=median(waits),
-        wait_p99=quantiles(waits, n=100)[98],
+        wait_p99=quantiles(waits, n=100)[98] * played.scale,
         cpu_ms=1000 * played.cpu / max(1, len(served)),
+        lost={cause: tokens / best for cause, tokens in played.lost.items()},
     )
 
 
-def steady(served: Iterable[Line], scale: float) -> float:
-    """The part of the warm turns that went to the account of the turn before."""
+Pair = tuple[Line, Line]
+"""A turn, and the one before it."""
+
+
+def _warm_pairs(served: Iterable[Line], scale: float) -> Iterator[Pair]:
+    """The turns that came while a cache may still have had the turn before."""
     sessions: dict[str, list[Line]] = defaultdict(list)
     for line in served:
         sessions[line.conversation].append(line)
-    same: list[bool] = []
     for lines in sessions.values():
         lines.sort(key=lambda line: line.turn)
         for before, line in pairwise(lines):
             if (line.started - before.started) * scale < _WARM[line.model]:
-                same.append(line.credential == before.credential)
-    return mean(same) if same else 1.0
+                yield before, line
+
+
+def _across(pairs: Iterable[Pair], moments: Sequence[float]) -> list[Pair]:
+    return [(one, two) for one, two in pairs if any(one.started < moment <= two.started for moment in moments)]
+
+
+def _same(pairs: Sequence[Pair]) -> float:
+    """The part of the turns that went to the account of the turn before."""
+    return mean(one.credential == two.credential for one, two in pairs) if pairs else 1.0
 
 
 def spread(lines: Iterable[Line]) -> float:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable
+import time
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 import aiohttp
@@ -18,6 +19,7 @@ from cache.workload import Plan
 _ROOM = 1.25
 """How much more than its part of all requests an account may have in a minute."""
 _PAUSE_EVERY, _PAUSE = 60.0, 15.0
+"""Every so many seconds one account is closed, for so many."""
 _SICK = f"{PROVIDERS[0]}-0"
 _DOWN = (0.4, 0.55)
 _DRAINED = 0.4
@@ -34,6 +36,8 @@ class Course(msgspec.Struct, frozen=True):
     contender: Contender
     pace: Pace
     http: aiohttp.ClientSession
+    restarts: list[float] = []
+    """When there were some, in Unix seconds."""
 
     async def account(self, credential: str, **setting: Any) -> None:
         """Change an account of the simulator."""
@@ -53,16 +57,21 @@ async def healthy(course: Course) -> None:
     """Nothing happens."""
 
 
-async def limits(course: Course) -> None:
-    """Accounts have requests per minute, not much above their part; and each in turn is closed for some seconds."""
-    field = course.contender.field
-    for name in PROVIDERS:
-        limit = _ROOM * requests(course.plan, name) / course.plan.shape.seconds * 60 / field.accounts
-        await course.account(f"{name}-[0-9]*", **{"requests-per-minute": limit})
-    keys = itertools.cycle(key for pair in zip(*map(field.keys, PROVIDERS), strict=True) for key in pair)
+async def pauses(course: Course) -> None:
+    """One account after the other answers 429, with `retry-after`, for a quarter of a minute."""
+    keys = itertools.cycle(
+        key for pair in zip(*map(course.contender.field.keys, PROVIDERS), strict=True) for key in pair
+    )
     for second in range(int(_PAUSE_EVERY), int(course.plan.shape.seconds), int(_PAUSE_EVERY)):
         await course.until_second(second)
         await course.account(next(keys), down=429, seconds=_PAUSE)
+
+
+async def limits(course: Course) -> None:
+    """Every account may have a quarter more requests a minute than its part of all."""
+    for name in PROVIDERS:
+        part = requests(course.plan, name) / course.plan.shape.seconds * 60 / course.contender.field.accounts
+        await course.account(f"{name}-[0-9]*", **{"requests-per-minute": _ROOM * part})
 
 
 async def down(course: Course) -> None:
@@ -79,17 +88,27 @@ async def drained(course: Course) -> None:
     await course.contender.drain(_SICK)
 
 
-async def restart(course: Course) -> None:
-    """All processes are killed at once and started again. Clients wait until something listens again."""
+async def deploy(course: Course) -> None:
+    """All processes are told to end, and are started again once they have. Clients wait until they serve again."""
+    await _restart(course, course.contender.stop)
+
+
+async def crash(course: Course) -> None:
+    """All processes are killed at once, with their database, and started again. Clients wait until they serve again."""
+    await _restart(course, course.contender.kill)
+
+
+async def _restart(course: Course, end: Callable[[], None]) -> None:
     await course.until(_RESTARTED)
     course.driver.open.clear()
-    await asyncio.to_thread(course.contender.kill)
+    course.restarts.append(time.time())
+    await asyncio.to_thread(end)
     await asyncio.to_thread(course.contender.start)
     course.driver.open.set()
 
 
-SCENARIOS: dict[str, Callable[[Course], Awaitable[None]]] = {
-    scenario.__name__: scenario for scenario in (healthy, limits, down, drained, restart)
+SCENARIOS: dict[str, Callable[[Course], Coroutine[Any, Any, None]]] = {
+    scenario.__name__: scenario for scenario in (healthy, pauses, limits, down, drained, deploy, crash)
 }
 
 

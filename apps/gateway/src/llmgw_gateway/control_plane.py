@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -44,14 +43,13 @@ from llmgw_gateway.state.pauses import HostPauses
 from llmgw_gateway.state.pins import HostPins, hear_forgotten, recalled
 from llmgw_gateway.state.rejecting import Rejecting
 from llmgw_gateway.state.renewals import Renewals
-from llmgw_gateway.state.requests import DatabaseRequests, NoRequests
+from llmgw_gateway.state.requests import requests_of
 from llmgw_gateway.state.served import Served
-from llmgw_gateway.state.sessions import DatabaseSessions
+from llmgw_gateway.state.sessions import sessions_of
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
 from llmgw_gateway.tempo import Tempo
 from llmgw_postgres.history import PgHistory
-from llmgw_postgres.requests import PgRequests
 from llmgw_relay.buffered import BufferedKeep
 from llmgw_telemetry import Metrics
 
@@ -259,7 +257,7 @@ async def open_control_plane(
                 patience=_FOUND_SECONDS,
             ),
             pins=pins,
-            sessions=_sessions(database, pins, journal, clock, tempo.wall),
+            sessions=sessions_of(database, pins, journal, clock, tempo.wall),
             pauses=pauses,
             renewals=renewals,
             secrets=secrets,
@@ -269,7 +267,7 @@ async def open_control_plane(
             data_dir=settings.data_dir,
             spool_config=settings.config.spool,
             history=_history(database, feeder, journal),
-            requests=_requests(database),
+            requests=requests_of(database),
         )
         stack.push_async_callback(plane.keep.close)
         stack.push_async_callback(plane.pins.close)
@@ -295,28 +293,6 @@ def _history(database: Database, feeder: Feeder, journal: Spool) -> History:
         return feeder.lsn
 
     return DatabaseHistory(PgHistory(database.replicas), written)
-
-
-def _requests(database: Database) -> RequestLog:
-    if database.replicas is None:
-        return NoRequests()
-    return DatabaseRequests(PgRequests(database.replicas), database.prepared.is_set)
-
-
-def _sessions(
-    database: Database, host: HostPins, journal: Spool, clock: Clock, session_wall: Callable[[], float]
-) -> Sessions | None:
-    if database.sessions is None:
-        return None
-    return DatabaseSessions(
-        database.sessions,
-        host,
-        lambda event: journal.append([encode(event)]),
-        clock=clock,
-        wall=time.time,
-        session_wall=session_wall,
-        rand=random.SystemRandom().getrandbits,
-    )
 
 
 @asynccontextmanager

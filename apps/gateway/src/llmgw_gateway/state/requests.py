@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from llmgw_admin.requests import LogSlice
+from llmgw_admin.requests import LogSlice, RequestLog
 from llmgw_domain import Event
 from llmgw_domain.errors import BadRequest, StoreUnavailable
 from llmgw_eventstore import StoreAway
 from llmgw_eventstore.requests import Logged, RequestFilters
+from llmgw_gateway.state.log import Database
 from llmgw_postgres.requests import PgRequests
 
 _MOST_AFTER = 1100
@@ -70,6 +71,13 @@ class NoRequests:
 
     def __repr__(self) -> str:
         return "<NoRequests>"
+
+
+def requests_of(database: Database) -> RequestLog:
+    """The request log in this database."""
+    if database.replicas is None:
+        return NoRequests()
+    return DatabaseRequests(PgRequests(database.replicas), database.prepared.is_set)
 
 
 def _position(after: str) -> tuple[float, str]:
