@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from llmgw_admin.history import History
+from llmgw_admin.requests import RequestLog
 from llmgw_admin.sessions import Sessions
 from llmgw_affinity import Pin
 from llmgw_control import Administration, Records, Refused, Replica, Unrevealed, compile_catalog
@@ -42,6 +43,7 @@ from llmgw_gateway.state.pauses import HostPauses
 from llmgw_gateway.state.pins import HostPins, hear_forgotten, recalled
 from llmgw_gateway.state.rejecting import Rejecting
 from llmgw_gateway.state.renewals import Renewals
+from llmgw_gateway.state.requests import requests_of
 from llmgw_gateway.state.served import Served
 from llmgw_gateway.state.sessions import sessions_of
 from llmgw_gateway.state.settling import settle_abandoned
@@ -90,6 +92,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     data_dir: Path
     spool_config: SpoolConfig
     history: History
+    requests: RequestLog
 
     def current(self) -> Catalog:
         return self.served.current()
@@ -264,6 +267,7 @@ async def open_control_plane(
             data_dir=settings.data_dir,
             spool_config=settings.config.spool,
             history=_history(database, feeder, journal),
+            requests=requests_of(database),
         )
         stack.push_async_callback(plane.keep.close)
         stack.push_async_callback(plane.pins.close)
