@@ -143,14 +143,14 @@ def used(uncached: int = 0, read: int = 0, written: int = 0, **more: Any) -> Usa
         (stay(5000), used(700, read=5000), TELLING, (5000, 400.0)),
         (stay(5000), used(9000), TELLING, (0, 400.0)),
         (stay(), used(9000), TELLING, (0, 400.0)),
-        # It writes without saying: the first answer is believed, a later one has to show it.
-        (stay(), used(5000), SILENT, (5000, 700.0)),
+        # It writes without saying, in whole steps: the first answer is believed, a later one has to show it.
+        (stay(), used(5000), SILENT, (4992, 700.0)),
         (stay(), used(1023), SILENT, (0, 700.0)),
-        (stay(5000, told=1), used(100, read=5000), SILENT, (5100, 700.0)),
+        (stay(5000, told=1), used(100, read=5000), SILENT, (4992, 700.0)),
         (stay(5000, told=1), used(5100), SILENT, (0, 700.0)),
         (stay(0, told=2), used(5200), SILENT, (0, 700.0)),
-        (stay(0, told=3), used(300, read=5000), SILENT, (5300, 700.0)),
-        (stay(5000, warm_until=50.0, told=1), used(5100), SILENT, (5100, 700.0)),
+        (stay(0, told=3), used(300, read=5000), SILENT, (5248, 700.0)),
+        (stay(5000, warm_until=50.0, told=1), used(5100), SILENT, (4992, 700.0)),
         # A shorter prompt of the same session: a title, a subagent, what is left after a compaction.
         (stay(5000, told=1), used(200), SILENT, (5000, 300.0)),
         (stay(5000, told=1), used(200, read=1000), TELLING, (2500, 400.0)),

@@ -8,7 +8,7 @@ from llmgw_eventstore import Unreadable
 from llmgw_eventstore.projection import project
 from llmgw_eventstore.requests import REQUESTS, UsageGroup, fold_request, read_attempt, request_of, share_of_usage
 from llmgw_eventstore.testing import make_event
-from llmgw_relay.facts import CallOpened, CallSettled
+from llmgw_relay.facts import CallOpened, CallSettled, SessionFacts
 
 COMMON = {"tenant": "acme", "key": "k1", "dialect": "openai", "model": "fast", "provider": "openai"}
 SETTLED = {"stream": True, "status": 200, "attempts": 1, "duration": 2.5, "outcome": "ok", "unknown": [1]}
@@ -120,6 +120,8 @@ def test_the_facts_of_the_relay_are_read():
     told = CallSettled(
         **call, **target, stream=True, outcome="ok", status=200, attempts=2, duration=2.5, finish="stop",
         first_byte=0.5, usage=Usage(output=7), lossy=("seed",), endpoint="files",
+        session=SessionFacts(key="s", placement="moved", reason="gone", expected=9, observed=2, lost=7, cause="drain"),
+        queued=0.5,
     )  # fmt: skip
     attempt = CallOpened(**call, **target, attempt=2)
     facts = [("request.opened", attempt), ("request.settled", told)]
@@ -128,6 +130,6 @@ def test_the_facts_of_the_relay_are_read():
         for n, (kind, fact) in enumerate(facts)
     ]
     row = project(REQUESTS, events).rows["r1"]
-    for found, written in ((row.last, attempt), (row.settled, told)):
-        names = [name for name in found.__struct_fields__ if name != "event"]
+    for found, written in ((row.last, attempt), (row.settled, told), (row.settled.session, told.session)):
+        names = [name for name in found.__struct_fields__ if name not in ("event", "session")]
         assert [getattr(written, name) for name in names] == [getattr(found, name) for name in names]

@@ -107,6 +107,14 @@ async def agree(database, store):
     return pure
 
 
+TURNS = [
+    None,
+    {"key": "s1", "placement": "new", "reason": "unknown"},
+    {"key": "s1", "placement": "home", "reason": "free", "expected": 9, "observed": 7, "later": 1},
+    {"key": "s2", "placement": "moved", "reason": "gone", "observed": None, "lost": 5, "cause": "drain"},
+]
+
+
 def chance(seed, size):
     """A log as chance would have it: attempts, settlements, crashes, repeats, later corrections, and rubbish."""
     rand = random.Random(seed)
@@ -128,7 +136,8 @@ def chance(seed, size):
                     "reasoning": rand.randrange(9),
                 }
                 outcome = rand.choice(["ok", "ok", "refused", "failed", "cancelled"])
-                events.append(settled(request, outcome, number=number, at=at, usage=spent, **names))
+                turn = {"session": rand.choice(TURNS), "queued": rand.choice([0.0, 1.25])}
+                events.append(settled(request, outcome, number=number, at=at, usage=spent, **names, **turn))
             case 7:
                 spent = {"cache_read": 7, "provenance": "estimated"}
                 events.append(settled(request, "crashed", number=number, at=at, usage=spent, account=None))
@@ -142,7 +151,18 @@ def chance(seed, size):
                 wrong = rand.choice([{"at": "noon"}, {"tenant": 7}, {"attempt": 1.5}, {"account": None}])
                 events.append(broken(opened(request, number=number), wrong))
             case 11:
-                wrong = rand.choice([{"usage": []}, {"status": None}, {"stream": 1}, {"usage": {"output": "5"}}])
+                wrong = rand.choice(
+                    [
+                        {"usage": []},
+                        {"status": None},
+                        {"stream": 1},
+                        {"usage": {"output": "5"}},
+                        {"session": "s"},
+                        {"session": {"key": "s", "placement": "home"}},
+                        {"session": {**TURNS[1], "lost": None}},
+                        {"queued": None},
+                    ]
+                )
                 events.append(broken(settled(request, number=number), wrong))
     return events
 

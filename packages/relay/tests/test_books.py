@@ -125,3 +125,17 @@ async def test_a_repaired_request_is_a_retry():
     await bench.run(streamed(max_tokens=9))
     assert [("a", "a")] == [tuple(fact.account for fact in bench.facts.opened)]
     assert [(1, 400, True)] == [(fact.attempt, fact.upstream_status, fact.retried) for fact in bench.facts.ended]
+
+
+async def test_a_call_that_ends_for_want_of_an_account_says_why_none_could_serve():
+    """By account: the one that just refused it pauses now, the other is full. One that was served says nothing."""
+    on = catalog(account("a", max_concurrency=1), account("b"))
+    bench = Bench(Script([b"{}"], status=429, headers={"retry-after": "50"}), Script(STREAM), on=on)
+    full = bench.balancer.take(next(c for c in on.routes.get("gpt") if c.account.id == "a"))
+    await bench.run(streamed())
+    full.release()
+    await bench.run(streamed())
+    refused, served = bench.facts.settled
+    assert ("pause", 50.0) == (refused.signal.verdict, refused.signal.seconds)
+    assert ({"a": "full", "b": "paused"}, 0) == (refused.excluded, refused.more_excluded)
+    assert ("ok", {}) == (served.outcome, served.excluded)

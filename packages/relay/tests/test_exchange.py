@@ -257,6 +257,18 @@ async def test_attempts_are_bounded():
     assert (status, headers[b"x-gw-attempts"], len(bench.upstream.asked)) == (502, b"3", 3)
 
 
+async def test_accounts_that_say_when_to_come_back_are_no_failed_attempts():
+    """Each of them rests, so each is asked once: the sixth answers. A limited number of times, all the same."""
+    limited = Script([b"{}"], status=429, headers={"retry-after": "30"})
+    bench = Bench(*[limited] * 5, Script([BODY]), on=catalog(*(account(x) for x in "abcdef")))
+    status, headers, _ = await bench.run()
+    assert (200, b"6") == (status, headers[b"x-gw-attempts"])
+    assert 6 == len({request.account.id for request in bench.upstream.asked})
+    many = Bench(limited, on=catalog(*(account(f"a{n}") for n in range(30))))
+    status, headers, _ = await many.run()
+    assert (429, b"11") == (status, headers[b"x-gw-attempts"])
+
+
 async def test_no_account_says_why():
     """When all accounts are full or disabled the 503 says how many of which, and when to come back."""
     full = catalog(account("a", max_concurrency=1), account("b", enabled=False))

@@ -183,6 +183,7 @@ async def open_gateway(settings: Settings, log: LogStream) -> AsyncIterator[Gate
             admin_config(settings),
             administration=control.administration,
             history=control.history,
+            requests=control.requests,
             replay=control.database.replay,
             sessions=control.sessions,
         )

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from llmgw_admin.history import History
+from llmgw_admin.requests import RequestLog
 from llmgw_admin.sessions import Sessions
 from llmgw_affinity import Pin
 from llmgw_control import Administration, Records, Refused, Replica, Unrevealed, compile_catalog
@@ -43,8 +43,9 @@ from llmgw_gateway.state.pauses import HostPauses
 from llmgw_gateway.state.pins import HostPins, hear_forgotten, recalled
 from llmgw_gateway.state.rejecting import Rejecting
 from llmgw_gateway.state.renewals import Renewals
+from llmgw_gateway.state.requests import requests_of
 from llmgw_gateway.state.served import Served
-from llmgw_gateway.state.sessions import DatabaseSessions
+from llmgw_gateway.state.sessions import sessions_of
 from llmgw_gateway.state.settling import settle_abandoned
 from llmgw_gateway.state.steward import Steward
 from llmgw_gateway.tempo import Tempo
@@ -91,6 +92,7 @@ class ControlPlane(msgspec.Struct, kw_only=True, eq=False):
     data_dir: Path
     spool_config: SpoolConfig
     history: History
+    requests: RequestLog
 
     def current(self) -> Catalog:
         return self.served.current()
@@ -255,7 +257,7 @@ async def open_control_plane(
                 patience=_FOUND_SECONDS,
             ),
             pins=pins,
-            sessions=_sessions(database, pins, journal, clock, tempo.wall),
+            sessions=sessions_of(database, pins, journal, clock, tempo.wall),
             pauses=pauses,
             renewals=renewals,
             secrets=secrets,
@@ -265,6 +267,7 @@ async def open_control_plane(
             data_dir=settings.data_dir,
             spool_config=settings.config.spool,
             history=_history(database, feeder, journal),
+            requests=requests_of(database),
         )
         stack.push_async_callback(plane.keep.close)
         stack.push_async_callback(plane.pins.close)
@@ -290,22 +293,6 @@ def _history(database: Database, feeder: Feeder, journal: Spool) -> History:
         return feeder.lsn
 
     return DatabaseHistory(PgHistory(database.replicas), written)
-
-
-def _sessions(
-    database: Database, host: HostPins, journal: Spool, clock: Clock, session_wall: Callable[[], float]
-) -> Sessions | None:
-    if database.sessions is None:
-        return None
-    return DatabaseSessions(
-        database.sessions,
-        host,
-        lambda event: journal.append([encode(event)]),
-        clock=clock,
-        wall=time.time,
-        session_wall=session_wall,
-        rand=random.SystemRandom().getrandbits,
-    )
 
 
 @asynccontextmanager

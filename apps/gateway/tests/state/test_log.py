@@ -49,6 +49,7 @@ async def test_without_a_database_everything_is_taken_and_forgotten() -> None:
         await database.store.save_snapshot("s", Cursor(), b"")
         assert await database.store.load_snapshot("s") is None
         assert database.replicas is None
+        assert {} == await database.find_pins(["0" * 32])
 
 
 async def test_one_that_is_away_holds_up_nothing(caplog: pytest.LogCaptureFixture) -> None:
@@ -58,6 +59,9 @@ async def test_one_that_is_away_holds_up_nothing(caplog: pytest.LogCaptureFixtur
         assert time.monotonic() - began < 0.5
         with pytest.raises(StoreAway):
             await database.store.append("state", [event(1)])
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await database.find_pins(["0" * 32])
         assert not database.prepared.is_set()
     assert "hunter2" not in caplog.text
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryHistory, MemorySessions, a_session
+from llmgw_admin.testing import MemoryHistory, MemoryRequestLog, MemorySessions, a_session
 from llmgw_control import AccountRecord, Records
 from llmgw_control.testing import OWNER, Desk
 from llmgw_gateway.bind import Bind
@@ -45,6 +45,7 @@ class Running(msgspec.Struct, kw_only=True):
 
     url: str
     desk: Desk
+    requests: MemoryRequestLog
     sessions: MemorySessions
     owner: str
     viewer: str
@@ -64,6 +65,7 @@ def running() -> Iterator[Running]:
     owner, viewer = (
         str(desk.administration.create("token", role, {"role": role}, OWNER).secret) for role in ("owner", "viewer")
     )
+    requests = MemoryRequestLog()
     sessions = MemorySessions([a_session(1), a_session(2, current="b", tenant="emca")])
     app = admin_app(
         lambda: desk.catalog,
@@ -72,6 +74,7 @@ def running() -> Iterator[Running]:
         AdminConfig(),
         administration=desk.administration,
         history=MemoryHistory(desk.journal.events),
+        requests=requests,
         sessions=sessions,
     )
     started: list[str] = []
@@ -86,7 +89,7 @@ def running() -> Iterator[Running]:
     thread = threading.Thread(target=asyncio.run, args=(listen(),))
     thread.start()
     assert ready.wait(10)
-    yield Running(url=started[0], desk=desk, sessions=sessions, owner=owner, viewer=viewer)
+    yield Running(url=started[0], desk=desk, requests=requests, sessions=sessions, owner=owner, viewer=viewer)
     over.set()
     thread.join(10)
 

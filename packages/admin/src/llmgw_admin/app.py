@@ -19,10 +19,12 @@ from llmgw_admin.api.operations import Operation
 from llmgw_admin.api.portable import portable_operations
 from llmgw_admin.api.records import record_operations
 from llmgw_admin.api.replay import Replay, replay_operations
+from llmgw_admin.api.requests import request_operations
 from llmgw_admin.api.sessions import session_operations
 from llmgw_admin.guard import AdminConfig, Guard
 from llmgw_admin.history import History
 from llmgw_admin.overview import overview
+from llmgw_admin.requests import RequestLog
 from llmgw_admin.sessions import Sessions
 from llmgw_admin.status import Status
 from llmgw_control import Administration
@@ -40,6 +42,7 @@ def admin_app(
     *,
     administration: Administration | None = None,
     history: History | None = None,
+    requests: RequestLog | None = None,
     replay: Replay | None = None,
     sessions: Sessions | None = None,
     settled: Settled = at_once,
@@ -47,8 +50,9 @@ def admin_app(
     """Pages and JSON API as an ASGI application.
 
     `current` gives the catalog that is served, `metrics_text` Prometheus' text format, `status` the present moment;
-    `administration` takes the API's commands, `history` is where the audit trail is read from. Without the one there is
-    no API, without the other it has no events; `replay` folds the log anew, `sessions` are looked at and forgotten.
+    `administration` takes the API's commands, `history` is where the audit trail is read from, `requests` the request
+    log; `replay` folds the log anew, `sessions` are looked at and forgotten. Without the first there is no API, without
+    one of the others it has no such part.
     What was commanded is answered once `settled` returns.
 
     Raises ValueError if `config` would open the pages to other machines without a token.
@@ -69,7 +73,7 @@ def admin_app(
     pages, config = Starlette(routes=routes), config or AdminConfig()
     if administration is None:
         return Guard(pages, config)
-    api = Api(api_operations(administration, current, history, status().version, replay, sessions), settled)
+    api = Api(api_operations(administration, current, history, status().version, requests, replay, sessions), settled)
     return Guard(pages, config, api, administration.actor_of)
 
 
@@ -78,6 +82,7 @@ def api_operations(
     current: Callable[[], Catalog],
     history: History | None,
     version: str,
+    requests: RequestLog | None = None,
     replay: Replay | None = None,
     sessions: Sessions | None = None,
 ) -> list[Operation]:
@@ -87,6 +92,7 @@ def api_operations(
         *catalog_operations(administration, current),
         *portable_operations(administration),
         *(event_operations(history) if history is not None else ()),
+        *(request_operations(requests) if requests is not None else ()),
         *(session_operations(sessions) if sessions is not None else ()),
         *(replay_operations(replay) if replay is not None else ()),
     ]

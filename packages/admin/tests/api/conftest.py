@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from llmgw_admin import AdminConfig, Status, admin_app
-from llmgw_admin.testing import MemoryHistory, MemorySessions, a_session
+from llmgw_admin.testing import MemoryHistory, MemoryRequestLog, MemorySessions, a_session
 from llmgw_control import AccountRecord, Records
 from llmgw_control.testing import OWNER, Desk
 from llmgw_domain import Secret
@@ -18,12 +18,13 @@ FILE = Records(accounts=(AccountRecord(id="filed", provider="openai", pool="p", 
 
 
 class Stack(msgspec.Struct, kw_only=True):
-    """The application over a node's administration, with an account in pool `p` from its file, and a client for each
-    role (and one without a token). `before` is how many events the tokens took.
+    """The application over a node's administration, with an account in pool `p` from its file, a request `x` in its
+    log, and a client for each role (and one without a token). `before` is how many events the tokens took.
     """
 
     desk: Desk
     history: MemoryHistory
+    requests: MemoryRequestLog
     sessions: MemorySessions
     before: int
     owner: TestClient
@@ -40,6 +41,8 @@ async def metrics_text() -> bytes:
 def stack() -> Stack:
     desk = Desk(file=FILE)
     history = MemoryHistory(desk.journal.events)
+    requests = MemoryRequestLog()
+    requests.tell("x", 1.0)
     sessions = MemorySessions([a_session(1), a_session(2, current="b", tenant="emca"), a_session(3, key="web")])
     config = AdminConfig(token=Secret("env-token"), owner_token=Secret("owner-token"))
     app = admin_app(
@@ -49,6 +52,7 @@ def stack() -> Stack:
         config,
         administration=desk.administration,
         history=history,
+        requests=requests,
         sessions=sessions,
     )
 
@@ -60,4 +64,12 @@ def stack() -> Stack:
         role: client(desk.administration.create("token", role, {"role": role}, OWNER).secret)
         for role in ("owner", "operator", "viewer")
     }
-    return Stack(desk=desk, history=history, sessions=sessions, before=len(history.log), nobody=client(None), **clients)
+    return Stack(
+        desk=desk,
+        history=history,
+        requests=requests,
+        sessions=sessions,
+        before=len(history.log),
+        nobody=client(None),
+        **clients,
+    )

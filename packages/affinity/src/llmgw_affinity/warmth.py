@@ -27,17 +27,19 @@ the shortest life of any provider's cache."""
 
 class CacheRule(msgspec.Struct, frozen=True, kw_only=True):
     """How a cache behaves: `life` is the seconds that it keeps a prompt from its last use, `least` the tokens of the
-    shortest prompt that it takes. A `silent` one writes every prompt and says nothing of it: it reports reads only."""
+    shortest prompt that it takes. A `silent` one writes every prompt and says nothing of it: it reports reads only, and
+    finds whole steps of so many tokens (OpenAI's page "Prompt caching": 128; DeepSeek's: 64)."""
 
     life: float
     least: int = 1024
     silent: bool = True
+    step: int = 128
 
 
 _MINUTE, _HOUR = 60.0, 3600.0
 
 _SERVERS: dict[str, CacheRule] = {
-    "deepseek": CacheRule(life=2 * _HOUR, least=64),
+    "deepseek": CacheRule(life=2 * _HOUR, least=64, step=64),
     "groq": CacheRule(life=2 * _HOUR),
     "cerebras": CacheRule(life=5 * _MINUTE),
     "ollama": CacheRule(life=5 * _MINUTE),
@@ -165,9 +167,10 @@ def _found_next(stay: Stay, usage: Usage, at: float, rule: CacheRule) -> int:
     """Tokens of this prompt that the next turn will find."""
     if usage.cache_write or (usage.cache_read and not rule.silent):
         return usage.cache_read + usage.cache_write
+    whole = usage.input - usage.input % rule.step
     if usage.cache_read:
-        return usage.input
+        return whole
     # A silent cache that should have had something and had not, or that said so before, is believed when it reads
     # again: there are servers that cache nothing, and never say so.
     denied = stay.warm(at) or (stay.told > 0 and stay.cached == 0 and at < stay.warm_until)
-    return usage.input if rule.silent and not denied and usage.input >= rule.least else 0
+    return whole if rule.silent and not denied and usage.input >= rule.least else 0

@@ -42,6 +42,21 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     attempt: int
 
 
+class SessionTurn(msgspec.Struct, frozen=True, kw_only=True):
+    """What a request was to its session, `key`: where it was served, why, and what became of the cache.
+
+    Of `expected` tokens `observed` were found (None where that was not told), and `lost` were read anew for `cause`.
+    """
+
+    key: str
+    placement: str
+    reason: str
+    expected: int = 0
+    observed: int | None = None
+    lost: int = 0
+    cause: str | None = None
+
+
 class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     """What `request.settled` tells: a request is over. Durations are in seconds, None where it never came to that."""
 
@@ -67,6 +82,9 @@ class Settlement(msgspec.Struct, frozen=True, kw_only=True):
     usage: Usage | None = None
     unmetered: bool = False
     endpoint: str = ""
+    session: SessionTurn | None = None
+    queued: float = 0.0
+    """Seconds in the queue for an account."""
 
 
 class Request(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +105,33 @@ class Request(msgspec.Struct, frozen=True, kw_only=True):
     def outcome(self) -> str:
         """How it ended; `open` while it has not."""
         return self.settled.outcome if self.settled else "open"
+
+
+class Logged(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of the request log, under the request's own id. `matches` requests were sought by what one was found by."""
+
+    id: str
+    row: Request
+    matches: int = 1
+
+    @property
+    def at(self) -> float:
+        """When it was told of last, in seconds since 1970: the log's order."""
+        return self.row.told.at
+
+
+class RequestFilters(msgspec.Struct, frozen=True, kw_only=True):
+    """Which requests; None asks for all. `since` is in seconds since 1970, `session` a session's key, `outcome` that of
+    the settlement, or `open`.
+    """
+
+    tenant: str | None = None
+    key: str | None = None
+    account: str | None = None
+    model: str | None = None
+    outcome: str | None = None
+    session: str | None = None
+    since: float | None = None
 
 
 Fact = TypeVar("Fact", Attempt, Settlement)
@@ -183,5 +228,5 @@ def share_of_usage(row: Request) -> tuple[Group, Amounts] | None:
 
 USAGE: Rollup[Request] = Rollup("usage", share_of_usage)
 REQUESTS: Projection[Request] = Projection(
-    name="requests", version=1, log="fact", row=Request, key=request_of, fold=fold_request, rollups=(USAGE,)
+    name="requests", version=2, log="fact", row=Request, key=request_of, fold=fold_request, rollups=(USAGE,)
 )

@@ -23,7 +23,7 @@ from llmgw_relay.call import Admission, Call, Verb
 from llmgw_relay.facts import AttemptEnded, CallOpened, CallSettled, Outcome
 from llmgw_relay.meter import Meter
 from llmgw_relay.parts import Parts
-from llmgw_relay.turn import Turn
+from llmgw_relay.turn import Turn, shown
 
 _MAX_RETRY_AFTER = 120
 """Seconds. OpenAI's SDK does not retry at all above this, Anthropic's sleeps as long as it is told."""
@@ -187,6 +187,7 @@ class Books:
         admission, call, started = self._admission, self._call, self._call.started
         headers = call.wire.headers
         candidate = attempt.candidate if attempt else None
+        excluded, more = shown(self._turn.excluded)
         return CallSettled(
             call=call.id,
             request_id=call.request_id,
@@ -213,6 +214,7 @@ class Books:
             usage=usage,
             unmetered=outcome == "ok" and self._sells and meter.usage is None,
             limits=attempt.limits if attempt else None,
+            signal=attempt.signal if attempt else None,
             bytes_sent=self.sent,
             bytes_received=attempt.received if attempt else 0,
             lossy=attempt.rendered.lossy if attempt else (),
@@ -224,6 +226,8 @@ class Books:
             endpoint=_endpoint(call),
             session=self._turn.facts(),
             queued=self._turn.waited,
+            excluded=excluded,
+            more_excluded=more,
         )
 
     @property

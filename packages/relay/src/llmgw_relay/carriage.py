@@ -26,6 +26,10 @@ _MAX_MODEL = 256
 """Characters of a model's name. A star route takes any name, and it is repeated in every chunk and log line."""
 
 
+_MOST_WAITED_OUT = 8
+"""Refusals of resting accounts that a call puts up with, beside its attempts."""
+
+
 class Carriage:
     """The state of one call. Entered once, left once; what it gives is the reply."""
 
@@ -43,6 +47,8 @@ class Carriage:
         self._failures: list[GatewayError] = []
         self._elsewhere = 0
         """Attempts at models that were asked before this one."""
+        self._waited_out = 0
+        """Attempts at this model that were refused by accounts which rest since then."""
         self._stream: AsyncGenerator[bytes, None] | None = None
 
     @abstractmethod
@@ -104,11 +110,16 @@ class Carriage:
             raise self._failures[-1] if self._failures else error from None
 
     def _may_retry(self, error: GatewayError) -> bool:
-        """Whether another attempt follows. Where it does, it is counted."""
-        attempts = self._books.attempts - self._elsewhere
+        """Whether another attempt follows. Where it does, it is counted.
+
+        A refusal after which the account rests is waited out, which has bounds of its own.
+        """
+        rests = self._rests and self._waited_out < _MOST_WAITED_OUT
+        self._waited_out += rests
+        attempts = self._books.attempts - self._elsewhere - self._waited_out
         if not may_retry(error, attempts, self._parts.config.max_attempts, self._remaining()):
             return False
-        return self._rests or self._parts.budget.spend()
+        return rests or self._parts.budget.spend()
 
     @property
     def _rests(self) -> bool:
@@ -124,7 +135,7 @@ class Carriage:
         """Another model is asked from now on: what was learned of accounts was about the first one."""
         self._spent.clear()
         self._failed_at.clear()
-        self._elsewhere = self._books.attempts
+        self._elsewhere, self._waited_out = self._books.attempts, 0
         await self._turn.fall_back(instead)
 
     def _upstream_request(self, account: Account, rendered: Rendered, stream: bool) -> UpstreamRequest:

@@ -156,6 +156,8 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     """The provider bills this call, and said nothing of what it used: its cost is not known."""
     limits: RateLimits | None = None
     """What the last account's provider said of its limits; resets and waits are in seconds from the answer."""
+    signal: Signal | None = None
+    """What that means for those who choose accounts."""
     bytes_sent: int = 0
     bytes_received: int = 0
     lossy: tuple[str, ...] = ()
@@ -170,6 +172,10 @@ class CallSettled(msgspec.Struct, frozen=True, kw_only=True):
     session: SessionFacts | None = None
     queued: float = 0.0
     """Seconds in the queue for an account."""
+    excluded: dict[str, str] = msgspec.field(default_factory=dict)
+    """Why no account could serve the call, or serve it once more, where it ended for want of one."""
+    more_excluded: int = 0
+    """Accounts of which that is not said."""
 
 
 Fact = CallOpened | AttemptEnded | SessionPlaced | CallSettled

@@ -8,8 +8,9 @@ which it is chosen, and the next thing that happens is that the attempt is writt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from itertools import islice
 
 import msgspec
 
@@ -31,7 +32,7 @@ from llmgw_relay.queue import QueueFull
 
 _BYTES_A_TOKEN = 4
 _SHOWN = 12
-"""Accounts that a recorded choice names as left out; of the others it has the number."""
+"""Accounts that a record names as left out; of the others it has the number."""
 
 
 class Turn:
@@ -58,6 +59,8 @@ class Turn:
         self._account: str | None = None
         self._pick: Pick | None = None
         self._loss: Loss | None = None
+        self.excluded: dict[str, Exclusion] = {}
+        """Why no account could serve it, where the last one that was looked for was not found."""
         self.waited = 0.0
         """Seconds in the queue."""
         self.waits_since: float | None = None
@@ -135,6 +138,7 @@ class Turn:
         )
         parts = self._parts
         among = Candidates(parts.balancer, route, wanted, self._accounts, lambda: parts.current().accounts)
+        self.excluded = {}
         while True:
             self._pick = None
             decision = decide(self._pin, parts.session_wall(), partial(self._standing, among), self._terms())
@@ -254,11 +258,11 @@ class Turn:
 
     def _nobody(self, among: Candidates) -> NoAccount:
         """Why no account can serve, and when one may."""
-        soonest, name = among.soonest(), among.route.model.name
+        self.excluded, soonest, name = among.excluded(), among.soonest(), among.route.model.name
         retry_after = 1.0 if soonest is None or math.isinf(soonest) else max(self._real(soonest), 1.0)
         waited = f", after {self.waited:.0f} s in the queue" if self.waited >= 1 else ""
         return NoAccount(
-            f"No account is available for the model {name!r} now{waited}: {said(among.excluded())}.",
+            f"No account is available for the model {name!r} now{waited}: {said(self.excluded)}.",
             retry_after=retry_after,
         )
 
@@ -301,7 +305,7 @@ class Turn:
         decision, pick, before = self._decision, self._pick, self._before
         if decision is None:
             return None
-        excluded = {} if pick is None else {name: str(why) for name, why in list(pick.excluded.items())[:_SHOWN]}
+        excluded, more = shown({} if pick is None else pick.excluded)
         return Choice(
             placement=self.placement,
             decision=decision.kind,
@@ -314,7 +318,7 @@ class Turn:
             current=before.current.account if before else None,
             scores=() if pick is None else pick.scores,
             excluded=excluded,
-            more_excluded=0 if pick is None else len(pick.excluded) - len(excluded),
+            more_excluded=more,
             model=self._instead.model if self._instead else None,
             cause=self._instead.cause if self._instead else None,
         )
@@ -337,6 +341,12 @@ class Turn:
 
     def __repr__(self) -> str:
         return f"<Turn of {self._named.session or 'no session'} at {self._account or 'no account'}>"
+
+
+def shown(excluded: Mapping[str, Exclusion]) -> tuple[dict[str, str], int]:
+    """As many as are recorded by their names, and how many more there are."""
+    named = {name: str(why) for name, why in islice(excluded.items(), _SHOWN)}
+    return named, len(excluded) - len(named)
 
 
 def said(excluded: dict[str, Exclusion]) -> str:

@@ -99,6 +99,7 @@ async def open_control(settings: Settings, setup: Setup) -> AsyncIterator[Contro
             admin_config(settings),
             administration=plane.administration,
             history=plane.history,
+            requests=plane.requests,
             replay=plane.database.replay,
             sessions=plane.sessions,
             settled=plane.spreading.done,

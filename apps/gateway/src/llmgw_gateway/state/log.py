@@ -54,11 +54,11 @@ class Database(msgspec.Struct, kw_only=True, eq=False):
     projections: Projections | None = None
 
     async def find_pins(self, keys: Collection[str]) -> dict[str, Pin]:
-        """The pins of these sessions, as far as there are any. Raises `StoreError`."""
+        """The pins of these sessions, as far as there are any; the caller bounds the time. Raises `StoreError`."""
         if self.pins is None:
             return {}
-        if not self.prepared.is_set():
-            raise StoreAway("the database is not ready yet")
+        # At a start it is ready in a moment, and a session that is taken for a new one meanwhile pays for its prompt.
+        await self.prepared.wait()
         return await self.pins.get(keys)
 
     async def replay(self, repair: bool) -> list[str]:

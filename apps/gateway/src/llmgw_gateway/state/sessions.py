@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import random
 import re
+import time
 from collections.abc import Awaitable, Callable
 
 import msgspec
 
 from llmgw_admin.history import instant
-from llmgw_admin.sessions import Session, SessionFilters, SessionPage, UnknownSession
+from llmgw_admin.sessions import Session, SessionFilters, SessionPage, Sessions, UnknownSession
 from llmgw_affinity import merged
 from llmgw_affinity.placing import Instant, forgotten
 from llmgw_control.refusal import NotWritable
@@ -16,8 +18,9 @@ from llmgw_control.views import Actor
 from llmgw_crdt import Clock
 from llmgw_domain import Event, uuid7
 from llmgw_domain.errors import StoreUnavailable
-from llmgw_eventstore import KINDS, StoreAway
-from llmgw_eventstore.spool import SpoolError
+from llmgw_eventstore import KINDS, StoreAway, encode
+from llmgw_eventstore.spool import Spool, SpoolError
+from llmgw_gateway.state.log import Database
 from llmgw_gateway.state.pins import HostPins
 from llmgw_postgres.pins import PgSessions
 from llmgw_relay.pin_facts import FORGOTTEN, Pinned, Placed
@@ -119,6 +122,23 @@ class DatabaseSessions:
 
     def __repr__(self) -> str:
         return f"<DatabaseSessions {self._sessions!r} {self._host!r}>"
+
+
+def sessions_of(
+    database: Database, host: HostPins, journal: Spool, clock: Clock, session_wall: Callable[[], float]
+) -> Sessions | None:
+    """Those of a node, whose journal this is; None without a database, which alone knows whose sessions are."""
+    if database.sessions is None:
+        return None
+    return DatabaseSessions(
+        database.sessions,
+        host,
+        lambda event: journal.append([encode(event)]),
+        clock=clock,
+        wall=time.time,
+        session_wall=session_wall,
+        rand=random.SystemRandom().getrandbits,
+    )
 
 
 def _fits(row: Pinned, filters: SessionFilters) -> bool:

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 from llmgw_gateway import console
-from llmgw_gateway.verbs import audit, catalog, portable, records, sessions, where
+from llmgw_gateway.verbs import audit, catalog, portable, records, requests, sessions, where
 from llmgw_gateway.verbs.client import Client, TurnedAway, Unreachable, Wrong
 from llmgw_gateway.verbs.desk import Desk
 
@@ -33,6 +33,7 @@ def add_verbs(commands: Any) -> None:
     )
     served.set_defaults(verb=catalog.show)
     _common(served)
+    requests.add(commands, _common)
     portable.add(commands, _common)
 
 

@@ -39,7 +39,12 @@ def record(fields: Record) -> str:
 def shown(column: str, row: Record) -> str:
     """A value as text, on one line, without anything that a terminal would obey."""
     value = state(row) if column == "state" and "state" not in row else row.get(column)
-    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in _text(column, value))
+    return printable(_text(column, value))
+
+
+def printable(text: str) -> str:
+    """The text with what a terminal would obey written out."""
+    return "".join(c if c.isprintable() else f"\\x{ord(c):02x}" for c in text)
 
 
 def state(row: Record) -> str:

@@ -57,6 +57,17 @@ WITH batch AS MATERIALIZED (
             AND (coalesce(b -> 'first_byte', 'null') = 'null' OR llmgw.is_seconds(b -> 'first_byte'))
             AND coalesce(jsonb_typeof(b -> 'unmetered'), 'boolean') = 'boolean'
             AND coalesce(jsonb_typeof(b -> 'endpoint'), 'string') = 'string'
+            AND llmgw.is_seconds(coalesce(b -> 'queued', '0'))
+            AND (coalesce(b -> 'session', 'null') = 'null' OR (
+                jsonb_typeof(b -> 'session') = 'object'
+                AND jsonb_typeof(b -> 'session' -> 'key') = 'string'
+                AND jsonb_typeof(b -> 'session' -> 'placement') = 'string'
+                AND jsonb_typeof(b -> 'session' -> 'reason') = 'string'
+                AND llmgw.is_integer(coalesce(b -> 'session' -> 'expected', '0'))
+                AND (coalesce(b -> 'session' -> 'observed', 'null') = 'null'
+                     OR llmgw.is_integer(b -> 'session' -> 'observed'))
+                AND llmgw.is_integer(coalesce(b -> 'session' -> 'lost', '0'))
+                AND coalesce(jsonb_typeof(b -> 'session' -> 'cause'), 'null') IN ('null', 'string')))
             AND (coalesce(b -> 'usage', 'null') = 'null' OR (
                 jsonb_typeof(b -> 'usage') = 'object'
                 AND llmgw.is_integer(coalesce(b -> 'usage' -> 'uncached_input', '0'))
@@ -96,7 +107,12 @@ WITH batch AS MATERIALIZED (
                'duration', b -> 'duration', 'account', b -> 'account', 'provider', b -> 'provider',
                'target_model', b -> 'target_model', 'finish', b -> 'finish', 'error_code', b -> 'error_code',
                'first_byte', b -> 'first_byte', 'unmetered', coalesce(b -> 'unmetered', 'false'),
-               'endpoint', coalesce(b -> 'endpoint', '""'),
+               'endpoint', coalesce(b -> 'endpoint', '""'), 'queued', coalesce(b -> 'queued', '0'),
+               'session', CASE WHEN jsonb_typeof(b -> 'session') = 'object' THEN jsonb_build_object(
+                   'key', b -> 'session' -> 'key', 'placement', b -> 'session' -> 'placement',
+                   'reason', b -> 'session' -> 'reason', 'expected', coalesce(b -> 'session' -> 'expected', '0'),
+                   'observed', b -> 'session' -> 'observed', 'lost', coalesce(b -> 'session' -> 'lost', '0'),
+                   'cause', b -> 'session' -> 'cause') END,
                'usage', CASE WHEN jsonb_typeof(b -> 'usage') = 'object' THEN jsonb_build_object(
                    'uncached_input', coalesce(b -> 'usage' -> 'uncached_input', '0'),
                    'cache_read', coalesce(b -> 'usage' -> 'cache_read', '0'),
