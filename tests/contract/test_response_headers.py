@@ -35,7 +35,7 @@ async def test_an_answer_has_them_all(stack, call, dialect, stream):
         "gemini": ("gemini-2.5-flash", "google-a"),
     }
     assert (answer.headers["x-gw-model"], answer.headers["x-gw-account"]) == expected[dialect]
-    assert (answer.headers["x-gw-attempts"], answer.headers["x-gw-session"]) == ("1", "none")
+    assert (answer.headers["x-gw-attempts"], answer.headers["x-gw-session"]) == ("1", "new")
     assert answer.headers["x-gw-config-version"] == stack.gateway.control.current().version
 
 
