@@ -107,16 +107,16 @@ async def test_the_next_tier_serves_when_the_first_cannot(pool_of_two):
 
 
 async def test_when_all_fail_the_most_telling_error_is_shown(pool_of_two):
-    """ "Rate limited, come back in 9 s" says more than another account's bad key."""
-    async with pool_of_two(GATEWAY_SESSIONS__MAX_WAIT_SECONDS="0") as (call, other):
-        await call.fault(status=429, retry_after=9, **FIRST)
+    """ "Rate limited, come back in 90 s" says more than another account's bad key."""
+    async with pool_of_two() as (call, other):
+        await call.fault(status=429, retry_after=90, **FIRST)
         await other.sim("POST", "faults", json={"times": None, "fault": {"status": 401}})
         answer = await call()
-        assert (answer.status, answer.headers["retry-after"], answer.headers["x-gw-attempts"]) == (429, "9", "2")
+        assert (answer.status, answer.headers["retry-after"], answer.headers["x-gw-attempts"]) == (429, "90", "2")
 
 
 async def test_a_full_account_is_passed_over(open_stack, caller):
-    """Where it is full everywhere and nobody may wait: a 503 with the reason and a `retry-after`, then it serves again."""
+    """Where all are full and nobody may wait: 503 with the reason and a `retry-after`; then it serves again."""
     full = {"GATEWAY_ACCOUNTS__0__MAX_CONCURRENCY": "2", "GATEWAY_SESSIONS__MAX_WAIT_SECONDS": "0"}
     async with open_stack(environ=full) as stack:
         call = caller(stack)

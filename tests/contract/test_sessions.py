@@ -39,7 +39,10 @@ NAMES = "ABCD"
 async def open_pool(open_stack, caller, names: str = NAMES, scale: float = SCALE, server: str = "", **more):
     """A stack with accounts `claude-A`... in one pool, each with a credential of its own."""
     accounts = "".join(ACCOUNT.format(name=name) for name in names)
-    environ = {f"UP_{name}": f"sk-{name}" for name in names}
+    environ = {f"UP_{name}": f"sk-{name}" for name in names} | {
+        "GATEWAY_BALANCE__PAUSE_SECONDS": "2.0",
+        "GATEWAY_BALANCE__OVERLOADED_SECONDS": "1.0",
+    }
     async with open_stack(
         more=accounts + MODELS,
         environ=environ,
