@@ -89,7 +89,8 @@ class Played(msgspec.Struct, frozen=True):
 class Figures(msgspec.Struct, frozen=True):
     """What is shown of one playing. Shares are parts of one; `wait` is in real seconds, `wait_p99` in the simulator's.
 
-    `across` are the warm turns that had a restart between them and the turn before; None where there was none.
+    `across` are the warm turns that had a restart between them and the turn before; None where there was none. `cpu_ms`
+    is None where there was one: what the processes before it took is not known.
     """
 
     turns: int
@@ -106,7 +107,7 @@ class Figures(msgspec.Struct, frozen=True):
     dropped: int
     wait: float
     wait_p99: float
-    cpu_ms: float
+    cpu_ms: float | None
     lost: Mapping[str, float]
 
 
@@ -134,7 +135,7 @@ def figures(played: Played, bound: Played) -> Figures:
         dropped=sum(told.dropped for told in played.told),
         wait=median(waits),
         wait_p99=quantiles(waits, n=100)[98] * played.scale,
-        cpu_ms=1000 * played.cpu / max(1, len(served)),
+        cpu_ms=None if played.restarts else 1000 * played.cpu / max(1, len(served)),
         lost={cause: tokens / best for cause, tokens in played.lost.items()},
     )
 

@@ -30,7 +30,7 @@ def print_table(scenario: str, about: str, rows: Sequence[tuple[str, Figures]]) 
         ["added wait, median", *(f"{each.wait * 1000:.1f} ms" for each in shown)],
         ["added wait, 99th percentile", *(f"{each.wait_p99:.1f} s" for each in shown)],
         ["lost tokens, as it says itself", *(_parts(each.lost) for each in shown)],
-        ["CPU a turn", *(f"{each.cpu_ms:.1f} ms" for each in shown)],
+        ["CPU a turn", *("-" if each.cpu_ms is None else f"{each.cpu_ms:.1f} ms" for each in shown)],
     )
     print("\nThe median wait is in real time, its 99th percentile in the simulator's, as most of it is waiting.")
 

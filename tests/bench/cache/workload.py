@@ -21,12 +21,13 @@ KINDS: dict[Kind, float] = {"agent": 0.5, "keyed": 0.2, "plain": 0.15, "response
 
 TOKEN = 4
 """Characters."""
-_MOST_TURNS = 60
 _MOST_PROMPT = 120_000
 """Tokens at which a session ends, as it would be compacted."""
 _PAUSE = (20.0, 1.32)
 _MOST_PAUSE = 900.0
 _TURNS = (12.0, 0.8)
+"""Both are the median and the deviation of a log-normal distribution, in seconds and in turns."""
+_LEAST_TURNS, _MOST_TURNS = 3, 40
 _CORPUS = 1 << 20
 
 
@@ -107,7 +108,7 @@ def _session(rand: Random, id: int, start: float, tenants: tuple[Tenant, ...]) -
     kind = rand.choices(list(KINDS), list(KINDS.values()))[0]
     turns: list[Turn] = []
     prompt = tenant.tools + tenant.system
-    for number in range(min(_MOST_TURNS, max(1, round(rand.lognormvariate(math.log(_TURNS[0]), _TURNS[1]))))):
+    for number in range(_count(rand)):
         wanted = rand.randint(100, 800)
         growth = rand.randint(500, 3000)
         turns.append(Turn(_pause(rand) if number else 0.0, max(100, growth - wanted), wanted))
@@ -115,6 +116,11 @@ def _session(rand: Random, id: int, start: float, tenants: tuple[Tenant, ...]) -
         if prompt > _MOST_PROMPT:
             break
     return Session(id, tenant.id, kind, start, tuple(turns))
+
+
+def _count(rand: Random) -> int:
+    """How many turns a session has, unless its prompt gets too long."""
+    return min(_MOST_TURNS, max(_LEAST_TURNS, round(rand.lognormvariate(math.log(_TURNS[0]), _TURNS[1]))))
 
 
 def _pause(rand: Random) -> float:
