@@ -34,6 +34,9 @@ SMALL = {
     "GATEWAY_DATABASE__URL": "none",
     "GATEWAY_SPOOL__MAX_BYTES": "4194304",
     "GATEWAY_SPOOL__SEGMENT_BYTES": "262144",
+    # After a refusal that does not say for how long, accounts rest for a moment: most tests have but one.
+    "GATEWAY_BALANCE__PAUSE_SECONDS": "0.02",
+    "GATEWAY_BALANCE__OVERLOADED_SECONDS": "0.02",
 }
 
 CONFIG = """

@@ -80,7 +80,11 @@ class Caller:
             return Answer(response.status, response.headers, await response.read())
 
     async def fault(self, *, times: int | None = None, match: Mapping[str, str] | None = None, **fault: Any) -> None:
-        """Sets the one fault of the simulator: `status=429`, `eof_events=2`, `think=1.5`, ..."""
+        """Sets the one fault of the simulator: `status=429`, `eof_events=2`, `think=1.5`, ... A limit that does not say
+        for how long is over at once, or calls would wait for it.
+        """
+        if fault.get("status") == 429:
+            fault.setdefault("retry_after", 0)
         await self.stack.sim("DELETE", "faults")
         rule = {"times": times, "fault": fault, "match": dict(match or {})}
         await self.stack.sim("POST", "faults", json=rule)

@@ -107,17 +107,18 @@ async def test_the_next_tier_serves_when_the_first_cannot(pool_of_two):
 
 
 async def test_when_all_fail_the_most_telling_error_is_shown(pool_of_two):
-    """ "Rate limited, come back in 9 s" says more than another account's bad key."""
+    """ "Rate limited, come back in 90 s" says more than another account's bad key."""
     async with pool_of_two() as (call, other):
-        await call.fault(status=429, retry_after=9, **FIRST)
+        await call.fault(status=429, retry_after=90, **FIRST)
         await other.sim("POST", "faults", json={"times": None, "fault": {"status": 401}})
         answer = await call()
-        assert (answer.status, answer.headers["retry-after"], answer.headers["x-gw-attempts"]) == (429, "9", "2")
+        assert (answer.status, answer.headers["retry-after"], answer.headers["x-gw-attempts"]) == (429, "90", "2")
 
 
 async def test_a_full_account_is_passed_over(open_stack, caller):
-    """`max_concurrency` full everywhere is a 503 with the reason and a `retry-after`; afterwards it serves again."""
-    async with open_stack(environ={"GATEWAY_ACCOUNTS__0__MAX_CONCURRENCY": "2"}) as stack:
+    """Where all are full and nobody may wait: 503 with the reason and a `retry-after`; then it serves again."""
+    full = {"GATEWAY_ACCOUNTS__0__MAX_CONCURRENCY": "2", "GATEWAY_SESSIONS__MAX_WAIT_SECONDS": "0"}
+    async with open_stack(environ=full) as stack:
         call = caller(stack)
         await call.fault(think=0.4)
         async with asyncio.TaskGroup() as tasks:
@@ -130,6 +131,26 @@ async def test_a_full_account_is_passed_over(open_stack, caller):
         assert int(refused.headers["retry-after"]) >= 1
         assert [task.result().status for task in running] == [200, 200]
         assert (await call()).status == 200
+
+
+async def test_a_full_account_is_waited_for(open_stack, caller):
+    """In the order of coming: who waits gets the place that comes back."""
+    async with open_stack(environ={"GATEWAY_ACCOUNTS__0__MAX_CONCURRENCY": "1"}) as stack:
+        call, served = caller(stack), []
+        await call.fault(think=0.1)
+
+        async def one(number: int) -> None:
+            assert 200 == (await call(text=f"call {number}")).status
+            served.append(number)
+
+        async with asyncio.TaskGroup() as tasks:
+            for number in range(5):
+                tasks.create_task(one(number))
+                await asyncio.sleep(0.02)
+        assert [0, 1, 2, 3, 4] == served
+        assert [line["queued_ms"] for line in await call.logged(4)] == sorted(
+            line["queued_ms"] for line in await call.logged(4)
+        )
 
 
 async def test_a_full_account_leaves_its_calls_to_the_others(pool_of_two):

@@ -39,7 +39,10 @@ NAMES = "ABCD"
 async def open_pool(open_stack, caller, names: str = NAMES, scale: float = SCALE, server: str = "", **more):
     """A stack with accounts `claude-A`... in one pool, each with a credential of its own."""
     accounts = "".join(ACCOUNT.format(name=name) for name in names)
-    environ = {f"UP_{name}": f"sk-{name}" for name in names}
+    environ = {f"UP_{name}": f"sk-{name}" for name in names} | {
+        "GATEWAY_BALANCE__PAUSE_SECONDS": "2.0",
+        "GATEWAY_BALANCE__OVERLOADED_SECONDS": "1.0",
+    }
     async with open_stack(
         more=accounts + MODELS,
         environ=environ,
@@ -99,6 +102,7 @@ async def test_a_home_in_a_cooldown(open_stack, caller):
         waited = await call("messages", model="claude", **turn(40_000, 2, "large"))
         assert ("home", home) == (waited.headers["x-gw-session"], waited.headers["x-gw-account"])
         assert waited.json["usage"]["cache_read_input_tokens"] > 38_000
+        await asyncio.sleep(0.1)  # The first calls after a rest are paced.
         back = await call("messages", model="claude", **turn(3000, 3, small))
         assert ("home", home) == (back.headers["x-gw-session"], back.headers["x-gw-account"])
 

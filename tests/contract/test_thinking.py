@@ -275,6 +275,7 @@ async def test_another_model_gets_no_signatures_of_the_first(open_stack, bring, 
         assert not first & {found for r in other for found in signatures(r["body"])}
         theirs = set(signatures(other[-1]["body"]))
         await stack.sim("DELETE", "faults")
+        stack.gateway.balancer.resume("anthropic-a")
         assert "rain: In Lima?" in await talk.turn("In Lima?")
         last = (await stack.upstream_saw())[-1]
         assert ("/v1/messages", 200) == (last["path"], last["status"])

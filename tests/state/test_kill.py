@@ -125,7 +125,7 @@ def prove(node: Node, simulated: Simulated, moments: int, seed: int) -> None:
     until(lambda: unsettled(node) == [], 40, lambda: f"open: {unsettled(node)[:5]}")
     until(lambda: node.spooled() == 0, 30)
 
-    facts = rows(node.conninfo, "SELECT kind, subject, body FROM llmgw.fact_events")
+    facts = rows(node.conninfo, "SELECT kind, subject, body FROM llmgw.fact_events WHERE kind LIKE 'request.%'")
     opened = Counter(subject for kind, subject, _ in facts if kind == "request.opened")
     settled = Counter(subject for kind, subject, _ in facts if kind == "request.settled")
     outcomes = Counter(body["outcome"] for kind, _, body in facts if kind == "request.settled")

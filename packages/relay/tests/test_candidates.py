@@ -3,7 +3,7 @@ import math
 import pytest
 
 from llmgw_affinity import Standing
-from llmgw_balancer import Balancer, Exclusion, Wanted
+from llmgw_balancer import Balancer, Exclusion, Outcome, Wanted
 from llmgw_domain import Account, Candidate, Provider, Route, Secret, Target
 from llmgw_domain.models import Model
 from llmgw_domain.signals import Signal
@@ -63,3 +63,17 @@ def test_an_account_of_several_targets_serves_the_first(balancer):
     assert "up0" == taken.candidate.model
     taken.give_back()
     assert 0 == balancer.in_flight
+
+
+def test_a_rejected_account_is_the_last_resort(balancer):
+    """Where it is all that there is, it is tried; what answers is trusted again."""
+    asked = among(balancer, account("a"), account("off", enabled=False))
+    rejection = Signal(verdict="disable", whole=True, seconds=None, reason="key")
+    balancer.hear(asked.by_account["a"], rejection)
+    assert (None, None) == (asked.choose().candidate, asked.soonest())
+    tried = asked.last_resort()
+    assert "a" == tried.candidate.account.id
+    balancer.learn(tried.lease, Outcome.ANSWERED)
+    tried.give_back()
+    assert {"off": Exclusion.DISABLED} == asked.excluded()
+    assert asked.last_resort() is None

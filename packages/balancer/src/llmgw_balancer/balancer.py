@@ -71,11 +71,14 @@ class Balancer:
         """Why the account can't serve such a call now; None if it can."""
         return self._barriers.word(candidate, self._roster.member(candidate.account), tokens, self._now())
 
-    def take(self, candidate: Candidate, tokens: int = 0) -> Lease | None:
-        """A lease on this very account, if it can serve now."""
+    def take(self, candidate: Candidate, tokens: int = 0, *, rejected: bool = False) -> Lease | None:
+        """A lease on this very account, if it can serve now; with `rejected`, also if nothing but its provider's
+        rejection is in the way, to see whether that still holds.
+        """
         now = self._now()
         member = self._roster.member(candidate.account)
-        if self._barriers.word(candidate, member, tokens, now) is not None:
+        word = self._barriers.word(candidate, member, tokens, now)
+        if word is not None and not (rejected and word is Exclusion.REJECTED):
             return None
         return self._granted(candidate, member, tokens, now)
 
@@ -128,7 +131,8 @@ class Balancer:
             return
         if outcome is Outcome.ANSWERED:
             member.breaker.answered(lease.at, now, first_byte)
-            self._pauses.answered(lease.account, lease.model, lease.at, now)
+            if self._pauses.answered(lease.account, lease.model, lease.at, now):
+                member.pool.reconsider(member, now)
         elif outcome is Outcome.FAILED:
             member.breaker.failed(lease.at, now, self._rand)
         member.pool.judge(member, now)

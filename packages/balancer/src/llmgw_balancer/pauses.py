@@ -77,11 +77,12 @@ class Pauses:
         mark = mark_of(account) if signal.verdict == "disable" else ""
         self._put(rests, scope, Rest(signal.verdict, now + seconds, signal.reason, strikes, mark), now)
 
-    def answered(self, account: str, model: str, began: float, now: float) -> None:
+    def answered(self, account: str, model: str, began: float, now: float) -> bool:
         """The account answered a call that began then. What is over and paced is forgotten with its strikes, and so is
-        a rejection that the call was to try.
+        a rejection that the call was to try. Whether something was.
         """
         rests = self._rests.get(account, {})
+        before = len(rests)
         for scope in (None, model):
             rest = rests.get(scope)
             if rest is None:
@@ -94,6 +95,7 @@ class Pauses:
                     del rests[scope]
         if not rests:
             self._rests.pop(account, None)
+        return len(rests) != before
 
     def at(self, account: Account, model: str | None, now: float) -> Rest | None:
         """The rest that keeps calls for this model away now; of two the longer."""
@@ -120,11 +122,11 @@ class Pauses:
             return
         for scope in (None, model):
             rest = rests.get(scope)
-            if rest is None or rest.until > now:
+            if rest is None:
                 continue
             if rest.verdict == "disable":
-                rest.until, rest.tried_at = now + self._config.disabled_seconds, now
-            elif rest.paced < _PACED and now - rest.until <= _QUIET:
+                rest.until, rest.tried_at = max(rest.until, now + self._config.disabled_seconds), now
+            elif rest.until <= now and rest.paced < _PACED and now - rest.until <= _QUIET:
                 rest.until = now + _PACE * 0.8**rest.paced
                 rest.paced += 1
 

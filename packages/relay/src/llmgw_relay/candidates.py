@@ -81,6 +81,17 @@ class Candidates:
         lease = self._balancer.take(candidate, self.wanted.tokens)
         return None if lease is None else Chosen(candidate, lease)
 
+    def last_resort(self) -> Chosen | None:
+        """An account that its provider rejects, where there is no other: it may have been let in again meanwhile, and
+        if not, its provider's words say more than ours.
+        """
+        for candidate in self.route:
+            if self._word(candidate) is Exclusion.REJECTED:
+                lease = self._balancer.take(candidate, self.wanted.tokens, rejected=True)
+                if lease is not None:
+                    return Chosen(candidate, lease)
+        return None
+
     def choose(self) -> Pick:
         return self._balancer.choose(self._tiers(), self.wanted)
 

@@ -174,16 +174,15 @@ class Carriage:
         """The account is not asked again by this call, but where it may answer and others would cost more.
 
         What it said of itself the balancer heeds: it is barred, and may be waited for. One that failed for reasons of
-        its moment is asked once more if it holds the session's cache.
+        its moment is asked once more if it holds the session's cache. In either case a second time is enough.
         """
         account = attempt.candidate.account.id
-        may = rule_of(error).same
-        if may and attempt.signal is not None and attempt.signal.verdict != "disable":
-            return
-        if may and account not in self._failed_at and self._turn.is_warm_at(account):
+        rests = attempt.signal is not None and attempt.signal.verdict != "disable"
+        again = rule_of(error).same and (rests or self._turn.is_warm_at(account))
+        if again and account not in self._failed_at:
             self._failed_at.add(account)
-            return
-        self._spent.append(account)
+        else:
+            self._spent.append(account)
 
     def _shown(self, error: GatewayError) -> GatewayError:
         """Of several attempts' errors the one to show."""

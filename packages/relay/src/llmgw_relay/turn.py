@@ -206,6 +206,8 @@ class Turn:
             raise self._nobody(among)
         account, patience = decision.account, self._patience()
         if account is None:
+            if among.soonest() is None and (rejected := among.last_resort()) is not None:
+                return rejected
             first, patience = among.soonest(), min(patience, max(self._real(self.most_wait) - self.waited, 0.0))
             group, accounts = ("route", *among.by_account, *sorted(among.wanted.tried)), tuple(among.by_account)
             return await self._join(group, accounts, lambda: self._choose(among), among.soonest, first, patience, among)
