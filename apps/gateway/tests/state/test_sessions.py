@@ -35,7 +35,7 @@ _numbers = itertools.count(1)
 
 
 def pin(number: int, account: str = "a") -> Pin:
-    stay = Stay(account=account, since=hlc_at(NOW), node="n", warm_until=NOW + 300, cached=4096, told=hlc_at(NOW))
+    stay = Stay(account=account, since=hlc_at(NOW), node="n", warm_until=NOW + 86_400, cached=4096, told=hlc_at(NOW))
     return Pin(key=f"{number:032x}", epoch=0, home=stay, current=stay)
 
 
