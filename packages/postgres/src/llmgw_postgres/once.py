@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
 from llmgw_postgres.errors import translated
 from llmgw_postgres.pools import Connection, Pools
@@ -38,6 +39,9 @@ async def once_in_cluster(
 
 async def _close(connection: Connection) -> None:
     try:
+        # The server notices a moment later that a connection is closed, and whoever comes next would find the lock held.
+        if connection.info.transaction_status is TransactionStatus.IDLE:
+            await connection.execute("SELECT pg_advisory_unlock_all()")
         await connection.close()
     except psycopg.Error:
         pass  # it is gone already, and the lock with it
