@@ -39,7 +39,7 @@ async def once_in_cluster(
 
 async def _close(connection: Connection) -> None:
     try:
-        # The server notices a moment later that a connection is closed, and whoever comes next would find the lock held.
+        # The server notices a closed connection a moment later, and whoever comes next would find the lock held.
         if connection.info.transaction_status is TransactionStatus.IDLE:
             await connection.execute("SELECT pg_advisory_unlock_all()")
         await connection.close()
