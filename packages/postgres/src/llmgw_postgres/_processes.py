@@ -85,7 +85,14 @@ def _asked_of(user: RunAs, wanted: str) -> list[int]:
         cwd="/", **user.spawn(),
     )  # fmt: skip
     ends = (line.partition(" /proc/")[2].partition("/cwd -> ") for line in listing.stdout.splitlines())
-    return [int(pid) for pid, _, folder in ends if folder == wanted and _command(pid) == "postgres"]
+    return [int(pid) for pid, _, folder in ends if folder == wanted and _is_postgres(pid)]
+
+
+def _is_postgres(pid: str) -> bool:
+    try:
+        return _command(pid) == "postgres"
+    except OSError:  # it has ended since
+        return False
 
 
 def _command(entry: str) -> str:
