@@ -40,6 +40,20 @@ def test_a_pool_concerns_its_models_when_its_kind_changes() -> None:
     assert {"account/d"} == taken(links)
 
 
+def test_the_first_key_of_a_text_may_go_and_come_again() -> None:
+    """In any order: each of those that are there is one of the text."""
+    links, digest = Links(), ClientKey.digest_of("x")
+    for name in "abc":
+        links.add(("key", name), key(name, "x"))
+    links.remove(("key", "a"), key("a", "x"))
+    links.add(("key", "a"), key("a", "x"))
+    assert {"a", "b", "c"} == links.same_text(digest)
+    for name in "bac":
+        links.remove(("key", name), key(name, "x"))
+    links.add(("key", "b"), key("b", "x"))
+    assert set() == links.same_text(digest)
+
+
 def test_keys_of_one_text_concern_each_other() -> None:
     """As soon as there are two, and until there is one."""
     links, digest = Links(), ClientKey.digest_of("x")

@@ -146,11 +146,14 @@ class Links:
     # --- texts of keys ------------------------------------------------------------------------------------------------
 
     def _add_text(self, digest: bytes, id: str) -> None:
-        first = self._texts.setdefault(digest, id)
-        if first != id:
-            shared = self._shared.setdefault(digest, {first})
-            shared.add(id)
-            self.dirty |= {("key", each) for each in shared}
+        shared = self._shared.get(digest)
+        if shared is None:
+            first = self._texts.setdefault(digest, id)
+            if first == id:
+                return
+            shared = self._shared[digest] = {first}
+        shared.add(id)
+        self.dirty |= {("key", each) for each in shared}
 
     def _remove_text(self, digest: bytes, id: str) -> None:
         shared = self._shared.get(digest)
