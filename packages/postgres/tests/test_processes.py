@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from llmgw_postgres import _processes
 from llmgw_postgres._processes import PidFile, gone_within, processes_of, signal_all
 from llmgw_postgres.testing import Server
 
@@ -42,3 +43,10 @@ def test_a_pid_file_that_was_cut_off_is_as_good_as_none(tmp_path, text):
     """A file that a crash left half written is no ground to believe anything."""
     (tmp_path / "postmaster.pid").write_text(text)
     assert PidFile.of(tmp_path) is None
+
+
+def test_a_process_that_ends_while_it_is_looked_at_is_none():
+    """Of a listing that is a moment old, some are gone."""
+    process = subprocess.Popen(["/bin/true"])
+    process.wait()
+    assert not _processes._is_postgres(str(process.pid))
