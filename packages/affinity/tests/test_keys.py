@@ -43,11 +43,3 @@ def test_tenant_model_name_and_secret_are_in_the_key() -> None:
 def test_no_user_message_names_no_session() -> None:
     """Otherwise everybody with this prefix would be one session."""
     assert KEYS.session("t", "m", print_of(conversation=None)) is None
-
-
-def test_a_prefix_too_short_to_be_cached_has_no_key() -> None:
-    """1,024 tokens are the least that anybody caches."""
-    assert KEYS.prefix("t", "m", print_of(size=LEAST_CACHED - 1)) is None
-    key = KEYS.prefix("t", "m", print_of())
-    assert (16, True) == (len(key or b""), key != KEYS.prefix("u", "m", print_of()))
-    assert key == KEYS.prefix("t", "m", print_of(conversation=None))

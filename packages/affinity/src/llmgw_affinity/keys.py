@@ -1,4 +1,4 @@
-"""Keys of sessions and prefixes: what names them, sealed so that nobody can make another tenant's.
+"""Keys of sessions: what names them, sealed so that nobody can make another tenant's.
 
 A key is an HMAC over tenant, model and name. A client can't choose one, nor tell from a key what its session was
 called, and the same name means other sessions to another tenant or at another model, whose caches know nothing of each
@@ -33,12 +33,6 @@ class SessionKeys:
         if named.conversation is None:
             return None
         return self._sealed(b"content", tenant, model, named.conversation).hex()
-
-    def prefix(self, tenant: str, model: str, fingerprint: Fingerprint) -> bytes | None:
-        """The prefix's key, 16 bytes; None where it is too short for anybody's cache."""
-        if fingerprint.prefix_bytes < LEAST_CACHED:
-            return None
-        return self._sealed(b"prefix", tenant, model, fingerprint.prefix)
 
     def _sealed(self, kind: bytes, tenant: str, model: str, name: bytes) -> bytes:
         parts = (kind, _bytes(tenant), _bytes(model), name)
