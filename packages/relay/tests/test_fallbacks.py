@@ -127,3 +127,11 @@ async def test_where_nobody_serves_the_first_it_is_not_waited_for_long():
     bench.balancer.hear(next(iter(on.route("gpt", Policy()))), pause)
     status, headers, _ = await bench.run()
     assert (200, b"at-calm") == (status, headers[b"x-gw-account"])
+
+
+async def test_a_call_whose_time_is_over_asks_nobody_else():
+    """Its client has left, or does so now."""
+    bench = Bench(refusing(400, TOO_LONG), Script([BODY]), on=catalog(LONG))
+    async with bench.relay.open(bench.relay.admit("key"), bench.call(timeout=4.5)) as reply:
+        assert 400 == reply.status
+    assert ["at-gpt"] == [opened.account for opened in bench.facts.opened]

@@ -292,3 +292,26 @@ async def test_who_waits_does_not_follow_an_account_that_went(how):
     held[1].give_back()
     chosen = await asyncio.wait_for(waiting, 5)
     assert held[1].candidate.account.id == chosen.candidate.account.id
+
+
+async def test_who_waits_for_one_model_holds_up_nobody_who_asks_for_another():
+    """A model that rests everywhere is waited for beside the others, not before them."""
+    world = World(account("a", max_concurrency=1))
+    two = Model(name="two", targets=(Target(pool="p", model="up-two"),))
+    world.catalog = Catalog.of(
+        version="w", accounts=[account("a", max_concurrency=1)], models=[*world.catalog.models.values(), two]
+    )
+    resting = world.catalog.route("two", POLICY)
+    for candidate in resting:
+        world.balancer.hear(candidate, msgspec.structs.replace(PAUSE, whole=False))
+    held = await (await world.turn("holds")).place(world.route)
+    loop = asyncio.get_running_loop()
+    first = loop.create_task((await world.turn("first")).place(resting))
+    second = loop.create_task((await world.turn("second")).place(world.route))
+    await asyncio.sleep(0)
+    held.give_back()
+    chosen = await asyncio.wait_for(second, 5)
+    assert not first.done()
+    chosen.give_back()
+    first.cancel()
+    await asyncio.gather(first, return_exceptions=True)

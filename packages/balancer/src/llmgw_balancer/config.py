@@ -11,7 +11,8 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     bound: float = 1.25
     """An account takes new sessions up to this multiple of its fair share of the pool's load."""
     spread: int = 6
-    """Over so many accounts the sessions of one prompt prefix are divided; more where it is a large part of all."""
+    """Over so many accounts, at most 0.6 of a pool, the sessions of one prompt prefix are divided; more where it is a
+    large part of all."""
     bound_seconds: float = 60.0
     """How long a session counts as load of its account after its last turn."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 
 import msgspec
 
@@ -57,6 +57,12 @@ class Candidates:
     @property
     def by_account(self) -> dict[str, Candidate]:
         return self.route.by_account
+
+    @property
+    def group(self) -> Hashable:
+        """Equal for calls that the same accounts can serve, asked for the same models."""
+        targets = tuple((account, candidate.model) for account, candidate in self.by_account.items())
+        return targets, frozenset(self.wanted.tried), self.wanted.only
 
     def standing(self, account: str) -> Standing:
         """How one of the accounts stands; one that is not of the route is gone."""

@@ -159,6 +159,12 @@ class Carriage:
             return None
         return self._call.timeout - (self._parts.clock() - self._call.started)
 
+    @property
+    def _is_late(self) -> bool:
+        """Whether the call's time is over."""
+        remaining = self._remaining()
+        return remaining is not None and remaining <= 0
+
     # --- refusals ---------------------------------------------------------------------------------------------------
 
     async def _end_attempt(self, attempt: Attempt, error: GatewayError) -> None:

@@ -142,7 +142,7 @@ class Exchange(Answering):
             try:
                 return await self._ask_accounts(asking, route)
             except GatewayError as error:
-                instead = fallbacks.after(error)
+                instead = None if self._is_late else fallbacks.after(error)
                 if instead is None:
                     raise
             await self._fall_back(instead)
@@ -154,13 +154,15 @@ class Exchange(Answering):
 
     async def _ask_accounts(self, asking: Asking, route: Route) -> Reply:
         """Asks one account after the other. Raises what the last one, or the lack of one, means."""
-        self._turn.only_at(self._readers(route) if asking.opaque else None)
+        readers = self._readers(route) if asking.opaque else None
+        self._turn.only_at(readers)
         while True:
             try:
                 pick = await self._place(route)
             except GatewayError:
-                if not asking.leave_out_reasoning():
+                if readers is None or self._is_late or not asking.leave_out_reasoning():
                     raise
+                readers = None
                 self._turn.only_at(None)
                 continue
             # Leased and written down without an await in between; recorded before anything is sent.

@@ -8,7 +8,7 @@ which it is chosen, and the next thing that happens is that the attempt is writt
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from functools import partial
 from itertools import islice
 
@@ -209,8 +209,10 @@ class Turn:
             if among.soonest() is None and (rejected := among.last_resort()) is not None:
                 return rejected
             first, patience = among.soonest(), min(patience, max(self._real(self.most_wait) - self.waited, 0.0))
-            group, accounts = ("route", *among.by_account, *sorted(among.wanted.tried)), tuple(among.by_account)
-            return await self._join(group, accounts, lambda: self._choose(among), among.soonest, first, patience, among)
+            accounts = tuple(among.by_account)
+            return await self._join(
+                among.group, accounts, lambda: self._choose(among), among.soonest, first, patience, among
+            )
 
         def soonest() -> float | None:
             return among.standing(account).wait
@@ -221,7 +223,7 @@ class Turn:
 
     async def _join(
         self,
-        group: tuple[str, ...],
+        group: Hashable,
         accounts: Collection[str],
         take: Callable[[], Chosen | None],
         soonest: Callable[[], float | None],
