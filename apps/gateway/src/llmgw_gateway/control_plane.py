@@ -207,15 +207,7 @@ async def open_control_plane(
             database.kept,
             keep_seconds=settings.config.spool.keep_seconds,
         )
-        steward = Steward(
-            settings.data_dir,
-            replica,
-            served,
-            clock,
-            wall=time.time,
-            spread=spread,
-            lost=feeder.rewind,
-        )
+        steward = Steward(settings.data_dir, replica, served, clock, wall=time.time, spread=spread, lost=feeder.rewind)
         spreading = Spreading(spread)
 
         def write(events: Sequence[Event]) -> None:
@@ -247,15 +239,7 @@ async def open_control_plane(
             feeder=feeder,
             database=database,
             journal=journal,
-            keep=BufferedKeep(
-                database.kept,
-                keeping,
-                writer=node.id,
-                stamps=clock,
-                clock=time.monotonic,
-                wall=time.time,
-                patience=_FOUND_SECONDS,
-            ),
+            keep=_keep(database, keeping, clock),
             pins=pins,
             sessions=sessions_of(database, pins, journal, clock, tempo.wall),
             pauses=pauses,
@@ -277,6 +261,18 @@ async def open_control_plane(
         plane.lay(records, str(settings.file or "the environment"))
         await stack.enter_async_context(_running(plane))
         yield plane
+
+
+def _keep(database: Database, keeping: Callable[[bytes], object], clock: Clock) -> BufferedKeep:
+    return BufferedKeep(
+        database.kept,
+        keeping,
+        writer=clock.node,
+        stamps=clock,
+        clock=time.monotonic,
+        wall=time.time,
+        patience=_FOUND_SECONDS,
+    )
 
 
 def _replicas(settings: Settings) -> list[str]:

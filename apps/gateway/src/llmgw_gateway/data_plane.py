@@ -140,28 +140,7 @@ async def open_data_plane(
         observer.accounts(
             partial(_states, current, balancer), partial(_error_rates, balancer), partial(_account_leases, balancer)
         )
-        relay = Relay(
-            Parts.of(
-                current=current,
-                upstream=pool,
-                balancer=balancer,
-                pins=sessions.pins,
-                session_keys=sessions.keys,
-                session_wall=tempo.wall,
-                stamp=lambda: sessions.clock.tick(time.time()),
-                node=sessions.clock.node,
-                facts=facts,
-                clock=time.monotonic,
-                wall=time.time,
-                rand=random.random,
-                objects=kept.objects,
-                stash=kept.stash,
-                conversations=kept.conversations,
-                advertised=lists.of,
-                fetch=Fetcher(settings.config.fetch),
-                config=_relay_config(settings),
-            )
-        )
+        relay = Relay(_parts(settings, tempo, current, pool, balancer, facts, sessions, kept, lists))
         observer.queue(lambda: relay.waiting)
         await stack.enter_async_context(_told(told, balancer, relay))
         app = _data_app(relay, server, ready, draining)
@@ -179,6 +158,39 @@ async def open_data_plane(
             current=current,
             certificate=certificate,
         )
+
+
+def _parts(
+    settings: Settings,
+    tempo: Tempo,
+    current: Callable[[], Catalog],
+    pool: ConnectionPool,
+    balancer: Balancer,
+    facts: Facts,
+    sessions: Sessions,
+    kept: Kept,
+    lists: ModelLists,
+) -> Parts:
+    return Parts.of(
+        current=current,
+        upstream=pool,
+        balancer=balancer,
+        pins=sessions.pins,
+        session_keys=sessions.keys,
+        session_wall=tempo.wall,
+        stamp=lambda: sessions.clock.tick(time.time()),
+        node=sessions.clock.node,
+        facts=facts,
+        clock=time.monotonic,
+        wall=time.time,
+        rand=random.random,
+        objects=kept.objects,
+        stash=kept.stash,
+        conversations=kept.conversations,
+        advertised=lists.of,
+        fetch=Fetcher(settings.config.fetch),
+        config=_relay_config(settings),
+    )
 
 
 @asynccontextmanager
