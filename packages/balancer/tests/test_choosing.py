@@ -45,6 +45,74 @@ def test_sessions_of_a_prefix_are_divided_over_few_accounts():
     assert 2 < len(counts) <= 6
 
 
+def alone() -> tuple[Balancer, Clock]:
+    """A balancer whose sessions have gone on, and met nobody else's."""
+    clock = Clock()
+    known = Balancer(clock=clock, rand=Random(2).random)
+    for _ in range(11):
+        known.bound("a", "known")
+    return known, clock
+
+
+def test_while_it_is_alone_the_one_with_the_least_of_three_takes_a_session():
+    """The three are the same for all sessions of a prefix; it is not the session that decides among them."""
+    (known, clock), tiers = alone(), [tier("abcdefghij")]
+    picks = []
+    for n in range(12):
+        for other in range(40):  # that this prefix has no large part
+            clock.now += 0.2
+            known.choose(tiers, session(1000 + 40 * n + other, b"%d" % other)).lease.release()
+        pick = known.choose(tiers, session(n))
+        picks.append(name(pick))
+        known.bound(name(pick), f"s{n}")
+    assert 3 == len(set(picks))
+    assert {4} == set(Counter(picks).values())
+
+
+def test_tokens_count_as_much_as_sessions():
+    """An account with one session of many tokens is full, another with none is not."""
+    (known, clock), tiers = alone(), [tier("abc")]
+    first = known.choose(tiers, Wanted(prefix=b"p", session="s", tokens=500_000))
+    known.bound(name(first), "s")
+    first.lease.release()
+    others = []
+    for n in range(6):
+        clock.now += 2
+        pick = known.choose(tiers, session(n, b"p"))
+        pick.lease.release()
+        known.bound(name(pick), f"s{n}")
+        others.append(name(pick))
+    assert name(first) not in others
+
+
+def test_once_others_are_met_the_session_decides():
+    """As it does on their nodes, and where many come at once."""
+    tiers = [tier("abcdefghij")]
+    fresh = Balancer(clock=Clock(), rand=Random(9).random)
+    expected = [name(fresh.choose(tiers, session(n, b"%d" % n))) for n in range(10)]
+
+    (crowded, _), (met, clock) = alone(), alone()
+    found = [name(crowded.choose(tiers, session(n + 1000, b"%d" % n))) for n in range(20)]  # more than ten in a second
+    assert expected == [name(crowded.choose(tiers, session(n, b"%d" % n))) for n in range(10)], found
+    met.met()
+    for n, belongs in enumerate(expected):
+        clock.now += 5
+        assert belongs == name(met.choose(tiers, session(n, b"%d" % n)))
+
+
+def test_a_session_that_is_cold_returns_while_it_can():
+    """To where it was, if that is under its bounds."""
+    (known, clock), tiers = alone(), [tier("abcdefghij")]
+    for last in "abcdefghij":
+        clock.now += 5
+        pick = known.choose(tiers, Wanted(prefix=b"p", session=f"s{last}", tokens=1000, last=last))
+        assert last == name(pick)
+    for n in range(30):
+        known.bound("a", f"more{n}")
+    assert name(known.choose(tiers, Wanted(prefix=b"p", session="y", tokens=1000, last="a"))) != "a"
+    assert name(known.choose(tiers, Wanted(prefix=b"p", session="y", tokens=1000, last="gone"))) in set("abcdefghij")
+
+
 def test_a_session_without_a_prefix_is_ranked_by_itself():
     """Where no cache could be shared, sessions go everywhere."""
     known, tiers = balancer(), [tier("abcdefghij")]

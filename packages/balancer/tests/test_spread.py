@@ -57,18 +57,28 @@ def pause(rand: Random) -> float:
     return min(900.0, rand.lognormvariate(math.log(20), 1.32))
 
 
-def seats(seed: int) -> Work:
-    """Twenty minutes with some 300 sessions at a time, by 40 tenants of equal size. Half have less than 12 turns."""
+def seats(seed: int, alive: int = 300, seconds: float = 1200.0) -> Work:
+    """So many sessions at a time, by 40 tenants of equal size. Half have less than 12 turns."""
     rand, sessions = Random(seed), []
     prefixes = [rand.randint(2000, 6000) for _ in range(40)]
-    for _ in range(300):
+    for _ in range(alive):
         at = rand.uniform(0, 120)
-        while at < 1200:
+        while at < seconds:
             count = min(60, max(1, round(rand.lognormvariate(math.log(12), 0.8))))
             turns = [(pause(rand) if n else 0.0, rand.randint(500, 3000)) for n in range(count)]
             sessions.append(Session(f"{seed}s{len(sessions)}", rand.randrange(40), at, turns))
             at += sum(waited + ANSWER for waited, _ in turns) + pause(rand)
-    return Work(prefixes, sessions, 1200.0)
+    return Work(prefixes, sessions, seconds)
+
+
+def few(seed: int) -> Work:
+    """Half an hour with 15 sessions at a time for each of ten accounts."""
+    return seats(seed, 150, 1800.0)
+
+
+def brief(seed: int) -> Work:
+    """Ten minutes of it: more of it is beginnings."""
+    return seats(seed, 150, 600.0)
 
 
 def arrivals(seed: int) -> Work:
@@ -131,15 +141,21 @@ class Play:
             chosen, lease = pin[0], balancer.take(pin[0], prompt)
         else:
             prefix = f"{self.work.prefixes[0]} {session.tenant}".encode()
-            pick = balancer.choose(self.tiers, Wanted(prefix=prefix, session=session.id, tokens=prompt))
+            pick = balancer.choose(
+                self.tiers, Wanted(prefix=prefix, session=session.id, tokens=prompt, last=pin and pin[0].account.id)
+            )
             chosen, lease = pick.candidate, pick.lease
+        warm_until, _ = self.contexts.get((session.id, chosen.account.id), (0.0, 0))
+        met = pin is None and warm_until > now
         pins[session.id] = chosen, now + WARM
         balancer.bound(chosen.account.id, session.id)
         self._count(session, chosen.account.id, prompt)
-        self._at(now + ANSWER, self._end, (session, number, prompt + growth - growth // 2, balancer, lease))
+        self._at(now + ANSWER, self._end, (session, number, prompt + growth - growth // 2, balancer, lease, met))
 
-    def _end(self, session: Session, number: int, prompt: int, balancer: Balancer, lease: Any) -> None:
+    def _end(self, session: Session, number: int, prompt: int, balancer: Balancer, lease: Any, met: bool) -> None:
         lease.release()
+        if met:
+            balancer.met()
         balancer.learn(lease, Outcome.ANSWERED, tokens=prompt)
         if number + 1 < len(session.turns):
             at = self.clock.now + session.turns[number + 1][0]
@@ -165,26 +181,36 @@ def against_one(make: Callable[[int], Work], seed: int, **how: Any) -> Found:
     return found._replace(cached=found.cached / bound.cached)
 
 
-@pytest.mark.parametrize("make", [seats, arrivals])
-def test_prompts_are_found_in_caches_and_tokens_are_even(make):
-    """99 % of what one account with room for everything would find; nobody has 1.4 times the mean of tokens."""
+WORKS: list[tuple[Callable[[int], Work], float, float]] = [
+    (seats, 0.985, 1.4),
+    (few, 0.985, 1.7),
+    (brief, 0.98, 1.8),
+    (arrivals, 0.985, 1.4),
+]
+"""What has to be found at least, and the most tokens that an account of two nodes may have. One node has 1.4: two that
+can't see each other divide sessions by hash, and of few some are very long."""
+
+
+@pytest.mark.parametrize(("make", "cached", "most_of_two"), WORKS)
+def test_prompts_are_found_in_caches_and_tokens_are_even(make, cached, most_of_two):
+    """Nearly all of what one account with room for everything would find; nobody has 1.4 times the mean of tokens."""
     found = against_one(make, 1)
-    assert found.cached >= 0.985
+    assert found.cached >= cached
     assert found.most <= 1.4
-    assert found.same >= 0.995
+    assert found.same >= 0.999
 
 
-@pytest.mark.parametrize("make", [seats, arrivals])
-def test_two_nodes_that_share_nothing_serve_sessions_at_the_same_accounts(make):
+@pytest.mark.parametrize(("make", "cached", "most_of_two"), WORKS)
+def test_two_nodes_that_share_nothing_serve_sessions_at_the_same_accounts(make, cached, most_of_two):
     """Each turn comes to either of them, and each has to find the account by itself."""
     found = Play(make(1), 1, nodes=2).run()
     assert found.same >= 0.95
-    assert found.most <= 1.4
+    assert found.most <= most_of_two
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("make", [seats, arrivals])
-def test_it_holds_with_any_seed(make):
+@pytest.mark.parametrize(("make", "cached", "most_of_two"), WORKS)
+def test_it_holds_with_any_seed(make, cached, most_of_two):
     """Twenty seeds, the worst of each."""
     worst = defaultdict(list)
     for seed in range(20):
@@ -194,15 +220,15 @@ def test_it_holds_with_any_seed(make):
         worst["same"].append(two.same)
         worst["most of two"].append(-two.most)
     found = {name: abs(min(values)) for name, values in worst.items()}
-    assert found["cached"] >= 0.985, found
+    assert found["cached"] >= cached, found
     assert found["most"] <= 1.4, found
     assert found["same"] >= 0.95, found
-    assert found["most of two"] <= 1.4, found
+    assert found["most of two"] <= most_of_two, found
 
 
 @pytest.mark.parametrize(
     ("weights", "cached", "most"),
-    [((1.0,) * 3, 0.99, 1.3), ((1.0,) * 50, 0.97, 2.2), ((1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0), 0.985, 1.45)],
+    [((1.0,) * 3, 0.99, 1.2), ((1.0,) * 50, 0.97, 1.8), ((1.0, 1.0, 1.0, 1.0, 2.0, 2.0, 4.0, 4.0), 0.99, 1.3)],
     ids=["three", "fifty", "weights"],
 )
 def test_other_pools_are_even_too(weights, cached, most):

@@ -62,11 +62,15 @@ class World:
     def route(self):
         return self.catalog.route("m", POLICY)
 
-    async def turn(self, text: str = "Hi", remaining: float | None = None, form: Form | None = "messages") -> Turn:
+    async def turn(
+        self, text: str = "Hi", remaining: float | None = None, form: Form | None = "messages", spoken: int = 1
+    ) -> Turn:
+        """`spoken` is how many messages there are: every other one is an answer."""
         key = ClientKey(id="k", tenant="t", digest=b"")
         admission = Admission(catalog=self.catalog, key=key, policy=POLICY)
         turn = Turn(self.parts, admission, "call", lambda: remaining)
-        body = {"model": "m", "messages": [{"role": "user", "content": text}], "max_tokens": 5}
+        said = [{"role": "assistant" if n % 2 else "user", "content": text} for n in range(spoken)]
+        body = {"model": "m", "messages": said, "max_tokens": 5}
         envelope = dialect_named("messages").envelope(WireRequest(body=msgspec.json.encode(body)))
         await turn.begin(form, envelope)
         return turn
@@ -115,6 +119,37 @@ async def test_a_session_that_was_forgotten_is_new():
     assert (0, None) == ((choice := turn.choice()).expected, choice.home)
     _, again = await world.served()
     assert ("home", "stay") == (again.placement, again.choice().decision)
+
+
+@pytest.mark.parametrize(
+    ("spoken", "read", "met"), [(3, 5000, True), (3, 0, False), (1, 5000, False)], ids=["warm", "cold", "first turn"]
+)
+async def test_who_serves_a_session_as_well_is_met_in_its_cache(spoken, read, met):
+    """It is new here, goes on with a conversation, and is warm. From then on it is known here."""
+    world, meetings = World(), []
+    world.balancer.met = lambda: meetings.append(1)
+    turn = await world.turn(spoken=spoken)
+    world.answer(turn, await turn.place(world.route), read=read)
+    assert ([1] * met, met) == (meetings, turn.facts().elsewhere)
+    turn = await world.turn(spoken=spoken + 2)
+    world.answer(turn, await turn.place(world.route), read=5000)
+    assert [1] * met == meetings
+
+
+async def test_a_session_that_went_cold_goes_back_if_it_can():
+    """A provider may keep a cache for longer than it promises."""
+    world, homes = World(), []
+
+    async def served(n: int) -> str:
+        world.now += 5
+        home, _ = await world.served(text=f"conversation {n}")
+        return home
+
+    for n in range(30):  # They go on, so it is not by their hash that sessions are placed.
+        homes.append(await served(n))
+        assert homes[n] == await served(n)
+    world.now += 1000
+    assert homes == [await served(n) for n in range(30)]
 
 
 async def test_others_go_elsewhere():

@@ -59,7 +59,13 @@ def test_turns_are_counted_by_placement():
     assert [
         'gateway_session_turns_total{placement="home"} 2',
         'gateway_session_turns_total{placement="moved"} 1',
-    ] == samples(found, "gateway_session")
+    ] == samples(found, "gateway_session_turns")
+
+
+def test_sessions_that_others_serve_too_are_counted():
+    """Once each."""
+    found = counted(turn(elsewhere=True), turn(), turn(elsewhere=True))
+    assert ["gateway_session_elsewhere_total 2"] == samples(found, "gateway_session_elsewhere")
 
 
 def test_expected_is_set_against_observed():
@@ -106,7 +112,7 @@ def test_workers_turns_add_up():
     totals.put("w1", counted(turn(lost=30, cause="full"), prices=prices()))
     totals.gone("w0")
     found = totals.collect()
-    assert ['gateway_session_turns_total{placement="home"} 2'] == samples(found, "gateway_session")
+    assert ['gateway_session_turns_total{placement="home"} 2'] == samples(found, "gateway_session_turns")
     assert ['gateway_cache_lost_tokens_total{cause="full"} 40'] == samples(found, "gateway_cache_lost_tokens")
     assert ['gateway_cache_lost_usd_total{cause="full"} 0.000108'] == samples(found, "gateway_cache_lost_usd")
 

@@ -8,6 +8,7 @@ from llmgw_balancer.barriers import Barriers
 from llmgw_balancer.bounds import Bounds
 from llmgw_balancer.choice import Exclusion, Pick, Wanted
 from llmgw_balancer.choosing import Choosing
+from llmgw_balancer.company import Company
 from llmgw_balancer.config import BalanceConfig
 from llmgw_balancer.pauses import Pauses
 from llmgw_balancer.pools import Member
@@ -53,7 +54,8 @@ class Balancer:
         )
         bounds = Bounds(self._config)
         self._barriers = Barriers(self._config, self._roster, self._pauses, self._rates, bounds)
-        self._choosing = Choosing(self._config, self._roster, self._barriers, bounds, rand)
+        self._company = Company()
+        self._choosing = Choosing(self._config, self._roster, self._barriers, bounds, self._company, rand)
         self.changed: Callable[[], None] = _nobody_waits
 
     # --- one account ------------------------------------------------------------------------------------------------
@@ -108,7 +110,14 @@ class Balancer:
 
     def bound(self, account: str, key: str) -> None:
         """A turn of the session with this key is served by the account: for a while it counts as load there."""
-        self._roster.bindings.bind(key, account, self._clock())
+        if self._roster.bindings.bind(key, account, self._clock()):
+            self._company.go_on()
+
+    def met(self) -> None:
+        """A session that is new here was in the cache of the account that it was given: others serve it too, and do not
+        tell. From now on sessions go where others would send them as well, not where load is least.
+        """
+        self._company.meet(self._clock())
 
     # --- learning ---------------------------------------------------------------------------------------------------
 

@@ -19,13 +19,14 @@ class Bindings:
         self._bound: dict[str, tuple[str, float]] = {}  # all last equally long, so the oldest end first
         self._counts: dict[str, int] = {}
 
-    def bind(self, key: str, account: str, now: float) -> None:
-        """A turn of the session with this key is served by the account."""
-        self._let_go(key)
+    def bind(self, key: str, account: str, now: float) -> bool:
+        """A turn of the session with this key is served by the account. Whether the session was bound before."""
+        known = self._let_go(key)
         self._bound[key] = account, now + self._seconds
         self._count(account, 1)
         if len(self._bound) > _MOST:
             self._let_go(next(iter(self._bound)))
+        return known
 
     def sweep(self, now: float) -> None:
         """Lets go of the sessions whose time is over."""
@@ -42,10 +43,12 @@ class Bindings:
     def __len__(self) -> int:
         return len(self._bound)
 
-    def _let_go(self, key: str) -> None:
+    def _let_go(self, key: str) -> bool:
         known = self._bound.pop(key, None)
-        if known is not None:
-            self._count(known[0], -1)
+        if known is None:
+            return False
+        self._count(known[0], -1)
+        return True
 
     def _count(self, account: str, by: int) -> None:
         count = self._counts.get(account, 0) + by

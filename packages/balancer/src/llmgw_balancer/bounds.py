@@ -67,6 +67,11 @@ class Bounds:
         """The same on tokens, in calls of this size."""
         return fair + max(self._part * fair, _TOKEN_DEVIATIONS * math.sqrt(fair * size))
 
+    def fullness(self, member: Member, fair: Shares, weight: float, now: float) -> float:
+        """What an account of this weight has of its fair share: of load or of tokens, whichever is more of it."""
+        load, tokens = fair.load * weight, fair.tokens * weight
+        return max(member.load / load, member.spent(now) / tokens if tokens else 0.0)
+
     def hold(self, member: Member, fair: Shares, weight: float, now: float) -> bool:
         """Whether an account of this weight is under all of them."""
         return (

@@ -49,7 +49,8 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
     `prefix` names the prompt prefix that the call shares with other sessions, `session` the session itself; both are
     empty where there is none. The call is expected to use `tokens`. It does not go to accounts that were `tried`, and
-    only to those of `only` where that is given.
+    only to those of `only` where that is given. `last` is where its session was before it went cold: a provider may
+    keep a cache for longer than it promises.
     """
 
     prefix: bytes | None = None
@@ -57,6 +58,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     tokens: int = 0
     tried: Collection[str] = ()
     only: Collection[str] | None = None
+    last: str | None = None
 
     @property
     def lasts(self) -> bool:

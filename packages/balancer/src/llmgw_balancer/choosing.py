@@ -1,7 +1,10 @@
 """Bounded loads: the first account in the call's order that is under its bounds.
 
-The order is the same on every node and says where a session belongs; bounds say when it goes to the next one all the
-same. Loads differ from node to node, so the less often a bound decides, the more nodes agree.
+The accounts of a session are the first few in the order of its prompt's prefix, which is the same on every node: there
+the prefix is warm. Of these the one that has the least takes it, as long as this gateway alone serves its sessions.
+Where others serve them too and do not tell, a session has to be found again, and where many come at once, everybody
+sees the same account as the one with the least: then the session's own hash decides among twice as many. Loads differ
+from node to node, so the less often load decides, the more nodes agree.
 """
 
 from __future__ import annotations
@@ -10,8 +13,9 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 
 from llmgw_balancer.barriers import Barriers
-from llmgw_balancer.bounds import Bounds
+from llmgw_balancer.bounds import Bounds, Shares
 from llmgw_balancer.choice import Exclusion, Score, Wanted
+from llmgw_balancer.company import Company
 from llmgw_balancer.config import BalanceConfig
 from llmgw_balancer.prefixes import Prefixes
 from llmgw_balancer.ranking import DRAWS
@@ -21,10 +25,10 @@ from llmgw_domain import Candidate
 
 _SHOWN = 8
 """Scores that are kept of a choice."""
-
-
 _PART = 0.6
 """Of a pool that a prefix is divided over, at most, before it is a large part of all."""
+_CROWD = 1.0
+"""New sessions for each account within a second, from which on these are many at once."""
 
 
 class Choice:
@@ -42,11 +46,18 @@ class Choosing:
     """Finds an account for a call; the lease is its caller's to take, before anything else happens."""
 
     def __init__(
-        self, config: BalanceConfig, roster: Roster, barriers: Barriers, bounds: Bounds, rand: Callable[[], float]
+        self,
+        config: BalanceConfig,
+        roster: Roster,
+        barriers: Barriers,
+        bounds: Bounds,
+        company: Company,
+        rand: Callable[[], float],
     ) -> None:
         self._config = config
         self._barriers = barriers
         self._bounds = bounds
+        self._company = company
         self._rand = rand
         self._tiers = Tiers(roster.member)
         self._prefixes = Prefixes(config.bound_seconds)
@@ -67,7 +78,7 @@ class Choosing:
         """The first in order that is under its bounds; where nobody is, the one with the least load for its share."""
         fair = self._bounds.fair(tier.pools, now)
         least: tuple[float, int] | None = None
-        for looked, place in enumerate(self._order(tier, wanted, now)):
+        for looked, place in enumerate(self._order(tier, wanted, fair, now)):
             if looked >= DRAWS and least is not None:
                 break  # In a large pool these are enough to compare.
             candidate, member = tier.candidates[place], tier.members[place]
@@ -76,7 +87,7 @@ class Choosing:
             if word is not None:
                 choice.excluded[name] = word
                 continue
-            weight = candidate.account.weight * member.share(now)
+            weight = member.weight(now)
             free = wanted.lasts and self._bounds.hold(member, fair, weight, now)
             if len(choice.scores) < _SHOWN:
                 choice.scores.append(Score(name, member.load, self._bounds.load(fair.load * weight), free))
@@ -95,15 +106,32 @@ class Choosing:
         choice.candidate = tier.candidates[place]
         if wanted.lasts:
             tier.members[place].arrive(now)
+            self._company.place(now)
         if wanted.prefix is not None:
             self._prefixes.count(wanted.prefix, tier.names, now)
 
-    def _order(self, tier: Tier, wanted: Wanted, now: float) -> Iterator[int]:
+    def _order(self, tier: Tier, wanted: Wanted, fair: Shares, now: float) -> Iterator[int]:
         if not wanted.lasts:
             return tier.ranking.order(str(self._rand()).encode())
+        session = wanted.session.encode()
+        if self._sees_all(tier, now):
+            width = self._width(tier, wanted.prefix, self._config.spread, now)
+
+            def fullness(place: int) -> float:
+                member = tier.members[place]
+                return self._bounds.fullness(member, fair, member.weight(now), now)
+
+            return tier.least(wanted.prefix or session, width, fullness, wanted.last)
+        if wanted.prefix is None:
+            return tier.ranking.order(session)
+        return tier.order(wanted.prefix, session, self._width(tier, wanted.prefix, 2 * self._config.spread, now))
+
+    def _sees_all(self, tier: Tier, now: float) -> bool:
+        """Whether what is known here of loads is all there is to know."""
+        return self._company.alone(now) and sum(pool.arrivals.at(now) for pool in tier.pools) <= _CROWD * len(tier)
+
+    def _width(self, tier: Tier, prefix: bytes | None, least: int, now: float) -> int:
+        """Over how many accounts the sessions of a prefix are divided."""
         # In a small pool fewer, or there would be no warm prefix to go to.
-        least, prefix = min(self._config.spread, math.ceil(_PART * len(tier))), wanted.prefix
-        if prefix is None:
-            return tier.ranking.order(wanted.session.encode())
-        width = self._prefixes.width(prefix, tier.names, len(tier), least, now)
-        return tier.order(prefix, wanted.session.encode(), width)
+        least = min(least, math.ceil(_PART * len(tier)))
+        return least if prefix is None else self._prefixes.width(prefix, tier.names, len(tier), least, now)

@@ -10,9 +10,9 @@ class BalanceConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     bound: float = 1.25
     """An account takes new sessions up to this multiple of its fair share of the pool's load."""
-    spread: int = 6
+    spread: int = 3
     """Over so many accounts, at most 0.6 of a pool, the sessions of one prompt prefix are divided; more where it is a
-    large part of all."""
+    large part of all, twice as many where load can't be seen: other nodes serve the same sessions and do not tell."""
     bound_seconds: float = 60.0
     """How long a session counts as load of its account after its last turn."""
 

@@ -114,6 +114,10 @@ class Member:
         """The part of its fair share that it may take."""
         return max(_LEAST_SHARE, (now - self.returned) / self.ramp) if self.starting(now) else 1.0
 
+    def weight(self, now: float) -> float:
+        """That of its account, or the part of it that it may take."""
+        return self.account.weight * self.share(now)
+
     def __repr__(self) -> str:
         return f"<Member {self.account.id} load={self.load} {self.breaker.circuit}{'' if self.fit else ' unfit'}>"
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 from llmgw_balancer.pools import Member, Pool
 from llmgw_balancer.ranking import Ranking
@@ -16,13 +16,14 @@ _KEPT = 256
 class Tier:
     """`members` are the accounts of `candidates`, at the same places."""
 
-    __slots__ = ("candidates", "members", "names", "pools", "ranking")
+    __slots__ = ("candidates", "members", "names", "places", "pools", "ranking")
 
     def __init__(self, candidates: Sequence[Candidate], members: list[Member], ranking: Ranking) -> None:
         self.candidates = candidates
         self.members = members
         self.ranking = ranking
         self.pools: list[Pool] = list({id(member.pool): member.pool for member in members}.values())
+        self.places = {member.account.id: place for place, member in enumerate(members)}
         self.names = tuple({member.account.pool for member in members})
 
     def order(self, prefix: bytes, session: bytes, width: int) -> Iterator[int]:
@@ -34,6 +35,19 @@ class Tier:
         ranked = self.ranking.order(prefix)
         yield from self.ranking.best(prefix + session, list(islice(ranked, width)))
         yield from ranked
+
+    def least(
+        self, key: bytes, width: int, fullness: Callable[[int], float], before: str | None = None
+    ) -> Iterator[int]:
+        """The same, but of the first `width` accounts of the key the one that has the least comes first; or `before`,
+        if that is an account of these candidates.
+        """
+        ranked, first = self.ranking.order(key), None if before is None else self.places.get(before)
+        if first is not None:
+            yield first
+        for place in chain(sorted(islice(ranked, width), key=fullness), ranked):
+            if place != first:
+                yield place
 
     def __len__(self) -> int:
         return len(self.members)

@@ -109,7 +109,7 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
 
     `placement` is that of the header `x-gw-session`, `reason` why it went there. `expected` tokens should have been in
     the account's cache, `observed` were; of those, `lost` were paid again because of `cause`. `pin` is what is known of
-    the session after this turn.
+    the session after this turn. It was served `elsewhere` where it is new here and was warm all the same.
     """
 
     key: str
@@ -120,6 +120,7 @@ class SessionFacts(msgspec.Struct, frozen=True, kw_only=True):
     lost: int = 0
     cause: str | None = None
     pin: Pin | None = None
+    elsewhere: bool = False
 
 
 class CallSettled(msgspec.Struct, frozen=True, kw_only=True):

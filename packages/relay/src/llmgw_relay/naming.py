@@ -34,11 +34,13 @@ class Named(msgspec.Struct, frozen=True, kw_only=True):
     """A request's names. `session` is the key of its session, None where it belongs to none.
 
     `prefix` and `rank` say where a new session goes. They hold no secret, so that nodes that share nothing rank
-    accounts alike; they are never written down. `crowd` is what the request counts under while it is in flight.
+    accounts alike; they are never written down. `prefix_bytes` is the size of what `prefix` names. `crowd` is what the
+    request counts under while it is in flight.
     """
 
     session: str | None = None
     prefix: bytes | None = None
+    prefix_bytes: int = 0
     rank: str = ""
     asked: CacheClass | None = None
     crowd: str | None = None
@@ -58,6 +60,7 @@ def named(form: Form, model: str, envelope: Envelope, tenant: str, keys: Session
     return Named(
         session=session,
         prefix=_digest(tenant, model, prints.prefix) if prints.prefix_bytes >= LEAST_CACHED else None,
+        prefix_bytes=prints.prefix_bytes,
         rank=_rank(tenant, model, said, prints) if session is not None or counted is None else "",
         asked=asked(form, envelope.fields),
         crowd=counted,

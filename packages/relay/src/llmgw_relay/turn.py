@@ -16,6 +16,7 @@ import msgspec
 
 from llmgw_affinity import Decision, Pin, Standing, Terms, answered, decide, lost, placed, rule
 from llmgw_affinity.carriers import Form
+from llmgw_affinity.elsewhere import goes_on, served_elsewhere
 from llmgw_affinity.loss import Loss
 from llmgw_affinity.placing import Instant, Placement, placement
 from llmgw_balancer import Exclusion, Pick, Wanted
@@ -55,6 +56,10 @@ class Turn:
         self._fixed: frozenset[str] | None = None
         self._before: Pin | None = None
         self._pin: Pin | None = None
+        self._unknown = False
+        """Whether its conversation goes on, and nobody here knows of it."""
+        self._elsewhere = False
+        """Whether others serve it, as its account's cache tells."""
         self._decision: Decision | None = None
         self._account: str | None = None
         self._pick: Pick | None = None
@@ -82,7 +87,7 @@ class Turn:
         """
         self.leave()
         self._instead = instead
-        self._named, self._before, self._pin, self._fixed = Named(), None, None, None
+        self._named, self._before, self._pin, self._fixed, self._unknown = Named(), None, None, None, False
         self._decision, self._pick, self._account, self._loss = None, None, None, None
         await self._find(instead.model)
 
@@ -94,6 +99,8 @@ class Turn:
         if self._named.session is not None:
             pin = self._pin = await self._known(self._named.session)
             self._before = None if pin is None or pin.forgotten else pin
+            # At another model than it was asked for a conversation is new, whoever serves it.
+            self._unknown = pin is None and self._instead is None and goes_on(self._form, self._envelope.fields)
 
     async def _known(self, key: str) -> Pin | None:
         """The session's pin. One that looks cold here may have been served elsewhere meanwhile."""
@@ -135,6 +142,7 @@ class Turn:
             tokens=self._tokens,
             tried=tried,
             only=self._fixed,
+            last=self.last_account,
         )
         parts = self._parts
         among = Candidates(parts.balancer, route, wanted, self._accounts, lambda: parts.current().accounts)
@@ -281,6 +289,11 @@ class Turn:
         cache = rule(candidate.account, candidate.model, self._named.asked)
         self._pin = answered(self._pin, account, usage, sent=sent, told=parts.stamp(), rule=cache)
         parts.pins.put(self._pin, changed=False)
+        if self._unknown and self._envelope is not None:
+            prefix = self._named.prefix_bytes / len(self._envelope.wire.body)
+            if served_elsewhere(usage, prefix):
+                self._elsewhere = True
+                parts.balancer.met()
 
     @property
     def placement(self) -> Placement:
@@ -340,6 +353,7 @@ class Turn:
             observed=loss.observed if loss else None,
             lost=loss.tokens if loss else 0,
             cause=(loss.cause or None) if loss else None,
+            elsewhere=self._elsewhere,
             pin=self._pin,
         )
 

@@ -25,6 +25,10 @@ class Turns:
         self._turns = metrics.counter(
             "gateway_session_turns_total", "Turns of sessions by where they were served.", ("placement",)
         )
+        self._elsewhere = metrics.counter(
+            "gateway_session_elsewhere_total",
+            "Sessions that were new here and warm all the same: others serve them too.",
+        ).of()
         self._expected = metrics.counter(
             "gateway_cache_expected_tokens_total", "Tokens that the warm caches of sessions held of what was asked."
         ).of()
@@ -44,6 +48,7 @@ class Turns:
         if session is None:
             return
         self._turns.of(session.placement).inc()
+        self._elsewhere.inc(session.elsewhere)
         # Of a turn that told nothing of the cache, what was expected can't be held against what was found.
         if session.observed is not None:
             self._expected.inc(session.expected)
