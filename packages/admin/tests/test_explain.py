@@ -170,6 +170,31 @@ async def test_a_fallback_to_another_model_is_named_once():
     ]
 
 
+@pytest.mark.parametrize(
+    ("by", "taken", "other"),
+    [
+        (
+            "least",
+            "taken: of the accounts that keep its prefix warm it had the least of its share",
+            "it had more of its share",
+        ),
+        ("before", "taken: its session had been there before", "it was not needed"),
+        ("hash", "taken: the first in its session's order that was under its bounds", "it was not needed"),
+        (None, "taken: the first that was under its bounds", "it was not needed"),
+    ],
+)
+async def test_what_spoke_for_an_account_is_said(by, taken, other):
+    """With what each had of its fair share. Older records do not tell."""
+    scores = (Score("a", 1, 3.5, True, 0.25), Score("b", 2, 3.5, True, 0.5), Score("c", 4, 3.5, False, 1.333))
+    choice = Choice(placement="new", decision="new", reason="unknown", session=KEY, scores=scores, by=by)
+    (attempt,) = (await story(*told(opened(choice=choice), settled(attempts=1)))).attempts
+    assert [
+        ("a", 0.25, taken),
+        ("b", 0.5, other),
+        ("c", 1.33, "it had its share of the load already"),
+    ] == [(each.account, each.share, each.why) for each in attempt.chosen.looked_at]
+
+
 async def test_a_request_of_no_session_says_so():
     """The balancer's lot needs no other reason, and there is no cache to speak of."""
     choice = Choice(placement="none", decision="new", reason="unknown", scores=(Score("a", 2, 0.0, False),))

@@ -64,6 +64,8 @@ def test_while_it_is_alone_the_one_with_the_least_of_three_takes_a_session():
             known.choose(tiers, session(1000 + 40 * n + other, b"%d" % other)).lease.release()
         pick = known.choose(tiers, session(n))
         picks.append(name(pick))
+        assert ("least", 3) == (pick.by, len(pick.scores))
+        assert pick.scores[0].share == min(score.share for score in pick.scores)
         known.bound(name(pick), f"s{n}")
     assert 3 == len(set(picks))
     assert {4} == set(Counter(picks).values())
@@ -97,7 +99,8 @@ def test_once_others_are_met_the_session_decides():
     met.met()
     for n, belongs in enumerate(expected):
         clock.now += 5
-        assert belongs == name(met.choose(tiers, session(n, b"%d" % n)))
+        pick = met.choose(tiers, session(n, b"%d" % n))
+        assert (belongs, "hash", 1) == (name(pick), pick.by, len(pick.scores))
 
 
 def test_a_session_that_is_cold_returns_while_it_can():
@@ -106,7 +109,7 @@ def test_a_session_that_is_cold_returns_while_it_can():
     for last in "abcdefghij":
         clock.now += 5
         pick = known.choose(tiers, Wanted(prefix=b"p", session=f"s{last}", tokens=1000, last=last))
-        assert last == name(pick)
+        assert (last, "before") == (name(pick), pick.by)
     for n in range(30):
         known.bound("a", f"more{n}")
     assert name(known.choose(tiers, Wanted(prefix=b"p", session="y", tokens=1000, last="a"))) != "a"
@@ -123,6 +126,7 @@ def test_a_session_without_a_prefix_is_ranked_by_itself():
 def test_a_call_that_is_alone_goes_where_there_is_least_to_do():
     """For its weight; equals are drawn by lot."""
     known, tiers = balancer(), [(*tier("ab"), candidate("c", weight=2.0))]
+    assert "load" == known.choose([tier("ef")], Wanted()).by
     assert {"a": 10, "b": 10, "c": 20} == Counter(name(known.choose(tiers, Wanted())) for _ in range(40))
 
 

@@ -76,8 +76,10 @@ SECOND = Attempt(
         current="c",
         fallback=Fallback(model="haiku", cause="overloaded", why="none of its accounts could serve"),
         looked_at=(
-            Looked(account="c", load=4, bound=3.5, taken=False, why="it had its share of the load already"),
-            Looked(account="b", load=1, bound=3.5, taken=True, why="taken: the first that was under its bounds"),
+            Looked(account="c", load=4, bound=3.5, share=1.43, taken=False, why="it had its share of the load already"),
+            Looked(
+                account="b", load=1, bound=3.5, share=0.36, taken=True, why="taken: the first that was under its bounds"
+            ),
         ),
         left_out=(LeftOut(account="a", word="tried", why="this request had been there already"),),
         more_left_out=7,
@@ -115,9 +117,9 @@ attempt 2: b / haiku-4, at 19:00:01.000
   why           another account than before [moved/move/waits_too_long]
   instead       haiku is asked, because of the first model none of its accounts could serve
   session       5e5e, home a, served last by c
-  looked at     ACCOUNT  LOAD  BOUND  WHY
-                c        4     3.5    it had its share of the load already
-                b        1     3.5    taken: the first that was under its bounds
+  looked at     ACCOUNT  LOAD  BOUND  SHARE  WHY
+                c        4     3.5    1.43   it had its share of the load already
+                b        1     3.5    0.36   taken: the first that was under its bounds
   left out      ACCOUNT  WORD   WHY
                 a        tried  this request had been there already
                 and 7 more

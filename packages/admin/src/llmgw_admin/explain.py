@@ -15,6 +15,7 @@ from llmgw_admin.history import instant
 from llmgw_admin.requests import RequestEntry, entry_of
 from llmgw_admin.words import CAUSES, DECISIONS, EXCLUSIONS, FALLBACKS, PLACEMENTS, REASONS, TROUBLES, said
 from llmgw_balancer import Score
+from llmgw_balancer.choice import By
 from llmgw_domain import Event
 from llmgw_domain.signals import Signal
 from llmgw_eventstore.requests import Logged
@@ -28,11 +29,13 @@ _OPEN = "under way, or not told yet"
 
 class Looked(msgspec.Struct, frozen=True, kw_only=True):
     """An account that could have served, in the order in which the balancer looked: calls and sessions that it had
-    (`load`), how many it was to have at most (`bound`), whether it was taken, and why in words."""
+    (`load`), how many it was to have at most (`bound`), what it had of its fair `share` of load or tokens (1.0 is all
+    of it), whether it was taken, and why in words."""
 
     account: str
     load: int
     bound: float
+    share: float
     taken: bool
     why: str
 
@@ -224,7 +227,7 @@ def _chosen(choice: Choice, account: str) -> Chosen:
         home=choice.home,
         current=choice.current,
         fallback=_fallback(choice),
-        looked_at=tuple(_looked(score, account) for score in choice.scores),
+        looked_at=tuple(_looked(score, account, choice.by) for score in choice.scores),
         left_out=_left_out(choice.excluded),
         more_left_out=choice.more_excluded,
     )
@@ -249,27 +252,35 @@ def _fallback(choice: Choice) -> Fallback | None:
     return Fallback(model=choice.model, cause=choice.cause, why=said(FALLBACKS, choice.cause))
 
 
-def _looked(score: Score, account: str) -> Looked:
+def _looked(score: Score, account: str, by: By | None) -> Looked:
     taken = score.account == account
     return Looked(
         account=score.account,
         load=score.load,
         bound=round(score.bound, 2),
+        share=round(score.share, 2),
         taken=taken,
-        why=_why_taken(score) if taken else _why_not(score),
+        why=_why_taken(score, by) if taken else _why_not(score, by),
     )
 
 
-def _why_taken(score: Score) -> str:
+_TAKEN: dict[By | None, str] = {
+    "least": "taken: of the accounts that keep its prefix warm it had the least of its share",
+    "before": "taken: its session had been there before",
+    "hash": "taken: the first in its session's order that was under its bounds",
+}
+
+
+def _why_taken(score: Score, by: By | None) -> str:
     if score.free:
-        return "taken: the first that was under its bounds"
+        return _TAKEN.get(by, "taken: the first that was under its bounds")
     # Without a bound it was a single call, which goes where there is least to do.
     return "taken: it had the least load" + (", and none was under its bounds" if score.bound else "")
 
 
-def _why_not(score: Score) -> str:
+def _why_not(score: Score, by: By | None) -> str:
     if score.free:
-        return "it was not needed"
+        return "it had more of its share" if by == "least" else "it was not needed"
     return "it had its share of the load already" if score.bound else "it had more load, or the lot fell on another"
 
 

@@ -94,7 +94,7 @@ class Balancer:
             return Pick(None, None, choice.excluded)
         member = self._roster.member(choice.candidate.account)
         lease = self._granted(choice.candidate, member, wanted.tokens, now)
-        return Pick(choice.candidate, lease, choice.excluded, tuple(choice.scores))
+        return Pick(choice.candidate, lease, choice.excluded, tuple(choice.scores), choice.by)
 
     def soonest(self, tiers: Sequence[Sequence[Candidate]], wanted: Wanted) -> float | None:
         """Seconds until the first of the candidates may serve the call: infinite where that is unknown, None where none

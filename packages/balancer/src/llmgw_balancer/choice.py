@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from enum import StrEnum
+from typing import Literal
 
 import msgspec
 
@@ -44,6 +45,12 @@ class Exclusion(StrEnum):
     """Its tokens of this minute are used up."""
 
 
+By = Literal["least", "before", "hash", "load"]
+"""What spoke for an account: of a few that hold the prompt's prefix it had the least (`least`); the session was there
+before it went cold (`before`); the session's hash (`hash`); or, where none was under its bounds or the call was alone,
+the least load of all (`load`)."""
+
+
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     """What a call asks of an account.
 
@@ -73,21 +80,24 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Score(msgspec.Struct, frozen=True):
-    """An account in the order in which it was looked at: its load without this call, the bound on it, and whether it
-    was under its bounds.
+    """An account in the order in which it was looked at: its load without this call, the bound on it, whether it was
+    under its bounds, and what it had of its fair share, of load or of tokens, whichever was more of it.
     """
 
     account: str
     load: int
     bound: float
     free: bool
+    share: float = 0.0
 
 
 class Pick(msgspec.Struct, frozen=True):
     """A choice: the candidate with its lease, or neither; and every account that was looked at and left out, with the
-    reason. `scores` are those of the first few that could have served."""
+    reason. `scores` are those of the first few that could have served, `by` is what spoke for the one that was chosen.
+    """
 
     candidate: Candidate | None
     lease: Lease | None
     excluded: dict[str, Exclusion]
     scores: tuple[Score, ...] = ()
+    by: By | None = None

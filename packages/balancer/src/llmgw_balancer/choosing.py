@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
+from typing import NamedTuple
 
 from llmgw_balancer.barriers import Barriers
 from llmgw_balancer.bounds import Bounds, Shares
-from llmgw_balancer.choice import Exclusion, Score, Wanted
+from llmgw_balancer.choice import By, Exclusion, Score, Wanted
 from llmgw_balancer.company import Company
 from llmgw_balancer.config import BalanceConfig
+from llmgw_balancer.pools import Member
 from llmgw_balancer.prefixes import Prefixes
 from llmgw_balancer.ranking import DRAWS
 from llmgw_balancer.roster import Roster
@@ -31,13 +34,22 @@ _CROWD = 1.0
 """New sessions for each account within a second, from which on these are many at once."""
 
 
+class Order(NamedTuple):
+    """Places in the order in which they are asked; of the first `compared` all are looked at."""
+
+    by: By
+    places: Iterator[int]
+    compared: int = 1
+
+
 class Choice:
     """What one choice has seen so far, and whom it has come to."""
 
-    __slots__ = ("candidate", "excluded", "scores")
+    __slots__ = ("by", "candidate", "excluded", "scores")
 
     def __init__(self) -> None:
         self.candidate: Candidate | None = None
+        self.by: By | None = None
         self.excluded: dict[str, Exclusion] = {}
         self.scores: list[Score] = []
 
@@ -77,10 +89,10 @@ class Choosing:
     def _found(self, tier: Tier, wanted: Wanted, now: float, choice: Choice) -> bool:
         """The first in order that is under its bounds; where nobody is, the one with the least load for its share."""
         fair = self._bounds.fair(tier.pools, now)
-        least: tuple[float, int] | None = None
-        for looked, place in enumerate(self._order(tier, wanted, fair, now)):
-            if looked >= DRAWS and least is not None:
-                break  # In a large pool these are enough to compare.
+        order, free, least = self._order(tier, wanted, fair, now), None, None
+        for looked, place in enumerate(order.places):
+            if looked >= (order.compared if free is not None else DRAWS if least is not None else len(tier)):
+                break  # In a large pool a few are enough to compare.
             candidate, member = tier.candidates[place], tier.members[place]
             name = candidate.account.id
             word = wanted.excludes(name) or self._barriers.word(candidate, member, wanted.tokens, now)
@@ -88,43 +100,54 @@ class Choosing:
                 choice.excluded[name] = word
                 continue
             weight = member.weight(now)
-            free = wanted.lasts and self._bounds.hold(member, fair, weight, now)
+            fits = wanted.lasts and self._bounds.hold(member, fair, weight, now)
             if len(choice.scores) < _SHOWN:
-                choice.scores.append(Score(name, member.load, self._bounds.load(fair.load * weight), free))
-            if free:
-                least = 0.0, place
-                break
+                choice.scores.append(self._score(member, fits, fair, weight, now))
+            if fits and free is None:
+                free = place
             relative = (member.load + 1) / weight
             if least is None or relative < least[0]:
                 least = relative, place
         if least is None:
             return False
-        self._settle_on(tier, least[1], wanted, now, choice)
+        choice.by = "load" if free is None else order.by
+        self._settle_on(tier, least[1] if free is None else free, wanted, now, choice)
         return True
+
+    def _score(self, member: Member, free: bool, fair: Shares, weight: float, now: float) -> Score:
+        bound, share = self._bounds.load(fair.load * weight), self._bounds.fullness(member, fair, weight, now)
+        return Score(member.account.id, member.load, bound, free, share)
 
     def _settle_on(self, tier: Tier, place: int, wanted: Wanted, now: float, choice: Choice) -> None:
         choice.candidate = tier.candidates[place]
+        if choice.by == "least" and wanted.last == choice.candidate.account.id:
+            choice.by = "before"
         if wanted.lasts:
             tier.members[place].arrive(now)
             self._company.place(now)
         if wanted.prefix is not None:
             self._prefixes.count(wanted.prefix, tier.names, now)
 
-    def _order(self, tier: Tier, wanted: Wanted, fair: Shares, now: float) -> Iterator[int]:
+    def _order(self, tier: Tier, wanted: Wanted, fair: Shares, now: float) -> Order:
         if not wanted.lasts:
-            return tier.ranking.order(str(self._rand()).encode())
+            return Order("load", tier.ranking.order(str(self._rand()).encode()))
         session = wanted.session.encode()
-        if self._sees_all(tier, now):
-            width = self._width(tier, wanted.prefix, self._config.spread, now)
+        if not self._sees_all(tier, now):
+            if wanted.prefix is None:
+                return Order("hash", tier.ranking.order(session))
+            width = self._width(tier, wanted.prefix, 2 * self._config.spread, now)
+            return Order("hash", tier.order(wanted.prefix, session, width))
 
-            def fullness(place: int) -> float:
-                member = tier.members[place]
-                return self._bounds.fullness(member, fair, member.weight(now), now)
+        def fullness(place: int) -> float:
+            member = tier.members[place]
+            return self._bounds.fullness(member, fair, member.weight(now), now)
 
-            return tier.least(wanted.prefix or session, width, fullness, wanted.last)
-        if wanted.prefix is None:
-            return tier.ranking.order(session)
-        return tier.order(wanted.prefix, session, self._width(tier, wanted.prefix, 2 * self._config.spread, now))
+        width = self._width(tier, wanted.prefix, self._config.spread, now)
+        least = tier.least(wanted.prefix or session, width, fullness)
+        before = None if wanted.last is None else tier.places.get(wanted.last)
+        if before is None:
+            return Order("least", least, width)
+        return Order("least", chain((before,), (place for place in least if place != before)))
 
     def _sees_all(self, tier: Tier, now: float) -> bool:
         """Whether what is known here of loads is all there is to know."""

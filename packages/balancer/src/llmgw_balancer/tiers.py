@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import chain, islice
+from itertools import islice
 
 from llmgw_balancer.pools import Member, Pool
 from llmgw_balancer.ranking import Ranking
@@ -36,18 +36,11 @@ class Tier:
         yield from self.ranking.best(prefix + session, list(islice(ranked, width)))
         yield from ranked
 
-    def least(
-        self, key: bytes, width: int, fullness: Callable[[int], float], before: str | None = None
-    ) -> Iterator[int]:
-        """The same, but of the first `width` accounts of the key the one that has the least comes first; or `before`,
-        if that is an account of these candidates.
-        """
-        ranked, first = self.ranking.order(key), None if before is None else self.places.get(before)
-        if first is not None:
-            yield first
-        for place in chain(sorted(islice(ranked, width), key=fullness), ranked):
-            if place != first:
-                yield place
+    def least(self, key: bytes, width: int, fullness: Callable[[int], float]) -> Iterator[int]:
+        """The same, but of the first `width` accounts of the key the one that has the least comes first."""
+        ranked = self.ranking.order(key)
+        yield from sorted(islice(ranked, width), key=fullness)
+        yield from ranked
 
     def __len__(self) -> int:
         return len(self.members)

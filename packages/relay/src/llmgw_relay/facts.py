@@ -10,6 +10,7 @@ import msgspec
 
 from llmgw_affinity import Pin
 from llmgw_balancer import Score
+from llmgw_balancer.choice import By
 from llmgw_domain import Usage
 from llmgw_domain.limits import RateLimits
 from llmgw_domain.signals import Signal
@@ -24,8 +25,8 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
 
     `decision`, `reason` and `trouble` are those of `llmgw_affinity.Decision`, `placement` is that of the header
     `x-gw-session`; `home` and `current` are where the session was pinned before. `waited` is in seconds. Where the
-    balancer chose, `scores` are the first few accounts in the order in which it looked at them, and `excluded` says
-    why others were left out, of which `more_excluded` are not named.
+    balancer chose, `scores` are the first few accounts in the order in which it looked at them, `by` is what spoke for
+    the one that it took, and `excluded` says why others were left out, of which `more_excluded` are not named.
     """
 
     placement: str
@@ -38,6 +39,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
     home: str | None = None
     current: str | None = None
     scores: tuple[Score, ...] = ()
+    by: By | None = None
     excluded: dict[str, str] = msgspec.field(default_factory=dict)
     more_excluded: int = 0
     model: str | None = None

@@ -334,6 +334,7 @@ class Turn:
             home=before.home.account if before else None,
             current=before.current.account if before else None,
             scores=() if pick is None else pick.scores,
+            by=None if pick is None else pick.by,
             excluded=excluded,
             more_excluded=more,
             model=self._instead.model if self._instead else None,

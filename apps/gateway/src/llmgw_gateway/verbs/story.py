@@ -80,7 +80,9 @@ def _chosen(chosen: Told) -> Iterator[str]:
         yield _line("waited", seconds(chosen["waited_seconds"]))
     if chosen["expected_tokens"]:
         yield _line("expected", f"{chosen['expected_tokens']:,} tokens in the account's cache")
-    yield from _block("looked at", [_looked(each) for each in chosen["looked_at"]], ("account", "load", "bound", "why"))
+    yield from _block(
+        "looked at", [_looked(each) for each in chosen["looked_at"]], ("account", "load", "bound", "share", "why")
+    )
     yield from _left_out("left out", chosen)
 
 
@@ -92,7 +94,7 @@ def _place(chosen: Told) -> str:
 
 
 def _looked(looked: Told) -> dict[str, Any]:
-    return {**looked, "bound": looked["bound"] or None}
+    return {**looked, "bound": looked["bound"] or None, "share": looked["share"] or None}
 
 
 def _block(name: str, rows: list[dict[str, Any]], columns: tuple[str, ...]) -> Iterator[str]:
