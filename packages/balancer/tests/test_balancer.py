@@ -204,6 +204,8 @@ class Facade(RuleBasedStateMachine):
         }
         self.tiers = [tuple(self.all[name] for name in "abc"), tuple(self.all[name] for name in "de")]
         self.leases: list = []
+        for _ in range(11):
+            self.balancer.bound("a", "known")  # It goes on, so this worker is alone until it meets somebody.
 
     def _keep(self, lease) -> None:
         if lease is not None:
@@ -219,10 +221,17 @@ class Facade(RuleBasedStateMachine):
         assert (word is None) == (lease is not None)
         self._keep(lease)
 
-    @rule(prefix=st.sampled_from([None, b"p", b"q"]), session=st.sampled_from(["", "s", "t"]), tried=st.sets(NAMES))
-    def choose(self, prefix, session, tried):
-        pick = self.balancer.choose(self.tiers, Wanted(prefix=prefix, session=session, tried=tried, tokens=100))
-        assert (pick.candidate is None) == (pick.lease is None)
+    @rule(
+        prefix=st.sampled_from([None, b"p", b"q"]),
+        session=st.sampled_from(["", "s", "t"]),
+        tried=st.sets(NAMES),
+        last=st.none() | NAMES,
+    )
+    def choose(self, prefix, session, tried, last):
+        wanted = Wanted(prefix=prefix, session=session, tried=tried, tokens=100, last=last)
+        pick = self.balancer.choose(self.tiers, wanted)
+        assert (pick.candidate is None) == (pick.lease is None) == (pick.by is None)
+        assert len({score.account for score in pick.scores}) == len(pick.scores)
         if pick.candidate is not None:
             assert pick.candidate.account.id not in tried
             self.balancer.bound(pick.candidate.account.id, session or "u")
@@ -271,6 +280,10 @@ class Facade(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.5, 3.0, 70.0, 4000.0]))
     def pass_time(self, seconds):
         self.clock.now += seconds
+
+    @rule()
+    def meet(self):
+        self.balancer.met()
 
     @rule(name=NAMES)
     def resume(self, name):
