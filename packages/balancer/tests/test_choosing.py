@@ -45,6 +45,24 @@ def test_sessions_of_a_prefix_are_divided_over_few_accounts():
     assert 2 < len(counts) <= 6
 
 
+@pytest.mark.parametrize("by", ["hash", "least"])
+@pytest.mark.parametrize("prefixes", [1, 5])
+def test_a_prefix_of_many_sessions_is_on_many_accounts(prefixes, by):
+    """Evenly, in a large pool too, where not all of them are ranked for each session; and each session stays where it
+    belongs, as long as its hash decides."""
+    (known, clock), tiers = alone() if by == "least" else (balancer(), Clock()), [tier([f"a{n}" for n in range(60)])]
+    counts = Counter()
+    for n in range(1800):
+        clock.now += 0.1
+        pick = known.choose(tiers, session(n, b"%d" % (n % prefixes)))
+        known.bound(name(pick), f"s{n}")
+        pick.lease.release()
+        counts[name(pick)] += 1
+        assert by == pick.by
+    assert 60 == len(counts)
+    assert max(counts.values()) <= (33 if by == "least" else 50)
+
+
 def alone() -> tuple[Balancer, Clock]:
     """A balancer whose sessions have gone on, and met nobody else's."""
     clock = Clock()

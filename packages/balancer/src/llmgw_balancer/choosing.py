@@ -23,7 +23,7 @@ from llmgw_balancer.pools import Member
 from llmgw_balancer.prefixes import Prefixes
 from llmgw_balancer.ranking import DRAWS
 from llmgw_balancer.roster import Roster
-from llmgw_balancer.tiers import Tier, Tiers
+from llmgw_balancer.tiers import COMPARED, Tier, Tiers
 from llmgw_domain import Candidate
 
 _SHOWN = 8
@@ -91,8 +91,8 @@ class Choosing:
         fair = self._bounds.fair(tier.pools, now)
         order, free, least = self._order(tier, wanted, fair, now), None, None
         for looked, place in enumerate(order.places):
-            if looked >= (order.compared if free is not None else DRAWS if least is not None else len(tier)):
-                break  # In a large pool a few are enough to compare.
+            if looked >= (DRAWS if free is None else order.compared) and least is not None:
+                break  # In a large pool some are enough to compare.
             candidate, member = tier.candidates[place], tier.members[place]
             name = candidate.account.id
             word = wanted.excludes(name) or self._barriers.word(candidate, member, wanted.tokens, now)
@@ -143,10 +143,10 @@ class Choosing:
             return self._bounds.fullness(member, fair, member.weight(now), now)
 
         width = self._width(tier, wanted.prefix, self._config.spread, now)
-        least = tier.least(wanted.prefix or session, width, fullness)
+        least = tier.least(wanted.prefix or session, session, width, fullness)
         before = None if wanted.last is None else tier.places.get(wanted.last)
         if before is None:
-            return Order("least", least, width)
+            return Order("least", least, min(width, COMPARED))
         return Order("least", chain((before,), (place for place in least if place != before)))
 
     def _sees_all(self, tier: Tier, now: float) -> bool:

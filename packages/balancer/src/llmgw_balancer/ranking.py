@@ -73,6 +73,11 @@ class Ranking:
         return f"<Ranking of {len(self)}>"
 
 
+def part_of(key: bytes, parts: int) -> int:
+    """Which of so many parts the key belongs to."""
+    return _number(b"part", key) % parts
+
+
 def _ring(accounts: Sequence[tuple[str, float]]) -> tuple[list[int], list[int]]:
     points = []
     mean = sum(weight for _, weight in accounts) / len(accounts)

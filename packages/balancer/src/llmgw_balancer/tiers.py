@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 
 from llmgw_balancer.pools import Member, Pool
-from llmgw_balancer.ranking import Ranking
+from llmgw_balancer.ranking import Ranking, part_of
 from llmgw_domain import Account, Candidate
 
 _KEPT = 256
 """Tiers, and rankings, that are kept. What a pattern leads to is made anew for each call, with the same accounts."""
+
+COMPARED = 4
+"""Accounts that are compared by what they have. More would be no more even: two at random are nearly enough
+(Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing", 2001)."""
+_RANKED, _PART = 64, 8
+"""Accounts of a prefix up to which all are ranked for each session, and how many are where it has more."""
 
 
 class Tier:
@@ -32,14 +39,24 @@ class Tier:
         The sessions of a prefix are divided over the first `width` accounts of it, by the session's own key: so the
         prefix is warm where they come, and what a node sees of others changes nothing about where a session belongs.
         """
+        if width > _RANKED:  # To rank so many for each session takes too long.
+            if width >= len(self):
+                return self.ranking.order(prefix + session)
+            # Parts of the prefix have as many accounts together. Where it comes to have twice as many parts, half of
+            # the sessions stay in theirs.
+            part = part_of(session, 1 << math.ceil(math.log2(width / _PART)))
+            prefix, width = prefix + b"%d" % part if part else prefix, _PART
+        return self._divided(prefix, session, width)
+
+    def least(self, prefix: bytes, session: bytes, width: int, fullness: Callable[[int], float]) -> Iterator[int]:
+        """The same, but of the first few, `COMPARED` at most, the one that has the least comes first."""
+        ordered = self.order(prefix, session, width)
+        yield from sorted(islice(ordered, min(width, COMPARED)), key=fullness)
+        yield from ordered
+
+    def _divided(self, prefix: bytes, session: bytes, width: int) -> Iterator[int]:
         ranked = self.ranking.order(prefix)
         yield from self.ranking.best(prefix + session, list(islice(ranked, width)))
-        yield from ranked
-
-    def least(self, key: bytes, width: int, fullness: Callable[[int], float]) -> Iterator[int]:
-        """The same, but of the first `width` accounts of the key the one that has the least comes first."""
-        ranked = self.ranking.order(key)
-        yield from sorted(islice(ranked, width), key=fullness)
         yield from ranked
 
     def __len__(self) -> int:
