@@ -13,7 +13,9 @@ PROMPT = "All that was said before. " * 400
 
 def turn(node: Node, session: str, request: str) -> Reply:
     headers = {"authorization": f"Bearer {CLIENT_KEY}", "x-session-id": session, "x-request-id": request}
-    body = {"model": "gpt", "messages": [{"role": "system", "content": PROMPT}, {"role": "user", "content": "go on"}]}
+    # What one session has left in a cache is of no use to another.
+    system = {"role": "system", "content": f"{session}: {PROMPT}"}
+    body = {"model": "gpt", "messages": [system, {"role": "user", "content": "go on"}]}
     return ask(node.data, "POST", "/v1/chat/completions", body, headers)
 
 
