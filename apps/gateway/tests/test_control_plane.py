@@ -241,6 +241,8 @@ async def test_nodes_that_exchange_their_spools_agree(tmp_path: Path, server: Se
         b.administration.delete("account", "both", SYSTEM)
         a.administration.delete("key", "shared", SYSTEM)
         b.administration.create("account", "of-b", ACCOUNT, SYSTEM)
+        # Each makes a secret of sessions once it has read its log; made later, it would be in one journal alone.
+        await until(lambda: all(node.replica.map.get("secret", "session") for node in (a, b)))
         await until(lambda: a.feeder.backlog() == b.feeder.backlog() == 0)
     for here, there in (("a", "b"), ("b", "a")):
         shutil.copytree(tmp_path / here / "spool" / "control", tmp_path / there / "spool" / f"control-of-{here}")
