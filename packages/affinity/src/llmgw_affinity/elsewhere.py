@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import msgspec
 
 from llmgw_affinity.carriers import Form
+from llmgw_affinity.fingerprint import TURNS
 from llmgw_domain import Usage
 
 _OF_THE_REST = 0.25
@@ -22,7 +23,6 @@ _ANSWERS: dict[Form, tuple[bytes, bytes]] = {
     "messages": (b'"role":"assistant"', b'"role": "assistant"'),
     "gemini": (b'"role":"model"', b'"role": "model"'),
 }
-_TURNS: dict[Form, str] = {"chat": "messages", "responses": "input", "messages": "messages", "gemini": "contents"}
 
 
 def goes_on(form: Form, fields: Mapping[str, msgspec.Raw]) -> bool:
@@ -32,7 +32,7 @@ def goes_on(form: Form, fields: Mapping[str, msgspec.Raw]) -> bool:
     """
     if "previous_response_id" in fields and bytes(fields["previous_response_id"]) != b"null":
         return True
-    turns = bytes(fields.get(_TURNS.get(form, ""), b""))
+    turns = bytes(fields.get(TURNS[form], b""))
     return any(answer in turns for answer in _ANSWERS.get(form, ()))
 
 

@@ -53,7 +53,7 @@ def fingerprint(form: Form, model: str, fields: Mapping[str, msgspec.Raw]) -> Fi
     under a millisecond for a conversation of 1 MB.
     """
     parts = [unmarked(bytes(fields[name])) for name in _PREFIX[form] if name in fields]
-    head, first = _opening(form, bytes(fields.get(_TURNS[form], b"")))
+    head, first = _opening(form, bytes(fields.get(TURNS[form], b"")))
     parts = [_unversioned(part) for part in (*parts, head)]
     prefix = _digest(model.encode("utf-8", "surrogatepass"), *parts)
     return Fingerprint(
@@ -70,13 +70,14 @@ _PREFIX: dict[Form, tuple[str, ...]] = {
     "gemini": ("tools", "systemInstruction", "system_instruction", "cachedContent", "cached_content"),
     "completions": (),
 }
-_TURNS: dict[Form, str] = {
+TURNS: dict[Form, str] = {
     "chat": "messages",
     "responses": "input",
     "messages": "messages",
     "gemini": "contents",
     "completions": "prompt",
 }
+"""The field that holds the conversation."""
 
 
 # --- up to the first user message -------------------------------------------------------------------------------------
